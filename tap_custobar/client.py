@@ -1,0 +1,225 @@
+"""Asks Custobar for pages: one session, its pace, its retries."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from tap_custobar import errors, urls
+from tap_custobar.redaction import Redactor
+from tap_custobar.retrying import Retries, parse_retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+T = TypeVar("T")
+
+#: Bytes of a decompressed body; a page of 100,000 records is far below.
+MAX_BODY = 512 << 20
+
+_MAX_ERROR_BODY = 64 << 10
+_CHUNK = 1 << 20
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The body and headers of a good answer (status 200), headers case-insensitive."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class TokenAuth(AuthBase):
+    """Sets the `Authorization` header, so that nothing else (a netrc file, say) sets it."""
+
+    def __init__(self, scheme: str, token: str) -> None:
+        """Take the word before the token, and the token."""
+        self._value = f"{scheme} {token}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Return the request with the header set."""
+        request.headers["Authorization"] = self._value
+        return request
+
+
+class NoRedirects(requests.Session):
+    """A session for which no answer is a redirect: not even its target is looked at."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return no target."""
+
+
+class CustobarClient:
+    """Asks for one page after the other, never faster than the pace, again where it may help.
+
+    It sends every URL it is given: what may be asked for is checked in `urls`.
+    """
+
+    def __init__(  # noqa: PLR0913 - one argument a setting, all by name
+        self,
+        *,
+        token: str,
+        auth_scheme: str,
+        user_agent: str,
+        request_interval: float,
+        request_timeout: float,
+        max_retries: int,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take the settings of the same names; times in seconds."""
+        self._token = token
+        self._auth_scheme = auth_scheme
+        self._interval = request_interval
+        self._timeout = request_timeout
+        self._max_retries = max_retries
+        self._sleep = sleep
+        self._clock = clock
+        self._next_start = clock()
+        self._session = NoRedirects()
+        self._session.auth = TokenAuth(auth_scheme, token)
+        self._session.headers["User-Agent"] = user_agent
+        #: Requests asked again so far.
+        self.retries = 0
+
+    def get(self, url: str, parse: Callable[[Page], T], *, first_page: bool) -> T:
+        """Return what `parse` makes of the page at `url`.
+
+        A page that `parse` refuses (UnexpectedAnswerError) is asked for again, like one that
+        did not arrive.
+
+        Raises:
+            CustobarError: the cause, when the last try failed or another would not help.
+        """
+        retries = Retries(self._max_retries)
+        while True:
+            try:
+                return parse(self._request(url))
+            except errors.TransientError as error:
+                wait = retries.next_wait(error, first_page=first_page)
+                if wait is None:
+                    raise
+                logger.warning("%s Retry %d follows in %.0f s.", error, retries.count, wait)
+            self.retries += 1
+            self._sleep(wait)
+
+    def _request(self, url: str) -> Page:
+        self._keep_pace()
+        host = urlsplit(url).hostname or ""
+        # A proxy set in the environment is of no use on the way to this machine itself.
+        self._session.trust_env = not urls.is_loopback(host)
+        with self._named_failures(host):
+            response = self._session.get(
+                url, timeout=self._timeout, allow_redirects=False, stream=True
+            )
+            with response:
+                if response.status_code != requests.codes.ok:
+                    raise self._error(url, response)
+                return Page(self._read(response, url), response.headers)
+
+    def _keep_pace(self) -> None:
+        if (wait := self._next_start - self._clock()) > 0:
+            self._sleep(wait)
+        self._next_start = self._clock() + self._interval
+
+    def _read(self, response: requests.Response, url: str) -> bytes:
+        """Read the whole body, within the time and the size that it may take."""
+        body = bytearray()
+        with self._deadline(response, urlsplit(url).hostname or ""):
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise errors.TooLargeError(urls.without_query(url), MAX_BODY)
+        return bytes(body)
+
+    @contextmanager
+    def _deadline(self, response: requests.Response, host: str) -> Iterator[None]:
+        """Cut off a body that trickles: each read is in time, the whole would never end."""
+        seconds = 3 * self._timeout
+        overdue = threading.Event()
+
+        def cut() -> None:
+            overdue.set()
+            with suppress(OSError, ValueError):  # it has ended at this very moment
+                response.raw.shutdown()
+
+        timer = threading.Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            if overdue.is_set():
+                raise errors.TimedOutError(host, seconds)
+
+    @contextmanager
+    def _named_failures(self, host: str) -> Iterator[None]:
+        """Turn what requests raises into causes; its own texts hold the query, so none is used."""
+        try:
+            yield
+        except requests.exceptions.SSLError:
+            raise errors.CertificateError(host) from None
+        except requests.exceptions.ProxyError:
+            raise errors.ConnectionFailedError(host, "failed at the proxy") from None
+        except requests.exceptions.Timeout:
+            raise errors.TimedOutError(host, self._timeout) from None
+        except (
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+        ):
+            raise errors.ConnectionFailedError(host, "broke off within an answer") from None
+        except requests.exceptions.ConnectionError as error:
+            raise self._connection_error(host, error) from None
+        except requests.exceptions.RequestException as error:
+            msg = f"No request to {host} could be made ({type(error).__name__})."
+            raise errors.RequestFailedError(msg) from None
+
+    def _connection_error(self, host: str, error: Exception) -> errors.TransientError:
+        cause = error.args[0] if error.args else None
+        # By name: urllib3, which these come from, is no dependency of our own.
+        names = {type(cause).__name__, type(getattr(cause, "reason", None)).__name__}
+        if "NameResolutionError" in names:
+            return errors.UnknownHostError(host)
+        if "ReadTimeoutError" in names:
+            return errors.TimedOutError(host, self._timeout)
+        return errors.ConnectionFailedError(host, "could not be made or was cut")
+
+    def _error(self, url: str, response: requests.Response) -> errors.CustobarError:
+        """Say why an answer is no page (section "Errors and signals" of the contract)."""
+        status, path = response.status_code, urlsplit(url).path
+        retry_after = parse_retry_after(response.headers.get("Retry-After"))
+        if status == requests.codes.too_many_requests:
+            return errors.RateLimitedError(retry_after)
+        if status >= requests.codes.server_error:
+            return errors.ServerError(status, path, retry_after)
+        if status == requests.codes.unauthorized:
+            return errors.UnauthorizedError(self._auth_scheme)
+        if status == requests.codes.forbidden:
+            return errors.ForbiddenError(path)
+        if status == requests.codes.not_found:
+            return errors.NotFoundError(urls.without_query(url))
+        if requests.codes.multiple_choices <= status < requests.codes.bad_request:
+            return errors.RedirectedError(status, urls.without_query(url))
+        return errors.RefusedError(status, path, self._reason(url, response))
+
+    def _reason(self, url: str, response: requests.Response) -> str:
+        """Quote `{"error": {"reason": ...}}`, without the token and the filters' values."""
+        with self._deadline(response, urlsplit(url).hostname or ""):
+            head = next(response.iter_content(_MAX_ERROR_BODY), b"")
+        try:
+            reason = json.loads(head)["error"]["reason"]
+        except (ValueError, TypeError, KeyError):
+            return ""
+        return Redactor([self._token, *urls.filter_values(url)]).quote(str(reason))

@@ -1,0 +1,195 @@
+"""One class and one sentence for each cause that a user can act on.
+
+The texts are single lines and hold no token, no query string and no record content.
+"""
+
+from __future__ import annotations
+
+
+class CustobarError(Exception):
+    """Any failure of the tap that has a known cause; its text is what the user reads."""
+
+
+class InputFileError(CustobarError):
+    """A config, catalog or state file is missing or holds no JSON object."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        """Name the file and what is wrong with it."""
+        super().__init__(f"{path}: {problem}")
+
+
+class CatalogError(CustobarError):
+    """The catalog asks for a stream or a replication that the tap does not have."""
+
+
+class UrlError(CustobarError):
+    """A URL that must not be asked for: nothing has been sent to it."""
+
+
+class PaginationLoopError(CustobarError):
+    """A page named one that this sync has read already as its next."""
+
+    def __init__(self, pages: int) -> None:
+        """Say after how many pages the loop was met."""
+        super().__init__(
+            f"Custobar's next_url led back to a page already read, after {pages} pages; "
+            "the stream was stopped instead of going round for ever."
+        )
+
+
+class RequestFailedError(CustobarError):
+    """Custobar refused a request, and asking again would not help."""
+
+
+class UnauthorizedError(RequestFailedError):
+    """Status 401."""
+
+    def __init__(self, auth_scheme: str) -> None:
+        """Name the authorization scheme to try instead of `auth_scheme`."""
+        other = "Bearer" if auth_scheme == "Token" else "Token"
+        super().__init__(
+            "Custobar did not accept the token (401): api_token is wrong or has expired "
+            "(personal API keys end after 8 hours, integration keys do not); "
+            f"if it is right, try auth_scheme: {other}."
+        )
+
+
+class ForbiddenError(RequestFailedError):
+    """Status 403."""
+
+    def __init__(self, path: str) -> None:
+        """Name the scope that the token lacks for `path`."""
+        super().__init__(
+            f"The token may not read this (403): give its API key the scope GET {path} "
+            "in Custobar, or deselect the stream."
+        )
+
+
+class NotFoundError(RequestFailedError):
+    """Status 404."""
+
+    def __init__(self, url: str) -> None:
+        """Show the `url` (without its query) that is not there."""
+        super().__init__(
+            f"There is nothing at {url} (404): check the setting company or api_url "
+            "(it ends in /api)."
+        )
+
+
+class RefusedError(RequestFailedError):
+    """Status 400, and every other that no class above explains."""
+
+    def __init__(self, status: int, path: str, reason: str) -> None:
+        """Quote the API's own `reason`, already bounded and redacted."""
+        quoted = f": {reason}" if reason else "."
+        super().__init__(f"Custobar refused the request GET {path} ({status}){quoted}")
+
+
+class RedirectedError(RequestFailedError):
+    """Status 3xx: redirects are never followed, for they could take the token elsewhere."""
+
+    def __init__(self, status: int, url: str) -> None:
+        """Show the `url` (without its query) that redirects."""
+        super().__init__(
+            f"{url} answers with a redirect ({status}), which is never followed: "
+            "set company or api_url to the address Custobar itself answers at."
+        )
+
+
+class TooLargeError(RequestFailedError):
+    """A body that does not end within the allowed size."""
+
+    def __init__(self, path: str, limit: int) -> None:
+        """Say which limit, in bytes, was passed."""
+        super().__init__(
+            f"The answer to GET {path} is larger than {limit >> 20} MiB: lower page_size."
+        )
+
+
+class TransientError(CustobarError):
+    """A failure worth a retry."""
+
+    #: Likely a wrong setting when met on a stream's first request: retried once only there.
+    often_a_setting = False
+
+    #: Seconds that the server asked to be left alone; None where it did not say.
+    retry_after: float | None = None
+
+
+class RateLimitedError(TransientError):
+    """Status 429."""
+
+    def __init__(self, retry_after: float | None) -> None:
+        """Take the seconds of the header Retry-After; a minute is the API's own window."""
+        super().__init__(
+            "Custobar says there are too many requests (429): "
+            "raise request_interval, or run fewer pipelines at a time."
+        )
+        self.retry_after = 60.0 if retry_after is None else retry_after
+
+
+class ServerError(TransientError):
+    """Status 5xx."""
+
+    def __init__(self, status: int, path: str, retry_after: float | None) -> None:
+        """Name the path and the status."""
+        super().__init__(f"Custobar failed to answer GET {path} ({status}).")
+        self.retry_after = retry_after
+
+
+class ConnectionFailedError(TransientError):
+    """The connection was refused, reset or cut before the answer was complete."""
+
+    def __init__(self, host: str, problem: str) -> None:
+        """Say what happened to the connection to `host`."""
+        super().__init__(f"The connection to {host} {problem}.")
+
+
+class TimedOutError(TransientError):
+    """Nothing, or not enough, came in time."""
+
+    def __init__(self, host: str, seconds: float) -> None:
+        """Say how long was waited."""
+        super().__init__(
+            f"{host} did not answer within {seconds:g} s: "
+            "raise request_timeout or lower page_size if this goes on."
+        )
+
+
+class UnexpectedAnswerError(TransientError):
+    """Status 200 with something else than Custobar's data."""
+
+    often_a_setting = True
+
+    def __init__(self, what: str) -> None:
+        """Say what came instead."""
+        super().__init__(
+            f"The answer is not Custobar's data but {what}: "
+            "check the setting company or api_url, and any proxy on the way."
+        )
+
+
+class UnknownHostError(TransientError):
+    """The host's name does not resolve."""
+
+    often_a_setting = True
+
+    def __init__(self, host: str) -> None:
+        """Name the host."""
+        super().__init__(
+            f"There is no host named {host}: check the setting company or api_url, "
+            "and this machine's network."
+        )
+
+
+class CertificateError(TransientError):
+    """TLS could not be set up with the host."""
+
+    often_a_setting = True
+
+    def __init__(self, host: str) -> None:
+        """Name the host."""
+        super().__init__(
+            f"No trusted TLS connection to {host} (certificate or protocol): check the setting "
+            "company or api_url, any proxy on the way, and REQUESTS_CA_BUNDLE if it is your own."
+        )

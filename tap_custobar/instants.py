@@ -1,0 +1,63 @@
+"""Dates and date-times, as text that every target reads the same way."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_DATE_TIME = re.compile(
+    rf"{_DATE.pattern}[Tt ]([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}})([.,][0-9]+)?)?"
+    r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+_MIDNIGHT = re.compile(r"[Tt ]00:00(:00([.,]0+)?)?( ?([Zz]|[+-]00(:?00)?))?")
+
+
+def to_date(text: str) -> str | None:
+    """Return `YYYY-MM-DD` for a real date, or for a midnight that stands for one; else None."""
+    day = _DATE.match(text)
+    if day is None or not (day.end() == len(text) or _MIDNIGHT.fullmatch(text, day.end())):
+        return None
+    try:
+        date(*map(int, day.groups()))
+    except ValueError:
+        return None
+    return day.group()
+
+
+def to_utc(text: str, zone: tzinfo) -> str | None:
+    """Return an instant as RFC 3339 in UTC with `Z`; None where the text is no real instant.
+
+    SQL targets drop the offset, so that any other would shift the time.
+
+    Args:
+        text: A date, or a date-time with or without its zone. The fraction of a second stays as
+            it came, however long.
+        zone: What a text without a zone is told in. In a gap or fold of daylight saving time
+            the earlier reading counts (fold=0).
+    """
+    if _DATE.fullmatch(text):
+        text = f"{text}T00:00:00"
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
+        return None
+    *numbers, fraction, offset = match.groups()
+    try:
+        moment = datetime(*(int(number or 0) for number in numbers), tzinfo=_zone(offset, zone))  # type: ignore[misc,arg-type] # six numbers
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    seconds = moment.replace(tzinfo=None).isoformat()
+    return f"{seconds}{(fraction or '').replace(',', '.')}Z"
+
+
+def _zone(offset: str | None, zone: tzinfo) -> tzinfo:
+    if offset is None:
+        return zone
+    if offset in "Zz":
+        return UTC
+    digits = offset[1:].replace(":", "").ljust(4, "0")
+    if int(digits[2:]) >= 60:  # noqa: PLR2004 - minutes in an hour
+        raise ValueError(offset)
+    delta = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-delta if offset[0] == "-" else delta)

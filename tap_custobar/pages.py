@@ -1,0 +1,88 @@
+"""What a page holds: its records, and where the next page is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from tap_custobar.errors import UnexpectedAnswerError
+
+if TYPE_CHECKING:
+    from tap_custobar.client import Page
+
+NEXT_URL_HEADER = "X-Custobar-Next-Url"
+
+# Decimal keeps what a float would round: 19.90 leaves as 19.90.
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPage:
+    """One page of a stream.
+
+    Attributes:
+        rows: The elements of the envelope's list as they came; objects, if all is well.
+        next_url: The next page's URL as the API wrote it, or None on the last page.
+        count: How many records the API says there are on all pages, where it says so.
+    """
+
+    rows: list[Any]
+    next_url: str | None
+    count: int | None
+
+
+def parse_json(page: Page, *, envelope: str) -> ParsedPage:
+    """Read a page of JSON, once (section "JSON" of the specification).
+
+    Args:
+        page: The page as it came.
+        envelope: The name under which the list of records stands, e.g. `customers`.
+
+    Raises:
+        UnexpectedAnswerError: the body is not `{<envelope>: [...], ...}`.
+    """
+    content = _decode(page.body, page.headers.get("Content-Type", ""))
+    if not isinstance(content, dict) or not isinstance(content.get(envelope), list):
+        msg = f'JSON without a list named "{envelope}"'
+        raise UnexpectedAnswerError(msg)
+    next_url = content.get("next_url") or page.headers.get(NEXT_URL_HEADER) or None
+    if not isinstance(next_url, str | None):
+        msg = "JSON whose next_url is no text"
+        raise UnexpectedAnswerError(msg)
+    count = content.get("count")
+    return ParsedPage(content[envelope], next_url, count if isinstance(count, int) else None)
+
+
+def _decode(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    # What msgspec refuses although it can be read: a byte order mark, half a surrogate pair.
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError):
+        raise UnexpectedAnswerError(_describe(body, content_type)) from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    msg = f"{name} is no JSON"
+    raise ValueError(msg)
+
+
+def _describe(body: bytes, content_type: str) -> str:
+    """Say what came instead of JSON, without any of its content."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not body.strip():
+        return "an empty body"
+    if media_type == "text/html" or body.lstrip()[:1] == b"<":
+        return "a page of HTML"
+    if media_type == "application/json":
+        return "broken JSON"
+    return f"no JSON (content type {media_type[:60] or 'not given'})"

@@ -1,0 +1,65 @@
+"""No secret in any log line or error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MASK = "***"
+
+#: Characters of a foreign text that are worth quoting.
+MAX_QUOTED = 200
+
+
+class Redactor:
+    """Replaces secrets in texts, in any case, also percent-encoded or JSON-escaped."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """Take the secrets in the clear; empty ones are ignored."""
+        forms = {
+            form
+            for secret in secrets
+            if secret
+            for form in (secret, quote(secret, safe=""), quote_plus(secret), _json_escaped(secret))
+        }
+        # The longest first: one secret may be part of another.
+        alternatives = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+        self._secrets = re.compile(alternatives or "(?!)", re.IGNORECASE)
+
+    def __call__(self, text: str) -> str:
+        """Return the text with every secret in it masked."""
+        return self._secrets.sub(MASK, text)
+
+    def quote(self, text: str) -> str:
+        """Return a foreign text as it may stand in a message: masked, on one line, bounded."""
+        text = " ".join("".join(c if c.isprintable() else " " for c in self(text)).split())
+        return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
+
+
+class RedactingFilter(logging.Filter):
+    """Masks secrets in whatever is about to be logged, tracebacks included."""
+
+    def __init__(self, redact: Redactor) -> None:
+        """Filter with the given redactor."""
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the record in place; records that hold no secret keep their arguments."""
+        message = record.getMessage()
+        redacted = self._redact(message)
+        if redacted != message:
+            record.msg, record.args = redacted, None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self._redact(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+def _json_escaped(text: str) -> str:
+    return json.dumps(text)[1:-1]

@@ -1,0 +1,102 @@
+"""What is wrong with a config, in words that name the setting and never show its value."""
+
+from __future__ import annotations
+
+import math
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from tap_custobar.errors import UrlError
+from tap_custobar.urls import PARAMETERS, ApiUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+_HEADER_SAFE = re.compile(r"[!-~]+")
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+_TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
+}
+
+
+def api_url(config: Mapping[str, Any]) -> ApiUrl:
+    """Return the base URL that the settings `api_url` or `company` name.
+
+    Raises:
+        UrlError: neither names a usable one.
+    """
+    return ApiUrl.parse(config.get("api_url") or f"https://{config['company']}.custobar.com/api")
+
+
+def describe(error: ValidationError) -> str:
+    """Say what a JSON schema validator found wrong, without the value it shows in its own text."""
+    name = ".".join(map(str, error.absolute_path)) or "config"
+    allowed: Any = error.validator_value
+    schema: Any = error.schema
+    match error.validator:
+        case "required":
+            missing = next(key for key in allowed if repr(key) in error.message)
+            help_text = schema["properties"].get(missing, {}).get("description", "")
+            return f"{missing}: is missing. {help_text}".strip()
+        case "type":
+            types = [allowed] if isinstance(allowed, str) else allowed
+            words = " or ".join(_TYPES[kind] for kind in types if kind in _TYPES)
+            return f"{name}: must be {words}"
+        case "enum":
+            return f"{name}: must be one of {', '.join(str(v) for v in allowed if v is not None)}"
+        case "pattern":
+            return f"{name}: must look like {allowed}"
+        case "minimum":
+            return f"{name}: must be at least {allowed}"
+        case "exclusiveMinimum":
+            return f"{name}: must be more than {allowed}"
+        case "maximum":
+            return f"{name}: must be at most {allowed}"
+        case "additionalProperties" if isinstance(error.instance, dict):
+            known = schema["properties"]
+            unknown = [key for key in error.instance if key not in known]
+            return f"{name}: does not know {', '.join(unknown)}; it knows {', '.join(known)}"
+        case _:
+            return f"{name}: is not what its description asks for"
+
+
+def cross_check(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a JSON schema cannot say; the settings' own types are right by now."""
+    if not _HEADER_SAFE.fullmatch(config["api_token"]):
+        yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
+    if not _HEADER_TEXT.fullmatch(config.get("user_agent") or "-"):
+        yield "user_agent: must be one line of ASCII characters"
+    for name in ("request_interval", "request_timeout"):
+        if not math.isfinite(config[name]):
+            yield f"{name}: must be a finite number"
+    if "api_url" not in config and "company" not in config:
+        yield "company: is missing, and so is api_url. One of the two is required"
+    else:
+        try:
+            api_url(config)
+        except UrlError as error:
+            yield f"{'api_url' if config.get('api_url') else 'company'}: {error}"
+    for stream, options in (config.get("stream_options") or {}).items():
+        for name in (options or {}).get("filters") or {}:
+            if name in PARAMETERS:
+                yield (
+                    f"stream_options.{stream}.filters.{name}: is a parameter of the API, "
+                    "not a field to filter by"
+                )
+
+
+def unknown(config: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """Yield a warning for each setting that does not exist, with the nearest one that does."""
+    for name in config:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            yield f"Unknown setting {name} is ignored{hint}"
