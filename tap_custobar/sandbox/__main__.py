@@ -1,0 +1,100 @@
+"""The command ``python -m tap_custobar.sandbox``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import sys
+
+try:
+    import uvicorn
+
+    from tap_custobar.sandbox.app import TOKEN, create_app
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+        raise
+    sys.exit("The sandbox needs two more packages: pip install 'tap-custobar[sandbox]'")
+
+from typing import TYPE_CHECKING
+
+from tap_custobar.sandbox.customers import customers
+from tap_custobar.sandbox.products import products
+from tap_custobar.sandbox.records import MAX_RECORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOST = "127.0.0.1"
+"""The only address served: the tokens are known to everybody."""
+
+
+def main() -> None:
+    """Serve the sandbox until a signal ends it."""
+    options = _parser().parse_args()
+    listener = _listen(options.port)
+    # uvicorn stops in good order on either signal and then sends it again, to the handler
+    # that it found here.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    streams = [customers(options.customers, options.seed), products(options.products, options.seed)]
+    config = uvicorn.Config(
+        create_app(streams, options.rate_limit),
+        access_log=False,
+        lifespan="off",
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+    )
+    port = listener.getsockname()[1]
+    sys.stdout.write(f"Custobar sandbox: http://{HOST}:{port}/api (token {TOKEN})\n")
+    sys.stdout.flush()
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tap_custobar.sandbox",
+        description="Serve a local look-alike of the Custobar data API with sample data.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    size = _integer(0, MAX_RECORDS)
+    add = parser.add_argument
+    add("--port", type=_integer(0, 65535), default=8080, help="port to serve on, 0 for a free one")
+    add("--customers", metavar="N", type=size, default=1000, help="number of customers")
+    add("--products", metavar="N", type=size, default=300, help="number of products")
+    add("--seed", metavar="S", type=int, default=0, help="another seed makes other data")
+    add(
+        "--rate-limit",
+        metavar="N",
+        type=size,
+        default=0,
+        help="requests a minute before 429, 0 for no limit; Custobar allows 180",
+    )
+    return parser
+
+
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            reason = f"must be from {least} to {most}"
+            raise argparse.ArgumentTypeError(reason)
+        return number
+
+    return integer
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket that already takes connections, so that none is refused once its port is told."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        sys.exit(f"Cannot serve on port {port}: {error.strerror}. Choose another with --port.")
+    listener.listen()
+    return listener
+
+
+if __name__ == "__main__":
+    main()

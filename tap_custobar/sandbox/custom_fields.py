@@ -1,0 +1,57 @@
+"""A company's own fields: for either stream one of each of Custobar's types, and two odd ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_custobar.sandbox.records import NEVER, Field, Portion
+from tap_custobar.sandbox.values import mixed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CUSTOMERS: Mapping[str, str] = {
+    "acme__is_member": "boolean",
+    "acme__home_market": "country_code",
+    "acme__member_since": "date",
+    "acme__last_visit": "datetime",
+    "acme__name_day": "day_of_year",
+    "acme__invoice_email": "email",
+    "acme__loyalty_points": "integer",
+    "acme__service_language": "language_code",
+    "acme__recent_searches": "list",
+    "acme__credit_limit": "money",
+    "acme__engagement_score": "number",
+    "acme__preferences": "object",
+    "acme__work_phone": "phone_number",
+    "acme__interests": "set",
+    "acme__note": "string",
+}
+PRODUCTS: Mapping[str, str] = {
+    "acme__is_fragile": "boolean",
+    "acme__country_of_origin": "country_code",
+    "acme__release_date": "date",
+    "acme__restocked_at": "datetime",
+    "acme__season_start": "day_of_year",
+    "acme__buyer_email": "email",
+    "acme__pages": "integer",
+    "acme__original_language": "language_code",
+    "acme__search_terms": "list",
+    "acme__deposit": "money",
+    "acme__volume_litres": "number",
+    "acme__dimensions": "object",
+    "acme__support_phone": "phone_number",
+    "acme__materials": "set",
+    "acme__care_instructions": "string",
+}
+
+
+def custom_fields(types: Mapping[str, str]) -> tuple[Portion, ...]:
+    """The fields of a table of names and types; then one of mixed types and one never held."""
+    return (
+        tuple(Field(name=name, type=type_) for name, type_ in types.items()),
+        (
+            Field(name="acme__legacy_code", type="string", make=mixed),
+            Field(name="acme__unused", type="string", share=NEVER),
+        ),
+    )

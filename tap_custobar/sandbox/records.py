@@ -1,0 +1,172 @@
+"""Records made on demand from (seed, stream, index): nothing is stored, any size starts at once."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from typing import TypeAlias
+
+from tap_custobar.sandbox.values import BY_TYPE, Make, Value
+
+KEY = "external_id"
+
+ALWAYS = 256
+OFTEN = 192
+NEVER = 0
+
+MAX_RECORDS = 99_999_999
+"""As many as the eight digits of a key can number."""
+
+POOL_SIZE = 1024
+"""How many ready-made portions of a kind the records share."""
+
+Record: TypeAlias = dict[str, Value]
+Portion: TypeAlias = tuple["Field", ...]
+Derived: TypeAlias = tuple[str, Callable[[Value], Value]]
+
+_NUMBERS = struct.Struct("<16I")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One property of a stream's records.
+
+    Attributes:
+        name: As in the API.
+        type: Custobar's name of the type; it says how values are made, unless ``make`` does.
+        make: Makes a value.
+        share: How many of 256 records hold it.
+        drawn_as: Another field of its portion whose drawn number this one uses too, so that the
+            two agree.
+        increasing: Always held, and its values grow with the record's index, as text too.
+    """
+
+    name: str
+    type: str
+    make: Make | None = None
+    share: int = OFTEN
+    drawn_as: str = ""
+    increasing: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """All records of one kind.
+
+    Attributes:
+        name: As in the path and the envelope of the API.
+        size: How many records there are.
+        seed: Another seed makes other records.
+        own: The fields whose values are made for each record, the key first.
+        shared: Portions of fields whose values, for speed, come from a pool of ready-made ones.
+            A record draws 16 numbers, one for each field of ``own`` and one for each
+            portion; a portion draws as many, one for each of its fields.
+        derived: Names that records can be ordered by without holding them: the field they come
+            from, and how.
+    """
+
+    name: str
+    size: int
+    seed: int
+    own: Portion
+    shared: tuple[Portion, ...]
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+
+    @cached_property
+    def properties(self) -> tuple[str, ...]:
+        """The names of all potential properties, the key first."""
+        return tuple(each.name for portion in (self.own, *self.shared) for each in portion)
+
+    @cached_property
+    def increasing(self) -> frozenset[str]:
+        """The names of the properties that grow with the index."""
+        return frozenset(each.name for each in self.own if each.increasing)
+
+    def records(self, indices: Iterable[int], names: Collection[str]) -> Iterator[Record]:
+        """The records at these indices, with these of their properties."""
+        steps, pools = _selected(self, tuple(names))
+        for index in indices:
+            numbers = self._draw("", index)
+            record = _make(steps, numbers, index)
+            for slot, pool in pools:
+                record |= pool[numbers[slot] % POOL_SIZE]
+            yield record
+
+    def values(self, name: str, indices: Iterable[int]) -> Iterator[Value | None]:
+        """One property's or derived name's values; None where a record has none."""
+        source, derive = self.derived.get(name, (name, None))
+        for record in self.records(indices, (source,)):
+            value = record.get(source)
+            yield derive(value) if derive is not None and value is not None else value
+
+    @cached_property
+    def pools(self) -> list[tuple[Portion, list[Record]]]:
+        """Each shared portion with its ready-made values."""
+        pools = []
+        for portion in self.shared:
+            steps, purpose = _steps(portion), f"{portion[0].name}/"
+            places = range(POOL_SIZE)
+            pool = [_make(steps, self._draw(purpose, place), place) for place in places]
+            pools.append((portion, pool))
+        return pools
+
+    def _draw(self, purpose: str, index: int) -> tuple[int, ...]:
+        """Sixteen numbers below 2**32, from one digest; a generator a field costs far more."""
+        return _NUMBERS.unpack(
+            blake2b(f"{self.seed}/{self.name}/{purpose}{index}".encode()).digest()
+        )
+
+
+_Step: TypeAlias = tuple[str, int, int, int, Make]
+
+
+def _steps(portion: Portion) -> list[_Step]:
+    slots = {each.name: slot for slot, each in enumerate(portion)}
+    return [
+        (
+            each.name,
+            slots[each.name],
+            slots[each.drawn_as or each.name],
+            each.share,
+            each.make or BY_TYPE[each.type],
+        )
+        for each in portion
+    ]
+
+
+@lru_cache(maxsize=8)
+def _selected(
+    stream: Stream, names: tuple[str, ...]
+) -> tuple[list[_Step], list[tuple[int, list[Record]]]]:
+    """The part of a stream that makes these properties; a pool goes with its number's place."""
+    steps = [step for step in _steps(stream.own) if step[0] in names]
+    pools = []
+    for slot, (portion, pool) in enumerate(stream.pools, start=len(stream.own)):
+        wanted = [each.name for each in portion if each.name in names]
+        if wanted:
+            parts = [{name: part[name] for name in wanted if name in part} for part in pool]
+            pools.append((slot, parts))
+    return steps, pools
+
+
+def _make(steps: Iterable[_Step], numbers: Sequence[int], index: int) -> Record:
+    # The lowest byte decides whether the record holds the field, the others which value.
+    return {
+        name: make(numbers[source] >> 8, index)
+        for name, slot, source, share, make in steps
+        if numbers[slot] & 255 < share
+    }
+
+
+def key_field(letter: str) -> Field:
+    """The field that identifies a record: a letter and eight digits."""
+    return Field(
+        name=KEY,
+        type="string",
+        make=lambda _n, i: f"{letter}{i + 1:08d}",
+        share=ALWAYS,
+        increasing=True,
+    )
