@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Stream, Tap
@@ -20,6 +20,7 @@ from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 
 from tap_custobar import settings
@@ -228,11 +229,10 @@ class CustobarBaseStream(Stream):
         """
         if entry := catalog.get_stream(self.name):
             self._check_replication(entry)
-            shipped = self._singer_catalog_entry
             entry.key_properties = self.primary_keys
             properties = entry.schema.properties = entry.schema.properties or {}
             for key in self.primary_keys:
-                properties.setdefault(key, cast("dict[str, Any]", shipped.schema.properties)[key])
+                properties.setdefault(key, Schema.from_dict(self.schema["properties"][key]))
                 entry.metadata[("properties", key)].inclusion = Metadata.InclusionType.AUTOMATIC
         super().apply_catalog(catalog)
 

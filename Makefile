@@ -1,0 +1,59 @@
+# Every way to work on the project; each target makes the environment it needs by itself.
+PYTHON ?= python3
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test check format lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv-demo/ready .venv-target-csv/ready ## sandbox -> tap-custobar -> target-csv
+	@.venv-demo/bin/python scripts/demo.py
+
+test: check .venv-target-csv/ready ## all checks and all tests
+	.venv/bin/pytest
+
+check: .venv/ready ## style and types only
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+format: .venv/ready ## let ruff mend what it can
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+COMPILE = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+lock: .venv/ready ## renew the pinned versions in requirements/
+	$(COMPILE) --extra sandbox --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra sandbox --group build pyproject.toml \
+		--constraint requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) requirements/target-csv.in -o requirements/target-csv.txt
+
+clean: ## remove everything that the other targets made
+	rm -rf .venv .venv-demo .venv-target-csv .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		dist output
+
+# In hash mode pip takes no local project, so that one is installed after what it needs.
+PROJECT = --no-deps --no-build-isolation --editable .
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." \
+		if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --require-hashes -r requirements/dev.txt
+	.venv/bin/pip install --quiet $(PROJECT)
+	@touch $@
+
+.venv-demo/ready: requirements/demo.txt pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/pip install --quiet --require-hashes -r requirements/demo.txt
+	.venv-demo/bin/pip install --quiet $(PROJECT)
+	@touch $@
+
+.venv-target-csv/ready: requirements/target-csv.txt
+	$(PYTHON) -m venv .venv-target-csv
+	.venv-target-csv/bin/pip install --quiet --require-hashes -r requirements/target-csv.txt
+	@touch $@

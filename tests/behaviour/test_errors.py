@@ -1,0 +1,205 @@
+"""What goes wrong at the API: one line, exit code 1, and what was read before is kept."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Run, RunTap, Sandbox, Server
+
+Catalog = dict[str, Any]
+HTML = Reply(b"<!doctype html><p>Please log in", headers={"Content-Type": "text/html"})
+
+
+def error_of(run: Run) -> str:
+    assert run.exit_code == 1
+    assert len(run.errors) == 1, run.log
+    return run.errors[0]
+
+
+def test_a_wrong_token_names_the_causes_and_the_other_scheme(
+    run_tap: RunTap, sandbox: Sandbox
+) -> None:
+    error = error_of(run_tap({**sandbox.config, "api_token": "APIWRONG"}))
+
+    assert "api_token is wrong or has expired" in error
+    assert "8 hours" in error
+    assert "try auth_scheme: Bearer" in error
+
+
+def test_bearer_is_sent_where_it_is_set(run_tap: RunTap, server: Server) -> None:
+    server.replies(Reply(status=401))
+
+    error = error_of(run_tap({**server.config, "auth_scheme": "Bearer"}))
+
+    assert server.requests[0].headers["Authorization"] == "Bearer APISANDBOX"
+    assert "try auth_scheme: Token" in error
+
+
+def test_a_missing_scope_is_named(
+    run_tap: RunTap, sandbox: Sandbox, catalog_of: Callable[..., Catalog]
+) -> None:
+    config = {**sandbox.config, "api_token": "APISANDBOXCUSTOMERS"}
+
+    error = error_of(run_tap(config, catalog=catalog_of(products=True)))
+
+    assert "GET /api/data/products/" in error
+
+
+def test_what_was_read_before_a_failure_is_kept(run_tap: RunTap, sandbox: Sandbox) -> None:
+    run = run_tap({**sandbox.config, "api_token": "APISANDBOXCUSTOMERS"})
+
+    error_of(run)
+    assert len(run.ids("customers")) == sandbox.customers
+    assert "customers" in run.of_type("STATE")[-1]["value"]["bookmarks"]
+
+
+def test_a_wrong_address_is_shown(run_tap: RunTap, sandbox: Sandbox) -> None:
+    error = error_of(run_tap({**sandbox.config, "api_url": f"{sandbox.url}/v2"}))
+
+    assert f"nothing at {sandbox.url}/v2/data/customers/ (404)" in error
+    assert "company or api_url" in error
+
+
+def test_the_apis_own_reason_is_quoted(run_tap: RunTap, sandbox: Sandbox) -> None:
+    config = {**sandbox.config, "stream_options": {"customers": {"order": ["shoe_size"]}}}
+
+    error = error_of(run_tap(config))
+
+    assert "GET /api/data/customers/ (400)" in error
+    assert "shoe_size" in error
+
+
+def test_a_quoted_reason_is_bounded_on_one_line_and_without_the_token(
+    run_tap: RunTap, server: Server
+) -> None:
+    reason = "bad\nthing for APISANDBOX " + "x" * 5000
+    server.replies(Reply({"error": {"reason": reason}}, status=400))
+
+    error = error_of(run_tap(server.config))
+
+    assert "bad thing for *** xxx" in error
+    assert len(error) < 300
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "no"}', b"<html>", b"\xff"])
+def test_a_refusal_without_a_reason_is_told_too(
+    run_tap: RunTap, server: Server, body: bytes
+) -> None:
+    server.replies(Reply(body, status=418))
+
+    assert "GET /api/data/customers/ (418)." in error_of(run_tap(server.config))
+
+
+@pytest.mark.parametrize(
+    ("reply", "what"),
+    [
+        (HTML, "a page of HTML"),
+        (Reply(b""), "an empty body"),
+        (Reply(b'{"customers": [{"external_id": "1"}'), "broken JSON"),
+        (
+            Reply(b"hello", headers={"Content-Type": "text/plain"}),
+            "no JSON (content type text/plain)",
+        ),
+        (Reply([]), 'JSON without a list named "customers"'),
+        (Reply({"customers": {}}), 'JSON without a list named "customers"'),
+        (Reply({"products": []}), 'JSON without a list named "customers"'),
+        (Reply(b'{"customers": [NaN]}'), "broken JSON"),
+        (Reply(b'{"customers": "\xff"}'), "broken JSON"),
+        (Reply(b'{"customers": ' + b"[" * 100_000), "broken JSON"),
+    ],
+)
+def test_an_answer_that_is_not_custobars_is_described(
+    run_tap: RunTap, server: Server, reply: Reply, what: str
+) -> None:
+    server.replies(reply)
+
+    error = error_of(run_tap({**server.config, "max_retries": 0}))
+
+    assert f"not Custobar's data but {what}" in error
+
+
+def test_an_unknown_host_is_named(run_tap: RunTap) -> None:
+    error = error_of(run_tap({"company": "no-such-company", "api_token": "x", "max_retries": 0}))
+
+    assert "no-such-company.custobar.com" in error
+
+
+def test_a_connection_that_is_refused_names_the_host(run_tap: RunTap) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
+
+        error = error_of(run_tap({"api_url": url, "api_token": "x", "max_retries": 0}))
+
+    assert error == "The connection to 127.0.0.1 could not be made or was cut."
+
+
+@pytest.mark.parametrize("location", ["https://evil.example/", "/api/data/customers/", "http://["])
+def test_a_redirect_is_not_followed(run_tap: RunTap, server: Server, location: str) -> None:
+    server.replies(Reply(status=302, headers={"Location": location}))
+
+    error = error_of(run_tap(server.config))
+
+    assert "answers with a redirect (302)" in error
+    assert len(server.requests) == 1
+
+
+def test_silence_is_given_up(run_tap: RunTap) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        config = {"api_url": url, "api_token": "x", "max_retries": 0, "request_timeout": 0.2}
+
+        error = error_of(run_tap(config))
+
+    assert "did not answer within 0.2 s" in error
+
+
+def test_every_verb_tells_a_failure_in_one_line(run_tap: RunTap, sandbox: Sandbox) -> None:
+    error = error_of(run_tap({**sandbox.config, "api_token": "APIWRONG"}, "--test"))
+
+    assert "api_token is wrong" in error
+
+
+def test_the_test_verb_is_not_fooled_by_a_good_first_stream(
+    run_tap: RunTap, sandbox: Sandbox
+) -> None:
+    config = {**sandbox.config, "api_token": "APISANDBOXCUSTOMERS"}
+
+    assert "GET /api/data/products/" in error_of(run_tap(config, "--test"))
+
+
+def test_a_netrc_file_does_not_replace_the_token(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password else\n")
+
+    run_tap(server.config, env={"NETRC": str(netrc)})
+
+    assert server.requests[0].headers["Authorization"] == "Token APISANDBOX"
+
+
+def test_a_proxy_in_the_environment_is_not_used_for_this_machine(
+    run_tap: RunTap, server: Server
+) -> None:
+    run = run_tap(server.config, env={"http_proxy": "http://proxy.invalid:3128"})
+
+    assert "/api/data/customers/" in {r.path for r in server.requests}, run.log
+
+
+def test_the_user_agent_tells_the_version_or_what_is_set(run_tap: RunTap, server: Server) -> None:
+    run_tap(server.config)
+    run_tap({**server.config, "user_agent": "acme-etl/2"})
+
+    agents = [r.headers["User-Agent"] for r in server.requests]
+    assert agents[0].startswith("tap-custobar/0.")
+    assert "acme-etl/2" in agents

@@ -1,0 +1,225 @@
+"""The `next_url` paging of the specification, and the traps of stock SDK paging."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_custobar.pages import ParsedPage, parse_json
+from tap_custobar.tap import TapCustobar
+from tests.conftest import Reply, Request, Run
+
+if TYPE_CHECKING:
+    from tap_custobar.client import Page
+    from tests.conftest import RunTap, Server
+
+PATH = "/api/data/customers/"
+
+
+def page(*ids: str, next_url: object = None, **headers: str) -> Reply:
+    body: dict[str, object] = {"customers": [{"external_id": i} for i in ids]}
+    if next_url is not None:
+        body["next_url"] = next_url
+    return Reply(body, headers=headers)
+
+
+def run_customers(run_tap: RunTap, server: Server, **config: object) -> Run:
+    """Read customers only: a catalog without products selects none of them."""
+    schema = {"properties": {"external_id": {"type": "string"}, "email": {"type": "string"}}}
+    entry = {"tap_stream_id": "customers", "stream": "customers", "schema": schema}
+    metadata = [{"breadcrumb": [], "metadata": {"selected": True}}]
+    catalog = {"streams": [{**entry, "metadata": metadata}]}
+    return run_tap({**server.config, "max_retries": 0, **config}, catalog=catalog)
+
+
+def by_cursor(pages: dict[str, Reply]) -> object:
+    return lambda request: pages[dict(request.query).get("cursor", "")]
+
+
+def test_trap_1_page_2_has_no_doubled_parameters(run_tap: RunTap, server: Server) -> None:
+    server.replies(
+        page("1", next_url=f"{server.url}/data/customers/?limit=5&fields=email&cursor=2"),
+        page("2"),
+    )
+
+    run = run_customers(run_tap, server, stream_options={"customers": {"order": ["email"]}})
+
+    assert run.ids("customers") == ["1", "2"]
+    assert server.requests[0].query == [
+        ("limit", "10000"),
+        ("fields", "external_id,email"),
+        ("order", "email"),
+    ]
+    assert server.requests[1].query == [("limit", "5"), ("fields", "email"), ("cursor", "2")]
+
+
+def test_trap_2_an_empty_page_with_a_next_url_goes_on(run_tap: RunTap, server: Server) -> None:
+    server.replies(page(next_url="?cursor=2"), page(next_url="?cursor=3"), page("1"))
+
+    assert run_customers(run_tap, server).ids("customers") == ["1"]
+
+
+@pytest.mark.parametrize(
+    "next_url",
+    [
+        "https://evil.example/api/data/customers/?cursor=2",
+        "//evil.example/api/data/customers/?cursor=2",
+        "http://acme.custobar.com/api/data/customers/?cursor=2",
+    ],
+)
+def test_trap_3_another_host_is_refused_before_anything_is_sent(
+    run_tap: RunTap, server: Server, next_url: str
+) -> None:
+    server.replies(page("1", next_url=next_url), page("2"))
+
+    run = run_customers(run_tap, server)
+
+    assert run.ids("customers") == ["1"]
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "names another server" in run.errors[0]
+    assert len(server.requests) == 1
+
+
+def test_trap_3_the_token_does_not_reach_another_server(run_tap: RunTap, server: Server) -> None:
+    other = type(server)()
+    try:
+        # The same name by another spelling: another host all the same.
+        host = other.host.replace("127.0.0.1", "localhost")
+        server.replies(page("1", next_url=f"http://{host}{PATH}?cursor=2"), page("2"))
+        run = run_customers(run_tap, server)
+        assert other.requests == []
+        assert run.exit_code == 1
+    finally:
+        other.close()
+
+
+def test_trap_4_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
+    def answer(request: Request) -> Reply:
+        cursor = dict(request.query).get("cursor")
+        return page("1", next_url="?cursor=b" if cursor == "a" else "?cursor=a")
+
+    server.answer = answer
+
+    run = run_customers(run_tap, server)
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "page already read" in run.errors[0]
+    assert [r.target for r in server.requests[1:]] == [f"{PATH}?cursor=a", f"{PATH}?cursor=b"]
+
+
+def test_trap_13_each_page_is_parsed_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+
+    def counting(received: Page, *, envelope: str) -> ParsedPage:
+        parsed.append(received.body)
+        return parse_json(received, envelope=envelope)
+
+    monkeypatch.setattr("tap_custobar.stream.parse_json", counting)
+    server.replies(page("1", next_url="?cursor=2"), page("2"))
+    tap = TapCustobar(config=server.config)
+
+    assert len(list(tap.streams["customers"].get_records(None))) == 2
+    assert len(parsed) == len(server.requests) == 2
+
+
+def test_a_relative_next_url_is_followed(run_tap: RunTap, server: Server) -> None:
+    server.replies(
+        page("1", next_url="?cursor=2"),
+        page("2", next_url="/api/data/customers/?cursor=3"),
+        page("3"),
+    )
+
+    assert run_customers(run_tap, server).ids("customers") == ["1", "2", "3"]
+    assert [r.target for r in server.requests[1:]] == [f"{PATH}?cursor=2", f"{PATH}?cursor=3"]
+
+
+def test_a_next_url_only_in_the_header_is_followed(run_tap: RunTap, server: Server) -> None:
+    header = {"X-Custobar-Next-Url": f"{server.url}/data/customers/?cursor=2"}
+    server.replies(page("1", **header), page("2"))
+
+    assert run_customers(run_tap, server).ids("customers") == ["1", "2"]
+
+
+def test_the_body_wins_over_the_header(run_tap: RunTap, server: Server) -> None:
+    header = {"X-Custobar-Next-Url": "?cursor=header"}
+    server.replies(page("1", next_url="?cursor=body", **header), page("2"))
+
+    run_customers(run_tap, server)
+    assert server.requests[1].query == [("cursor", "body")]
+
+
+@pytest.mark.parametrize("last", [{"next_url": None}, {"next_url": ""}, {}])
+def test_the_stream_ends_where_next_url_is_null_empty_or_absent(
+    run_tap: RunTap, server: Server, last: dict[str, object]
+) -> None:
+    server.replies(Reply({"customers": [{"external_id": "1"}], **last}))
+
+    run = run_customers(run_tap, server)
+
+    assert run.exit_code == 0
+    assert run.ids("customers") == ["1"]
+    assert len(server.requests) == 1
+
+
+def test_another_scheme_and_port_of_the_same_host_are_ours_to_choose(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.replies(page("1", next_url=f"https://127.0.0.1:444{PATH}?cursor=2"), page("2"))
+
+    assert run_customers(run_tap, server).ids("customers") == ["1", "2"]
+    assert server.requests[1].target == f"{PATH}?cursor=2"
+
+
+@pytest.mark.parametrize(
+    ("next_url", "message"),
+    [
+        ("http://user@127.0.0.1/api/data/customers/?cursor=2", "user name"),
+        ("https://127.0.0.1@evil.example/api/x/", "user name"),
+        ("/api/../admin/?cursor=2", "not below /api"),
+        ("/api/%2e%2e/admin/", "not below /api"),
+        ("/api/%252e%252e/admin/", "not below /api"),
+        ("/apix/data/", "not below /api"),
+        ("?cursor=" + "x" * 9000, "longer than"),
+        ("?cursor=a\nb", "control characters"),
+        ("?cursor=a b", "spaces"),
+        ("http://[::1", "no valid URL"),
+        ("http://127.0.0.1:port/api/x/", "no valid URL"),
+        ("ftp://127.0.0.1/api/x/", "another server"),
+    ],
+)
+def test_a_next_url_that_leads_astray_is_not_asked_for(
+    run_tap: RunTap, server: Server, next_url: str, message: str
+) -> None:
+    server.replies(page("1", next_url=next_url), page("2"))
+
+    run = run_customers(run_tap, server)
+
+    assert run.exit_code == 1
+    assert run.ids("customers") == ["1"]
+    assert len(server.requests) == 1
+    assert len(run.errors) == 1
+    assert message in run.errors[0]
+
+
+def test_a_next_url_that_is_no_text_is_an_error(run_tap: RunTap, server: Server) -> None:
+    server.replies(page("1", next_url=17))
+
+    run = run_customers(run_tap, server)
+
+    assert run.exit_code == 1
+    assert "next_url is no text" in run.errors[0]
+
+
+def test_a_page_that_takes_the_place_of_one_read_before_does_not_count_as_new(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.replies(page("1", next_url=f"{PATH}?cursor=1"), page("2", next_url=f"{PATH}?cursor=1"))
+
+    run = run_customers(run_tap, server)
+
+    assert run.exit_code == 1
+    assert run.ids("customers") == ["1", "2"]
+    assert len(server.requests) == 2

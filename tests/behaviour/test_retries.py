@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import Reply
+
+if TYPE_CHECKING:
+    from tests.conftest import RunTap, Server
+
+GOOD = Reply({"customers": [{"external_id": "1"}]})
+BUSY = Reply(status=429, headers={"Retry-After": "0"})
+DOWN = Reply(status=503, headers={"Retry-After": "0"})
+HTML = Reply(b"<html>", headers={"Content-Type": "text/html", "Retry-After": "0"})
+ONLY_CUSTOMERS = {
+    "streams": [
+        {
+            "tap_stream_id": "customers",
+            "schema": {"properties": {"external_id": {"type": "string"}}},
+            "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [BUSY],
+        [DOWN, DOWN],
+        [Reply(status=500)],
+        [Reply(b'{"customers": [', headers={"Content-Length": "500", "Connection": "close"})],
+        [Reply(b"no gzip", headers={"Content-Encoding": "gzip"})],
+        [Reply(b"zz\r\n", headers={"Transfer-Encoding": "chunked", "Connection": "close"})],
+        [Reply(b'{"customers": [{"external')],
+        [HTML],
+    ],
+    ids=["429", "503 twice", "500", "body cut", "broken gzip", "broken chunk", "cut", "HTML"],
+)
+def test_a_passing_fault_is_retried(run_tap: RunTap, server: Server, faults: list[Reply]) -> None:
+    server.replies(*faults, GOOD)
+
+    run = run_tap(server.config, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 0, run.log
+    assert run.ids("customers") == ["1"]
+    assert len(server.requests) == len(faults) + 1
+    assert f"{len(faults)} retries" in run.log
+
+
+def test_retries_end_at_their_number(run_tap: RunTap, server: Server) -> None:
+    server.replies(DOWN)
+
+    run = run_tap({**server.config, "max_retries": 3}, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 1
+    assert len(server.requests) == 4
+    assert run.errors == ["Custobar failed to answer GET /api/data/customers/ (503)."]
+
+
+def test_what_looks_like_a_wrong_setting_is_retried_once_on_the_first_page(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.replies(HTML)
+
+    run = run_tap(server.config, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 1
+    assert len(server.requests) == 2
+
+
+def test_on_later_pages_it_is_retried_like_any_other_fault(run_tap: RunTap, server: Server) -> None:
+    first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2"})
+    server.replies(first, HTML, HTML, Reply({"customers": [{"external_id": "2"}]}))
+
+    run = run_tap(server.config, catalog=ONLY_CUSTOMERS)
+
+    assert run.ids("customers") == ["1", "2"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 418])
+def test_other_refusals_are_not_retried(run_tap: RunTap, server: Server, status: int) -> None:
+    server.replies(Reply(status=status))
+
+    assert run_tap(server.config, catalog=ONLY_CUSTOMERS).exit_code == 1
+    assert len(server.requests) == 1
+
+
+def test_too_many_requests_to_the_end_names_the_setting(run_tap: RunTap, server: Server) -> None:
+    server.replies(BUSY)
+
+    run = run_tap({**server.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+
+    assert len(run.errors) == 1
+    assert "too many requests (429): raise request_interval" in run.errors[0]
