@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import sys
 import traceback
@@ -18,9 +17,10 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers._util import dump_json, load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator
-from singer_sdk.singerlib import Schema
+from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
+from singer_sdk.singerlib import Catalog, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 
 from tap_custobar import settings
@@ -30,35 +30,33 @@ from tap_custobar.redaction import RedactingFilter, Redactor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from singer_sdk.plugin_base import _ConfigInput
-    from singer_sdk.singerlib import Catalog, CatalogEntry
+    from singer_sdk.singerlib import CatalogEntry
 
 _UNEXPECTED = "TAP_CUSTOBAR_LOGLEVEL=DEBUG shows more; please report it"
 
 
-def read_json_object(path: str) -> str:
-    """Return the text of a file that holds one JSON object.
+def read_json_object(path: str) -> dict[str, Any]:
+    """Return the JSON object that a file holds.
 
     Raises:
         InputFileError: there is none.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - /dev/stdin must work too
-            text = file.read()
-        content = json.loads(text)
+            content = load_json(file.read())
     except OSError as error:
         raise InputFileError(path, error.strerror or "cannot be read") from None
     except UnicodeDecodeError:
         raise InputFileError(path, "is no UTF-8 text") from None
     except ValueError as error:
-        place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputFileError(path, f"is no valid JSON{place}") from None
+        line = getattr(error, "lineno", None)
+        raise InputFileError(path, f"is no valid JSON{f' (line {line})' if line else ''}") from None
     if not isinstance(content, dict):
         raise InputFileError(path, "holds no JSON object")
-    return text
+    return content
 
 
-class JsonFile(click.ParamType[io.StringIO]):
+class SingerFile(click.ParamType[io.StringIO]):
     """A file option whose content is checked before the SDK reads it.
 
     The SDK lets a broken catalog or state end in a traceback.
@@ -66,9 +64,27 @@ class JsonFile(click.ParamType[io.StringIO]):
 
     name = "file"
 
-    def convert(self, value: Any, *_: object) -> io.StringIO:  # noqa: ANN401 - click's signature
+    def convert(self, value: str, param: click.Parameter | None, _: object) -> io.StringIO:
         """Return the file's text, as the open file that the SDK expects."""
-        return io.StringIO(read_json_object(value))
+        content = read_json_object(value)
+        kind = param.name if param else None
+        if kind == "catalog" and not _is_catalog(content):
+            raise InputFileError(value, "is no Singer catalog, as --discover writes it")
+        if kind == "state" and not _is_state(content):
+            raise InputFileError(value, "is no Singer state of this tap")
+        return io.StringIO(dump_json(content))
+
+
+def _is_catalog(content: dict[str, Any]) -> bool:
+    try:
+        return all(entry.tap_stream_id for entry in Catalog.from_dict(content).streams)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _is_state(content: dict[str, Any]) -> bool:
+    bookmarks = content.get("bookmarks", {})
+    return isinstance(bookmarks, dict) and all(isinstance(b, dict) for b in bookmarks.values())
 
 
 class OneLineCommand(click.Command):
@@ -103,7 +119,7 @@ class CustobarBaseTap(Tap):
         command = super().get_singer_command()
         for option in command.params:
             if isinstance(option.type, click.File):
-                option.type = JsonFile()
+                option.type = SingerFile()
         return OneLineCommand(
             name=command.name,
             callback=command.callback,
@@ -114,13 +130,20 @@ class CustobarBaseTap(Tap):
 
     @classmethod
     def cb_config(
-        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+        cls,
+        ctx: click.Context,  # noqa: ARG003 - click's signature
+        param: click.Option,  # noqa: ARG003
+        value: tuple[str, ...],
     ) -> _ConfigInput:
-        """Check the config files before the SDK reads them."""
+        """Read the config files, each once, so that a pipe will do.
+
+        The SDK shows a traceback for one that is missing or broken.
+        """
+        config: dict[str, Any] = {}
         for path in value:
             if path != "ENV":
-                read_json_object(path)
-        return super().cb_config(ctx, param, value)
+                config |= read_json_object(path)
+        return _ConfigInput(config, parse_env="ENV" in value)
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
@@ -271,6 +294,6 @@ def _parse_setting(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - 
     if "boolean" in types and text.lower() in {"false", "0", "no", "off"}:
         return False
     try:
-        return json.loads(text)
+        return load_json(text)
     except ValueError:
         return text

@@ -1,4 +1,4 @@
-"""The command ``python -m tap_custobar.sandbox``."""
+"""The command `python -m tap_custobar.sandbox`."""
 
 from __future__ import annotations
 

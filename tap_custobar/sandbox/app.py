@@ -40,7 +40,7 @@ def create_app(streams: Iterable[Stream], rate_limit: int = 0) -> Starlette:
     """The data API over these streams.
 
     Args:
-        streams: Each is served at ``/api/data/<name>/``.
+        streams: Each is served at `/api/data/<name>/`.
         rate_limit: Requests a minute, over all streams and tokens; 0 is no limit.
     """
     limit = RateLimit(rate_limit)

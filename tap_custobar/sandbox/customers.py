@@ -132,7 +132,7 @@ PROFILE = (
 
 
 def customers(size: int, seed: int = 0) -> Stream:
-    """So many customers; they can be ordered by ``email_domain`` too."""
+    """So many customers; they can be ordered by `email_domain` too."""
     return Stream(
         "customers",
         size,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 100
 MAX_LIMITS = {"json": 10_000, "csv": 100_000}
-"""The largest ``limit`` of each ``format``."""
+"""The largest `limit` of each `format`."""
 
 SCAN_LIMIT = 100_000
 """The largest stream that is filtered and ordered by any field."""
@@ -40,7 +40,7 @@ class Query:
     """A parsed query.
 
     Attributes:
-        format: ``json`` or ``csv``.
+        format: `json` or `csv`.
         limit: The most records in a page.
         names: The properties asked for, in order.
         filters: Names and values, all of which a record must have.

@@ -36,7 +36,7 @@ class Field:
 
     Attributes:
         name: As in the API.
-        type: Custobar's name of the type; it says how values are made, unless ``make`` does.
+        type: Custobar's name of the type; it says how values are made, unless `make` does.
         make: Makes a value.
         share: How many of 256 records hold it.
         drawn_as: Another field of its portion whose drawn number this one uses too, so that the
@@ -62,7 +62,7 @@ class Stream:
         seed: Another seed makes other records.
         own: The fields whose values are made for each record, the key first.
         shared: Portions of fields whose values, for speed, come from a pool of ready-made ones.
-            A record draws 16 numbers, one for each field of ``own`` and one for each
+            A record draws 16 numbers, one for each field of `own` and one for each
             portion; a portion draws as many, one for each of its fields.
         derived: Names that records can be ordered by without holding them: the field they come
             from, and how.

@@ -61,12 +61,12 @@ def several(options: Sequence[str]) -> Make:
 
 @lru_cache(maxsize=1 << 16)
 def day(number: int) -> str:
-    """A date from days since 1970: ``2024-05-01``."""
+    """A date from days since 1970: `2024-05-01`."""
     return date.fromordinal(_DAY_ZERO + number).isoformat()
 
 
 def timestamp(seconds: int) -> str:
-    """An instant in UTC, from seconds since 1970: ``2024-05-01T12:34:56Z``."""
+    """An instant in UTC, from seconds since 1970: `2024-05-01T12:34:56Z`."""
     # Several times as fast as formatting a datetime, and every record has some of these.
     minute, second = divmod(seconds, 60)
     return day(minute // 1440) + _MINUTES[minute % 1440] + _SECONDS[second]

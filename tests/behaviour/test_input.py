@@ -1,0 +1,250 @@
+"""Wrong settings and files: one line for each problem, before any request, exit code 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import RunTap, Sandbox, Server
+
+GOOD = {"company": "acme", "api_token": "APISANDBOX"}
+VERBS = [[], ["--discover"], ["--test"]]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=["sync", "discover", "test"])
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"company": "acme"}, "api_token: is missing. An API key of Custobar"),
+        ({"api_token": "APISANDBOX"}, "company: is missing, and so is api_url"),
+        ({**GOOD, "api_token": 1234567890}, "api_token: must be a text"),
+        ({**GOOD, "api_token": "APISANDBOX\n"}, "api_token: must not hold spaces, line breaks"),
+        ({**GOOD, "api_token": ""}, "api_token: must not hold spaces"),
+        ({**GOOD, "company": "Acme Oy"}, "company: must look like ^[a-z0-9][a-z0-9-]*$"),
+        ({**GOOD, "company": "acme\n"}, "company: holds spaces, backslashes or control"),
+        ({**GOOD, "api_url": "http://acme.custobar.com/api"}, "api_url: must begin with https"),
+        ({**GOOD, "api_url": "http://127.0.0.1.evil.example/"}, "api_url: must begin with https"),
+        ({**GOOD, "api_url": "acme.custobar.com"}, "api_url: is no URL like https://"),
+        ({**GOOD, "api_url": "https://u:p@acme.custobar.com/api"}, "api_url: must not hold a user"),
+        ({**GOOD, "api_url": "https://acme.custobar.com/api?x=1"}, "api_url: must end with the"),
+        ({**GOOD, "auth_scheme": "Basic"}, "auth_scheme: must be one of Token, Bearer"),
+        ({**GOOD, "page_size": 0}, "page_size: must be at least 1"),
+        ({**GOOD, "page_size": 10001}, "page_size: must be at most 10000"),
+        ({**GOOD, "page_size": "many"}, "page_size: must be a whole number"),
+        ({**GOOD, "request_interval": -1}, "request_interval: must be at least 0"),
+        ({**GOOD, "request_timeout": 0}, "request_timeout: must be more than 0"),
+        ({**GOOD, "max_retries": 1.5}, "max_retries: must be a whole number"),
+        ({**GOOD, "user_agent": "a\nb"}, "user_agent: must be one line of ASCII"),
+        (
+            {**GOOD, "stream_options": {"custmers": {}}},
+            "stream_options: does not know custmers; it knows customers, products",
+        ),
+        (
+            {**GOOD, "stream_options": {"customers": {"filter": {}}}},
+            "stream_options.customers: does not know filter; it knows filters, order",
+        ),
+        (
+            {**GOOD, "stream_options": {"customers": {"filters": {"limit": 5}}}},
+            "stream_options.customers.filters.limit: is a parameter of the API",
+        ),
+        (
+            {**GOOD, "stream_options": {"customers": {"filters": {"tags": ["a"]}}}},
+            "stream_options.customers.filters.tags: must be a text or a number or true or false",
+        ),
+        (
+            {**GOOD, "stream_options": {"customers": {"order": ["a,b"]}}},
+            "stream_options.customers.order.0: must look like",
+        ),
+        (
+            {**GOOD, "stream_options": {"customers": {"order": "email"}}},
+            "stream_options.customers.order: must be a list",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_allowed(
+    run_tap: RunTap, config: dict[str, Any], problem: str, verb: list[str]
+) -> None:
+    run = run_tap(config, *verb)
+
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert len(run.errors) == 1
+    assert problem in run.errors[0]
+    for secret in ("1234567890", "u:p", "Acme Oy"):
+        assert secret not in run.log
+
+
+@pytest.mark.parametrize("text", ["1e999", "Infinity", "NaN"])
+def test_a_number_that_is_no_number_is_refused(run_tap: RunTap, text: str) -> None:
+    config = f'{{"company": "acme", "api_token": "APISANDBOX", "request_interval": {text}}}'
+
+    run = run_tap(config)
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "finite number" in run.errors[0] or "no valid JSON" in run.errors[0]
+
+
+def test_every_problem_has_its_line(run_tap: RunTap) -> None:
+    run = run_tap({"page_size": 0, "auth_scheme": "Basic"})
+
+    assert [error.partition(":")[0] for error in sorted(run.errors)] == [
+        "api_token",
+        "auth_scheme",
+        "page_size",
+    ]
+
+
+def test_an_unknown_setting_is_warned_about_with_the_nearest_name(
+    run_tap: RunTap, server: Server
+) -> None:
+    run = run_tap({**server.config, "page_sise": 5, "xyzzy": "hidden"}, "--discover")
+
+    assert run.exit_code == 0
+    assert "Unknown setting page_sise is ignored; did you mean page_size?" in run.log
+    assert "Unknown setting xyzzy is ignored\n" in run.log
+    assert "hidden" not in run.log
+
+
+def test_a_setting_that_is_null_is_not_set(run_tap: RunTap, server: Server) -> None:
+    run_tap({**server.config, "page_size": None, "auth_scheme": None, "stream_options": None})
+
+    assert dict(server.requests[0].query) == {"limit": "10000"}
+    assert server.requests[0].headers["Authorization"] == "Token APISANDBOX"
+
+
+def test_api_url_wins_over_company(run_tap: RunTap, server: Server) -> None:
+    run_tap({**server.config, "company": "acme"})
+
+    assert server.requests
+
+
+def test_settings_come_from_the_environment_by_their_type(run_tap: RunTap, server: Server) -> None:
+    env = {
+        "TAP_CUSTOBAR_API_URL": server.url,
+        "TAP_CUSTOBAR_API_TOKEN": "12345678",
+        "TAP_CUSTOBAR_PAGE_SIZE": "50",
+        "TAP_CUSTOBAR_REQUEST_INTERVAL": "0.0",
+        "TAP_CUSTOBAR_COMPANY": "",
+        "TAP_CUSTOBAR_STREAM_OPTIONS": '{"customers": {"filters": {"city": "Oulu"}}}',
+    }
+
+    run_tap(None, "--config", "ENV", env=env)
+
+    assert dict(server.requests[0].query) == {"limit": "50", "city": "Oulu"}
+    assert server.requests[0].headers["Authorization"] == "Token 12345678"
+
+
+def test_a_wrong_setting_in_the_environment_is_named_too(run_tap: RunTap) -> None:
+    env = {
+        "TAP_CUSTOBAR_API_TOKEN": "APISANDBOX",
+        "TAP_CUSTOBAR_COMPANY": "acme",
+        "TAP_CUSTOBAR_PAGE_SIZE": "many",
+        "TAP_CUSTOBAR_REQUEST_INTERVAL": "soon",
+    }
+
+    run = run_tap(None, "--config", "ENV", env=env)
+
+    assert run.exit_code == 1
+    assert sorted(run.errors) == [
+        "page_size: must be a whole number",
+        "request_interval: must be a number",
+    ]
+
+
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "is no valid JSON (line 1)"),
+        ("", "is no valid JSON (line 1)"),
+        ('["APISANDBOX"]', "holds no JSON object"),
+        ('"APISANDBOX"', "holds no JSON object"),
+    ],
+)
+def test_a_broken_file_is_named(
+    run_tap: RunTap, sandbox: Sandbox, option: str, content: str, problem: str
+) -> None:
+    files: dict[str, Any] = {"config": sandbox.config, option: content}
+
+    run = run_tap(files.pop("config"), **files)
+
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert len(run.errors) == 1
+    assert f"{option}.json: {problem}" in run.errors[0]
+
+
+@pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
+def test_a_missing_file_is_named(run_tap: RunTap, sandbox: Sandbox, option: str) -> None:
+    run = run_tap(sandbox.config, option, "not-there.json")
+
+    assert run.exit_code == 1
+    assert run.errors == ["not-there.json: No such file or directory"]
+
+
+def test_a_file_that_is_no_text_is_named(run_tap: RunTap, sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "state.bin").write_bytes(b"\xff\xfe\x00")
+
+    run = run_tap(sandbox.config, "--state", "state.bin")
+
+    assert run.errors == ["state.bin: is no UTF-8 text"]
+
+
+@pytest.mark.parametrize(
+    "state", [{"bookmarks": []}, {"bookmarks": {"customers": 5}}, {"bookmarks": None}]
+)
+def test_a_state_of_another_shape_is_one_line(
+    run_tap: RunTap, sandbox: Sandbox, state: object
+) -> None:
+    run = run_tap(sandbox.config, state=state)
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "state" in run.errors[0]
+
+
+@pytest.mark.parametrize(
+    "catalog",
+    [
+        {"streams": 5},
+        {"streams": [{}]},
+        {"streams": ["customers"]},
+        {"streams": [{"tap_stream_id": "customers", "schema": []}]},
+        {"streams": [{"tap_stream_id": "customers", "metadata": [{}]}]},
+    ],
+)
+def test_a_catalog_of_another_shape_is_one_line(
+    run_tap: RunTap, sandbox: Sandbox, catalog: object
+) -> None:
+    run = run_tap(sandbox.config, catalog=catalog)
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "catalog" in run.errors[0]
+
+
+def test_a_config_may_come_through_a_pipe(server: Server, tmp_path: Path) -> None:
+    pipe = tmp_path / "config"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "tap_custobar", "--config", str(pipe)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tap:
+        pipe.write_text(json.dumps(server.config))
+        tap.wait(60)
+
+    assert server.requests[0].headers["Authorization"] == "Token APISANDBOX"
+
+
+def test_an_unknown_option_is_refused(run_tap: RunTap) -> None:
+    run = run_tap(None, "--no-such-option")
+
+    assert run.exit_code == 2
+    assert "No such option" in run.log
