@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check format lock cassettes clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ lock: .venv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group build pyproject.toml \
 		--constraint requirements/dev.txt -o requirements/demo.txt
 	$(COMPILE) requirements/target-csv.in -o requirements/target-csv.txt
+
+cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
+	.venv/bin/python -m scripts.record_cassettes
 
 clean: ## remove everything that the other targets made
 	rm -rf .venv .venv-demo .venv-target-csv .mypy_cache .pytest_cache .ruff_cache .hypothesis \

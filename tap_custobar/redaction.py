@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
@@ -42,23 +42,20 @@ class Redactor:
         return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
 
 
-class RedactingFilter(logging.Filter):
-    """Masks secrets in whatever is about to be logged, tracebacks included."""
+def redact_logs(redact: Redactor) -> None:
+    """Mask secrets in whatever is logged from now on, by anyone, to any handler."""
 
-    def __init__(self, redact: Redactor) -> None:
-        """Filter with the given redactor."""
-        super().__init__()
-        self._redact = redact
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the record in place; records that hold no secret keep their arguments."""
+    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*args, **kwargs)
         message = record.getMessage()
-        redacted = self._redact(message)
-        if redacted != message:
+        if (redacted := redact(message)) != message:
             record.msg, record.args = redacted, None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = self._redact(logging.Formatter().formatException(record.exc_info))
-        return True
+        if record.exc_info:
+            # A formatter uses this text where there is one.
+            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+        return record
+
+    logging.setLogRecordFactory(make_record)
 
 
 def _json_escaped(text: str) -> str:

@@ -25,7 +25,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 
 from tap_custobar import settings
 from tap_custobar.errors import CatalogError, CustobarError, InputFileError
-from tap_custobar.redaction import RedactingFilter, Redactor
+from tap_custobar.redaction import Redactor, redact_logs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +173,7 @@ class CustobarBaseTap(Tap):
         for name in [name for name, value in config.items() if value is None]:
             del config[name]
         validate = raise_errors or bool(config)
-        self._redact(config.get("api_token"))
+        redact_logs(Redactor([str(config.get("api_token") or "")]))
         self.append_builtin_config(self.config_jsonschema)
         known = self.config_jsonschema["properties"]
         for warning in settings.unknown(config, known):
@@ -188,35 +188,20 @@ class CustobarBaseTap(Tap):
             raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
         return []
 
-    @staticmethod
-    def _redact(token: object) -> None:
-        """Mask the token in all that is logged from here on."""
-        for handler in logging.getLogger().handlers:
-            for old in [f for f in handler.filters if isinstance(f, RedactingFilter)]:
-                handler.removeFilter(old)
-            handler.addFilter(RedactingFilter(Redactor([str(token or "")])))
-
     def setup_mapper(self) -> None:
         """Let the streams complete the catalog before the stream maps are made from it.
 
-        The SDK makes the maps, and with them the SCHEMA messages, first.
+        The SDK makes the maps, and with them the SCHEMA messages, first; and it ignores selected
+        streams that the tap does not have.
         """
-        self._refuse_unknown_streams()
-        _ = self.streams
-        super().setup_mapper()
-
-    def _refuse_unknown_streams(self) -> None:
-        """The SDK ignores selected streams that the tap does not have."""
-        if self.input_catalog is None:
-            return
-        known = {stream.name for stream in self.load_streams()}
-        for name, entry in self.input_catalog.items():
-            if name not in known and entry.metadata.resolve_selection()[()]:
+        for name, entry in (self.input_catalog or {}).items():
+            if name not in self.streams and entry.metadata.resolve_selection()[()]:
                 msg = (
                     f"The catalog selects a stream {name}, which does not exist; "
-                    f"there are {', '.join(sorted(known))}."
+                    f"there are {', '.join(self.streams)}."
                 )
                 raise CatalogError(msg)
+        super().setup_mapper()
 
 
 class CustobarBaseStream(Stream):

@@ -1,0 +1,39 @@
+"""The SDK's own test class for taps, replayed from cassettes (see tests/cassettes/README.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import vcr
+from singer_sdk.testing import get_tap_test_class
+
+from tap_custobar.tap import TapCustobar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CASSETTES = Path(__file__).parent.parent / "cassettes"
+CONFIG = {
+    "api_url": "https://acme.custobar.com/api",
+    "api_token": "APISCRUBBED",
+    "request_interval": 0,
+    "page_size": 50,
+}
+
+# Environment variables of whoever runs the tests must not take part.
+SdkTests = get_tap_test_class(TapCustobar, config=CONFIG, parse_env_config=False)
+
+
+class TestTapCustobar(SdkTests):  # type: ignore[misc,valid-type] # a class made at run time
+    """Every test of the SDK's, with the network replaced by the cassette."""
+
+    @pytest.fixture(autouse=True, scope="class")
+    @staticmethod
+    def cassette() -> Iterator[None]:
+        """Play the cassette for the fixture that reads the records, and for each test."""
+        with vcr.use_cassette(
+            CASSETTES / "sandbox.yaml", record_mode="none", allow_playback_repeats=True
+        ):
+            yield
