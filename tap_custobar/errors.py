@@ -22,6 +22,25 @@ class CatalogError(CustobarError):
     """The catalog asks for a stream or a replication that the tap does not have."""
 
 
+class BrokenInstallationError(CustobarError):
+    """A JSON schema that the package brings is missing or broken."""
+
+    def __init__(self, stream: str) -> None:
+        """Name the stream whose schema cannot be used."""
+        super().__init__(f"schemas/{stream}.json is missing or broken: install tap-custobar again.")
+
+
+class DiscoveryFailedError(CustobarError):
+    """The API could not be asked for the company's own fields."""
+
+    def __init__(self, cause: CustobarError) -> None:
+        """Name the cause, and the setting that does without."""
+        super().__init__(
+            f"{cause} (Asked for the company's own fields; discover_custom_fields: false turns "
+            "that off.)"
+        )
+
+
 class UrlError(CustobarError):
     """A URL that must not be asked for: nothing has been sent to it."""
 

@@ -25,6 +25,16 @@ def to_date(text: str) -> str | None:
     return day.group()
 
 
+def is_date(text: str) -> bool:
+    """Tell whether a text is a date and nothing else."""
+    return to_date(text) == text
+
+
+def is_date_time(text: str) -> bool:
+    """Tell whether a text is a date-time, with or without a zone."""
+    return not is_date(text) and to_utc(text, UTC) is not None
+
+
 def to_utc(text: str, zone: tzinfo) -> str | None:
     """Return an instant as RFC 3339 in UTC with `Z`; None where the text is no real instant.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -12,6 +15,8 @@ import msgspec
 from tap_custobar.errors import UnexpectedAnswerError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tap_custobar.client import Page
 
 NEXT_URL_HEADER = "X-Custobar-Next-Url"
@@ -55,6 +60,26 @@ def parse_json(page: Page, *, envelope: str) -> ParsedPage:
         raise UnexpectedAnswerError(msg)
     count = content.get("count")
     return ParsedPage(content[envelope], next_url, count if isinstance(count, int) else None)
+
+
+def parse_csv_header(page: Page, *, known: Collection[str]) -> list[str]:
+    """Return the names of the columns of a page of CSV, each once (section "Data format").
+
+    The specification does not tell the delimiter, so it is the one of comma, semicolon and tab
+    that finds most of the `known` names.
+
+    Raises:
+        UnexpectedAnswerError: there is no column with a known name.
+    """
+    headers: list[list[str]] = []
+    with suppress(UnicodeDecodeError, csv.Error):
+        text = page.body.decode("utf-8-sig")
+        headers = [next(csv.reader(io.StringIO(text), delimiter=d), []) for d in ",;\t"]
+    header = max(headers, key=lambda names: len(set(names) & set(known)), default=[])
+    if set(header).isdisjoint(known):
+        msg = "no CSV with a header of field names"
+        raise UnexpectedAnswerError(msg)
+    return [name for name in dict.fromkeys(header) if name]
 
 
 def _decode(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - any JSON value

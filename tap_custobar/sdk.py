@@ -212,9 +212,9 @@ class CustobarBaseStream(Stream):
     #: Properties that may be a replication key; none where a stream is read as a whole only.
     valid_replication_keys: Sequence[str] = ()
 
-    def __init__(self, tap: Tap) -> None:
-        """Make a stream of the tap."""
-        super().__init__(tap)
+    def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
+        """Make a stream of the tap with this JSON schema."""
+        super().__init__(tap, schema)
         self.logger.addFilter(_is_news)
 
     def _write_activate_version_message(self, full_table_version: int) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tap_custobar.errors import UrlError
 from tap_custobar.urls import PARAMETERS, ApiUrl
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from datetime import tzinfo
 
     from jsonschema import ValidationError
 
@@ -34,6 +37,18 @@ def api_url(config: Mapping[str, Any]) -> ApiUrl:
         UrlError: neither names a usable one.
     """
     return ApiUrl.parse(config.get("api_url") or f"https://{config['company']}.custobar.com/api")
+
+
+def zone(name: str) -> tzinfo:
+    """Return the time zone of an IANA name; UTC needs no time zone data.
+
+    Raises:
+        ValueError: this machine knows no such zone.
+    """
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError):
+        raise ValueError(name) from None
 
 
 def describe(error: ValidationError) -> str:
@@ -77,14 +92,26 @@ def cross_check(config: Mapping[str, Any]) -> Iterator[str]:
     for name in ("request_interval", "request_timeout"):
         if not math.isfinite(config[name]):
             yield f"{name}: must be a finite number"
-    if "api_url" not in config and "company" not in config:
+    try:
+        zone(config["timezone"])
+    except ValueError:
+        yield "timezone: must be an IANA name that this machine knows, like Europe/Helsinki"
+    yield from _check_address(config)
+    yield from _check_filters(config.get("stream_options") or {})
+
+
+def _check_address(config: Mapping[str, Any]) -> Iterator[str]:
+    if not config.get("api_url") and not config.get("company"):
         yield "company: is missing, and so is api_url. One of the two is required"
-    else:
-        try:
-            api_url(config)
-        except UrlError as error:
-            yield f"{'api_url' if config.get('api_url') else 'company'}: {error}"
-    for stream, options in (config.get("stream_options") or {}).items():
+        return
+    try:
+        api_url(config)
+    except UrlError as error:
+        yield f"{'api_url' if config.get('api_url') else 'company'}: {error}"
+
+
+def _check_filters(stream_options: Mapping[str, Any]) -> Iterator[str]:
+    for stream, options in stream_options.items():
         for name in (options or {}).get("filters") or {}:
             if name in PARAMETERS:
                 yield (

@@ -6,11 +6,10 @@ from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from zoneinfo import ZoneInfo
 
-from singer_sdk import SchemaDirectory, StreamSchema
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
+from tap_custobar import settings
 from tap_custobar.pages import parse_json
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.progress import Progress
@@ -36,7 +35,6 @@ def schema_directory() -> Any:  # noqa: ANN401 - importlib.resources' own type m
 class CustobarStream(CustobarBaseStream):
     """A list of the data API, read page by page: URL -> client -> page -> records."""
 
-    schema = StreamSchema(SchemaDirectory(schema_directory()))
     replication_key = None
 
     #: Below the base URL, with its closing slash, as the scopes of API keys name it.
@@ -48,14 +46,20 @@ class CustobarStream(CustobarBaseStream):
     # `records` makes the values fit, for every type and with the losses counted.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    def __init__(self, tap: Tap, connection: Connection) -> None:
-        """Make a stream of the tap; `connection` is the one that all its streams share."""
-        super().__init__(tap)
-        self._connection = connection
+    def __init__(self, tap: Tap, connection: Connection, schema: dict[str, Any]) -> None:
+        """Make a stream of the tap.
+
+        Args:
+            tap: The tap.
+            connection: The one that all streams of the tap share.
+            schema: All properties that are known, the company's own included.
+        """
+        super().__init__(tap, schema)
+        self.connection = connection
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
         """Yield every record of the stream, as it fits the schema."""
-        client, api = self._connection.client, self._connection.api
+        client, api = self.connection.client, self.connection.api
         paginator = NextUrlPaginator(self._first_url(), api.follow)
         parse = partial(parse_json, envelope=self.name)
         conformer = self._conformer()
@@ -96,14 +100,14 @@ class CustobarStream(CustobarBaseStream):
             **self._filters,
             **({"order": order} if order else {}),
         }
-        return self._connection.api.endpoint(self.path, query)
+        return self.connection.api.endpoint(self.path, query)
 
     def _conformer(self) -> Conformer:
         return Conformer(
             self.effective_schema,
             selected=self._selected,
             keys=self.primary_keys,
-            zone=ZoneInfo("UTC"),
+            zone=settings.zone(self.config["timezone"]),
         )
 
     @cached_property

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from singer_sdk import typing as th
 
-from tap_custobar.connection import Connection
-from tap_custobar.sdk import CustobarBaseTap
+from tap_custobar.custom_fields import JSON_SCHEMAS
+from tap_custobar.discovery import DiscoveringTap
 from tap_custobar.streams import STREAMS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from singer_sdk import Stream
 
 STREAM_OPTIONS = th.ObjectType(
     th.Property(
@@ -30,14 +25,21 @@ STREAM_OPTIONS = th.ObjectType(
         title="Order",
         description="Field names to order by; a leading dash means descending.",
     ),
+    th.Property(
+        "custom_fields",
+        th.ObjectType(additional_properties=th.StringType(allowed_values=[*JSON_SCHEMAS])),
+        title="Custom fields",
+        description="Name of a field of the company's own to its type at Custobar.",
+    ),
     additional_properties=False,
 )
 
 
-class TapCustobar(CustobarBaseTap):
+class TapCustobar(DiscoveringTap):
     """Singer tap for Custobar."""
 
     name = "tap-custobar"
+    stream_types = STREAMS
 
     config_jsonschema: ClassVar = th.PropertiesList(
         th.Property(
@@ -123,6 +125,16 @@ class TapCustobar(CustobarBaseTap):
             ),
         ),
         th.Property(
+            "discover_custom_fields",
+            th.BooleanType(),
+            default=True,
+            title="Discover custom fields",
+            description=(
+                "Ask Custobar for the names of the company's own fields when there is no "
+                "catalog. Turn it off to discover without a connection."
+            ),
+        ),
+        th.Property(
             "stream_options",
             th.ObjectType(
                 *(th.Property(stream.name, STREAM_OPTIONS) for stream in STREAMS),
@@ -131,11 +143,29 @@ class TapCustobar(CustobarBaseTap):
             title="Stream options",
             description=(
                 "For each stream: filters (only records whose fields have these values are "
-                "read) and order (fields to order by, a leading dash means descending)."
+                "read), order (fields to order by, a leading dash means descending) and "
+                "custom_fields (the types of the company's own fields)."
             ),
             examples=[
-                {"customers": {"filters": {"can_email": True}, "order": ["last_name", "-email"]}}
+                {
+                    "customers": {
+                        "filters": {"can_email": True},
+                        "order": ["last_name", "-email"],
+                        "custom_fields": {"acme__loyalty_points": "integer"},
+                    }
+                }
             ],
+        ),
+        th.Property(
+            "timezone",
+            th.StringType(),
+            default="UTC",
+            title="Time zone",
+            description=(
+                "IANA name of the zone of date-times that come without one, like "
+                "Europe/Helsinki. All date-times leave in UTC."
+            ),
+            examples=["Europe/Helsinki"],
         ),
         th.Property(
             "user_agent",
@@ -154,8 +184,3 @@ class TapCustobar(CustobarBaseTap):
             ),
         ),
     ).to_dict()
-
-    def discover_streams(self) -> Sequence[Stream]:
-        """Return the streams there are."""
-        connection = Connection(self.config)
-        return [stream(self, connection) for stream in STREAMS]

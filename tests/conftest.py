@@ -205,7 +205,13 @@ class Server:
 
     @property
     def config(self) -> dict[str, Any]:
-        return {"api_url": self.url, "api_token": TOKEN, "request_interval": 0}
+        """Without questions before the sync, which most tests are not about."""
+        return {
+            "api_url": self.url,
+            "api_token": TOKEN,
+            "request_interval": 0,
+            "discover_custom_fields": False,
+        }
 
     def replies(self, *replies: Reply) -> None:
         """Answer one request after the other; the last one again and again."""

@@ -1,0 +1,153 @@
+"""The streams there are, with the company's own fields in their schemas (section "Custom fields").
+
+The API lists a company's fields nowhere but in the header of a CSV answer, which has names and no
+types. So the types come from the config; what is not declared there is a string, which can hold
+anything and does not change from run to run.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from singer_sdk import SchemaDirectory
+from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, SchemaNotValidError
+
+from tap_custobar.connection import Connection
+from tap_custobar.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
+from tap_custobar.errors import (
+    BrokenInstallationError,
+    CustobarError,
+    DiscoveryFailedError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+)
+from tap_custobar.pages import parse_csv_header, parse_json
+from tap_custobar.sdk import CustobarBaseTap
+from tap_custobar.stream import schema_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tap_custobar.client import Page
+    from tap_custobar.stream import CustobarStream
+
+T = TypeVar("T")
+
+#: Records that types are guessed from.
+SAMPLE_SIZE = 1000
+
+
+class DiscoveringTap(CustobarBaseTap):
+    """A tap that asks the API for the company's own fields, unless a catalog tells them."""
+
+    #: The streams there are.
+    stream_types: ClassVar[Sequence[type[CustobarStream]]]
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The one that all streams share."""
+        return Connection(self.config)
+
+    def discover_streams(self) -> Sequence[CustobarStream]:
+        """Return all streams, with the declared and the discovered custom fields."""
+        self._refuse_contradictions()
+        return [stream(self, self.connection, self._schema(stream)) for stream in self.stream_types]
+
+    def run_discovery(self) -> str:
+        """Print the catalog, and log the types that undeclared custom fields look like."""
+        if self._asks:
+            self._suggest_types()
+        return super().run_discovery()
+
+    @property
+    def _asks(self) -> bool:
+        """Whether the API is asked: there is nothing to ask with before a config is given."""
+        return (
+            self.input_catalog is None
+            and "api_token" in self.config
+            and self.config["discover_custom_fields"]
+        )
+
+    def _declared(self, stream: str) -> dict[str, str]:
+        options = (self.config.get("stream_options") or {}).get(stream) or {}
+        return options.get("custom_fields") or {}
+
+    def _refuse_contradictions(self) -> None:
+        problems = [
+            f"stream_options.{stream.name}.custom_fields.{name}: "
+            "is a documented field of another type"
+            for stream in self.stream_types
+            for name, type_name in self._declared(stream.name).items()
+            if (documented := shipped_schema(stream.name)["properties"].get(name))
+            and contradicts(type_name, documented)
+        ]
+        if problems:
+            msg = "The config is not valid"
+            raise ConfigValidationError(msg, errors=problems)
+
+    def _schema(self, stream: type[CustobarStream]) -> dict[str, Any]:
+        """Return the documented fields, then the company's own by their names."""
+        shipped = shipped_schema(stream.name)
+        documented = shipped["properties"]
+        types = self._declared(stream.name)
+        if self._asks:
+            parse = partial(parse_csv_header, known=documented)
+            names = self._ask(stream, {"format": "csv", "limit": "1"}, parse) or []
+            types = dict.fromkeys(names, UNDECLARED) | types
+        own = {name: custom_field(types[name]) for name in sorted(types.keys() - documented.keys())}
+        return {**shipped, "properties": documented | own}
+
+    def _suggest_types(self) -> None:
+        """Log a config that declares the undeclared fields by what a sample of them holds."""
+        suggested = {}
+        for stream in self.stream_types:
+            documented = shipped_schema(stream.name)["properties"].keys()
+            declared = self._declared(stream.name)
+            own = [n for n in self.streams[stream.name].schema["properties"] if n not in documented]
+            if declared.keys() >= set(own):
+                continue
+            parse = partial(parse_json, envelope=stream.name)
+            sample = self._ask(stream, {"limit": str(SAMPLE_SIZE)}, parse)
+            rows = [row for row in (sample.rows if sample else []) if isinstance(row, dict)]
+            guessed = {name: guess_type(row.get(name) for row in rows) for name in own}
+            suggested[stream.name] = {"custom_fields": {**guessed, **declared}}
+        if suggested:
+            self.logger.info(
+                "The company's own fields look like this; put it into the config to get them "
+                "by these types instead of as strings:\n%s",
+                json.dumps({"stream_options": suggested}, indent=2, ensure_ascii=False),
+            )
+
+    def _ask(
+        self, stream: type[CustobarStream], query: Mapping[str, str], parse: Callable[[Page], T]
+    ) -> T | None:
+        """Return the answer, or None, with a warning, where this one stream cannot be read."""
+        url = self.connection.api.endpoint(stream.path, query)
+        try:
+            return self.connection.client.get(url, parse, first_page=True)
+        except (ForbiddenError, NotFoundError, RefusedError) as error:
+            self.logger.warning("%s: only documented fields are known. %s", stream.name, error)
+            return None
+        except CustobarError as error:
+            raise DiscoveryFailedError(error) from None
+
+
+def shipped_schema(stream: str) -> dict[str, Any]:
+    """Return the JSON schema of a stream's documented fields.
+
+    Raises:
+        BrokenInstallationError: its file is missing or broken.
+    """
+    try:
+        schema = _SHIPPED.get_schema(stream)
+    except (SchemaNotFoundError, SchemaNotValidError):
+        raise BrokenInstallationError(stream) from None
+    if not isinstance(schema.get("properties"), dict):
+        raise BrokenInstallationError(stream)
+    return schema
+
+
+_SHIPPED = SchemaDirectory(schema_directory())
