@@ -10,7 +10,10 @@ help: ## list the targets
 demo: .venv-demo/ready .venv-target-csv/ready ## sandbox -> tap-custobar -> target-csv
 	@.venv-demo/bin/python scripts/demo.py
 
-test: check .venv-target-csv/ready ## all checks and all tests
+# The tests load into each of these targets, the real ones.
+TARGETS = csv jsonl postgres
+
+test: check $(TARGETS:%=.venv-target-%/ready) ## all checks and all tests
 	.venv/bin/pytest
 
 check: .venv/ready ## style and types only
@@ -30,14 +33,14 @@ lock: .venv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml \
 		--constraint requirements/dev.txt -o requirements/demo.txt
-	$(COMPILE) requirements/target-csv.in -o requirements/target-csv.txt
+	$(foreach target,$(TARGETS),$(COMPILE) requirements/target-$(target).in \
+		-o requirements/target-$(target).txt &&) true
 
 cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
 	.venv/bin/python -m scripts.record_cassettes
 
 clean: ## remove everything that the other targets made
-	rm -rf .venv .venv-demo .venv-target-csv .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-		dist output
+	rm -rf .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist output
 
 # In hash mode pip takes no local project, so that one is installed after what it needs.
 PROJECT = --no-deps --no-build-isolation --editable .
@@ -56,7 +59,8 @@ PROJECT = --no-deps --no-build-isolation --editable .
 	.venv-demo/bin/pip install --quiet $(PROJECT)
 	@touch $@
 
-.venv-target-csv/ready: requirements/target-csv.txt
-	$(PYTHON) -m venv .venv-target-csv
-	.venv-target-csv/bin/pip install --quiet --require-hashes -r requirements/target-csv.txt
+# A target has an environment of its own, as under Meltano: one may pin what another cannot take.
+.venv-target-%/ready: requirements/target-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --require-hashes -r $<
 	@touch $@

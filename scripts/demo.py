@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 TAP = [sys.executable, "-m", "tap_custobar"]
 SANDBOX = [sys.executable, "-m", "tap_custobar.sandbox", "--port", "0"]
 TARGET = [".venv-target-csv/bin/target-csv"]
-OUTPUT = Path("output", "demo")
 LINES = 4
 WIDTH = 120
 
@@ -67,10 +66,11 @@ def show(file: Path) -> None:
 
 
 def main() -> None:
-    """Run the demo."""
+    """Run the demo; its files go to the folder given, or to output/demo."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    for file in OUTPUT.glob("*.csv"):
+    output = Path(*sys.argv[1:2] or ["output/demo"])
+    output.mkdir(parents=True, exist_ok=True)
+    for file in output.glob("*.csv"):
         file.unlink()  # the target appends
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -82,10 +82,10 @@ def main() -> None:
             json.dumps({"api_url": url, "api_token": token, "request_interval": 0})
         )
         target_config.write_text(
-            json.dumps({"output_path": str(OUTPUT), "file_naming_scheme": "{stream_name}.csv"})
+            json.dumps({"output_path": str(output), "file_naming_scheme": "{stream_name}.csv"})
         )
         pipe(tap_config, target_config)
-    for file in sorted(OUTPUT.glob("*.csv")):
+    for file in sorted(output.glob("*.csv")):
         show(file)
 
 

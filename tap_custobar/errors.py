@@ -5,6 +5,11 @@ The texts are single lines and hold no token, no query string and no record cont
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class CustobarError(Exception):
     """Any failure of the tap that has a known cause; its text is what the user reads."""
@@ -39,6 +44,15 @@ class DiscoveryFailedError(CustobarError):
             f"{cause} (Asked for the company's own fields; discover_custom_fields: false turns "
             "that off.)"
         )
+
+
+class StreamsFailedError(CustobarError):
+    """At least one stream failed, after all the others were read."""
+
+    def __init__(self, causes: Mapping[str, str]) -> None:
+        """Take the cause of each failed stream."""
+        super().__init__(f"{', '.join(causes)} failed")
+        self.causes = causes
 
 
 class UrlError(CustobarError):

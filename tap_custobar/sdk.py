@@ -5,112 +5,53 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import sys
-import traceback
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.contrib.msgspec import MsgSpecWriter
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
-from singer_sdk.helpers._util import dump_json, load_json
+from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib import Catalog, Schema
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 
 from tap_custobar import settings
-from tap_custobar.errors import CatalogError, CustobarError, InputFileError
+from tap_custobar.cli import OneLineCommand, SingerFile, one_line, read_json_object
+from tap_custobar.errors import (
+    CatalogError,
+    StreamsFailedError,
+)
+from tap_custobar.output import LineOutput
 from tap_custobar.redaction import Redactor, redact_logs
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Sequence
+    from types import FrameType
 
-    from singer_sdk.singerlib import CatalogEntry
+    from singer_sdk.singerlib import CatalogEntry, Message
 
-_UNEXPECTED = "TAP_CUSTOBAR_LOGLEVEL=DEBUG shows more; please report it"
-
-
-def read_json_object(path: str) -> dict[str, Any]:
-    """Return the JSON object that a file holds.
-
-    Raises:
-        InputFileError: there is none.
-    """
-    try:
-        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - /dev/stdin must work too
-            content = load_json(file.read())
-    except OSError as error:
-        raise InputFileError(path, error.strerror or "cannot be read") from None
-    except UnicodeDecodeError:
-        raise InputFileError(path, "is no UTF-8 text") from None
-    except ValueError as error:
-        line = getattr(error, "lineno", None)
-        raise InputFileError(path, f"is no valid JSON{f' (line {line})' if line else ''}") from None
-    if not isinstance(content, dict):
-        raise InputFileError(path, "holds no JSON object")
-    return content
+#: Stdout is one for the process, and so is what writes to it.
+output = LineOutput()
 
 
-class SingerFile(click.ParamType[io.StringIO]):
-    """A file option whose content is checked before the SDK reads it.
+class LineWriter(MsgSpecWriter):
+    """Writes messages as whole lines; the SDK's own writer is cut short by signals."""
 
-    The SDK lets a broken catalog or state end in a traceback.
-    """
-
-    name = "file"
-
-    def convert(self, value: str, param: click.Parameter | None, _: object) -> io.StringIO:
-        """Return the file's text, as the open file that the SDK expects."""
-        content = read_json_object(value)
-        kind = param.name if param else None
-        if kind == "catalog" and not _is_catalog(content):
-            raise InputFileError(value, "is no Singer catalog, as --discover writes it")
-        if kind == "state" and not _is_state(content):
-            raise InputFileError(value, "is no Singer state of this tap")
-        return io.StringIO(dump_json(content))
-
-
-def _is_catalog(content: dict[str, Any]) -> bool:
-    try:
-        return all(entry.tap_stream_id for entry in Catalog.from_dict(content).streams)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
-
-
-def _is_state(content: dict[str, Any]) -> bool:
-    bookmarks = content.get("bookmarks", {})
-    return isinstance(bookmarks, dict) and all(isinstance(b, dict) for b in bookmarks.values())
-
-
-class OneLineCommand(click.Command):
-    """A command that ends every failure with one line and exit code 1.
-
-    The SDK's own command prints a traceback for a failed sync, and lets failures in option
-    callbacks (--test, --discover, --config) pass by all of its handlers.
-    """
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's signature
-        """Run the command; see `click.Command.main`."""
-        logging.captureWarnings(capture=True)
-        try:
-            return super().main(*args, **kwargs)
-        except Exception as error:
-            logger = logging.getLogger(self.name)
-            for problem in _problems(error):
-                logger.error("%s", " ".join(problem.split()))  # noqa: TRY400 - no traceback
-            logger.debug("Traceback", exc_info=True)
-            sys.exit(1)
+    def write_message(self, message: Message) -> None:
+        """Write a message to stdout."""
+        output.write(self.format_message(message))
 
 
 class CustobarBaseTap(Tap):
     """A tap whose errors are single lines and whose config is validated whole, for every verb."""
 
-    message_writer_class = MsgSpecWriter
+    message_writer_class = LineWriter
+    _is_syncing = False
     capabilities: ClassVar = [*Tap.capabilities, TapCapabilities.TEST]
 
     @classmethod
@@ -188,6 +129,55 @@ class CustobarBaseTap(Tap):
             raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
         return []
 
+    def sync_all(self) -> None:  # type: ignore[misc] # final in the SDK
+        """Read all selected streams; one that fails does not stop the others.
+
+        The SDK's loop, but for child streams (there are none) and for going on: its own stops at
+        the first failure. To be dropped when the SDK goes on by itself.
+
+        Raises:
+            StreamsFailedError: at least one stream failed. Its bookmark has not moved.
+            BrokenPipeError: the target is gone.
+        """
+        self._is_syncing = True
+        self._reset_state_progress_markers()
+        self._set_compatible_replication_methods()
+        if self.state:
+            self.state_writer.write_state(self.state)
+        failures: dict[str, Exception] = {}
+        for stream in self.streams.values():
+            if not stream.selected:
+                self.logger.info("Skipping deselected stream '%s'.", stream.name)
+                continue
+            try:
+                stream.sync()
+            except BrokenPipeError:
+                raise
+            except Exception as error:
+                failures[stream.name] = error
+                self.logger.debug("%s failed", stream.name, exc_info=True)
+                self.state_writer.write_state(self.state)
+            else:
+                stream.finalize_state_progress_markers()
+        for stream in self.streams.values():
+            stream.log_sync_costs()
+        if failures:
+            raise StreamsFailedError({name: one_line(e) for name, e in failures.items()})
+
+    def _handle_termination(self, signum: int, _: FrameType | None) -> None:
+        """End between two lines, with the state of what was written, and the usual exit code.
+
+        The SDK's handler may act within a line, and ends with 0, as if all had been read.
+        """
+        exit_code = 128 + signum
+
+        def end() -> NoReturn:
+            if self._is_syncing:
+                self.state_writer.write_state(self.state)
+            raise SystemExit(exit_code)
+
+        output.end_between_lines(end, exit_code)
+
     def setup_mapper(self) -> None:
         """Let the streams complete the catalog before the stream maps are made from it.
 
@@ -216,6 +206,7 @@ class CustobarBaseStream(Stream):
         """Make a stream of the tap with this JSON schema."""
         super().__init__(tap, schema)
         self.logger.addFilter(_is_news)
+        self._records_in_state = 0
 
     def _write_activate_version_message(self, full_table_version: int) -> None:
         """Write nothing yet.
@@ -223,6 +214,20 @@ class CustobarBaseStream(Stream):
         The SDK sends the message before the records: a target that deletes for good would empty
         its table before anything of the new one has come.
         """
+
+    def use_version(self, version: int) -> None:
+        """Give the records another version than the run's own: that of the sync it goes on with."""
+        if self._stream_version is not None:
+            self._stream_version = version
+
+    def write_state_when_due(self, records: int) -> None:
+        """Write the state at the first page end at or past so many records since the last time.
+
+        The SDK writes it within a page, where the mark has not moved: a line that says nothing.
+        """
+        if records - self._records_in_state >= self.STATE_MSG_FREQUENCY:
+            self._records_in_state = records
+            self._tap.state_writer.write_state(self.tap_state)
 
     def activate_version(self) -> None:
         """Tell the target, after the last record, to drop the rows that did not come again."""
@@ -254,16 +259,6 @@ class CustobarBaseStream(Stream):
         if method not in {None, REPLICATION_FULL_TABLE} and not self.valid_replication_keys:
             msg = f"The catalog asks for {method} replication of {self.name}: only FULL_TABLE is."
             raise CatalogError(msg)
-
-
-def _problems(error: Exception) -> list[str]:
-    """Say what a failure is, without the content that an unexpected one may carry."""
-    if isinstance(error, ConfigValidationError):
-        return error.errors
-    if isinstance(error, CustobarError | SingerSDKError):
-        return [str(error)]
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return [f"Unexpected {type(error).__name__} in {place.name}; {_UNEXPECTED}"]
 
 
 def _is_news(record: logging.LogRecord) -> bool:

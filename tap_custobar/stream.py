@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_custobar import settings
+from tap_custobar.errors import NotFoundError, RefusedError, UrlError
 from tap_custobar.pages import parse_json
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.progress import Progress
 from tap_custobar.records import Conformer
+from tap_custobar.resuming import Resumption, fingerprint
 from tap_custobar.sdk import CustobarBaseStream
 from tap_custobar.selection import fields_parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
     from tap_custobar.connection import Connection
+    from tap_custobar.pages import ParsedPage
 
 
 def schema_directory() -> Any:  # noqa: ANN401 - importlib.resources' own type moves about
@@ -55,38 +58,80 @@ class CustobarStream(CustobarBaseStream):
             schema: All properties that are known, the company's own included.
         """
         super().__init__(tap, schema)
+        self.tap = tap
         self.connection = connection
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
         """Yield every record of the stream, as it fits the schema."""
-        client, api = self.connection.client, self.connection.api
-        paginator = NextUrlPaginator(self._first_url(), api.follow)
-        parse = partial(parse_json, envelope=self.name)
+        first_url = self._first_url()
+        resumption = self._resumption(first_url)
         conformer = self._conformer()
         progress = Progress(self.logger)
-        retries_before = client.retries
-        total: int | None = None
+        retries_before = self.connection.client.retries
         try:
-            while url := paginator.current_url:
-                page = client.get(url, parse, first_page=paginator.page_count == 0)
+            for page in self._pages(first_url, resumption):
                 records = conformer.conform_page(page.rows)
+                skipped = len(page.rows) - len(records)
                 progress.count_page(len(records))
                 yield from records
-                total = total or page.count
-                paginator.advance(page.next_url)
-            if progress.records >= max(total or 0, 1) and not conformer.losses.skipped:
-                self._activate_version_if_whole()
+                resumption.add_page(records=len(records), skipped=skipped, count=page.count)
+            if resumption.is_whole and not self._is_partial:
+                self.activate_version()
         finally:
-            progress.summarize(client.retries - retries_before, conformer.losses)
+            progress.summarize(self.connection.client.retries - retries_before, conformer.losses)
 
-    def _activate_version_if_whole(self) -> None:
-        """Let the target delete what is gone, unless what was read is only a part of the table.
+    def _pages(self, first_url: str, resumption: Resumption) -> Iterator[ParsedPage]:
+        """Yield page after page, moving the mark when the one before has been written."""
+        client, api = self.connection.client, self.connection.api
+        parse = partial(parse_json, envelope=self.name)
+        paginator = NextUrlPaginator(self._start_url(first_url, resumption), api.follow)
+        while url := paginator.current_url:
+            try:
+                page = client.get(url, parse, first_page=paginator.page_count == 0)
+            except (NotFoundError, RefusedError) as refusal:
+                if resumption.next is None or paginator.page_count:
+                    raise
+                self._start_over(resumption, str(refusal))
+                paginator = NextUrlPaginator(first_url, api.follow)
+                continue
+            yield page
+            paginator.advance(page.next_url)
+            resumption.move(paginator.current_url)
+            self.write_state_when_due(resumption.records)
 
-        The guard against a mass delete: filters, and batch mode, which writes the last records
-        only after this.
+    def _resumption(self, first_url: str) -> Resumption:
+        asked = fingerprint(first_url, self.emit_activate_version_messages)
+        now = self.tap.initialized_at // 1000
+        return Resumption(self.stream_state, asked=asked, now=now, kept=not self._is_partial)
+
+    def _start_url(self, first_url: str, resumption: Resumption) -> str:
+        if resumption.unfit:
+            self._start_over(resumption, resumption.unfit)
+        if resumption.next is None:
+            return first_url
+        try:
+            url = self.connection.api.follow(resumption.next, current=first_url)
+        except UrlError as error:
+            self._start_over(resumption, str(error))
+            return first_url
+        self.logger.info(
+            "Going on where the last sync was interrupted, after %d records", resumption.records
+        )
+        self.use_version(resumption.began)
+        return url
+
+    def _start_over(self, resumption: Resumption, reason: str) -> None:
+        self.logger.warning("Starting over, not where the last sync was interrupted: %s", reason)
+        resumption.forget()
+        self.use_version(resumption.began)
+
+    @property
+    def _is_partial(self) -> bool:
+        """Whether the sync must neither be resumed nor tell deletes.
+
+        Filters read a part of a table, and hold personal data; batch mode writes late.
         """
-        if not self._filters and self.get_batch_config(self.config) is None:
-            self.activate_version()
+        return bool(self._filters) or self.get_batch_config(self.config) is not None
 
     def _first_url(self) -> str:
         """Build the only query of our own; every later one comes from `next_url`."""

@@ -39,7 +39,7 @@ def main() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     streams = [customers(options.customers, options.seed), products(options.products, options.seed)]
     config = uvicorn.Config(
-        create_app(streams, options.rate_limit),
+        create_app(streams, options.rate_limit, untidy=options.untidy),
         access_log=False,
         lifespan="off",
         log_level="warning",
@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="requests a minute before 429, 0 for no limit; Custobar allows 180",
     )
+    add("--untidy", action="store_true", help="send JSON as untidy as real data, to test with")
     return parser
 
 

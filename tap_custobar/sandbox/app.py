@@ -15,6 +15,7 @@ from starlette.routing import Route
 from tap_custobar.sandbox.csv_format import encode_csv
 from tap_custobar.sandbox.query import Query, QueryError, make_cursor, matching, parse_query
 from tap_custobar.sandbox.rate_limit import RateLimit
+from tap_custobar.sandbox.untidy import encode_untidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,16 +37,23 @@ SCOPES: Mapping[str, frozenset[str] | None] = {
 _SCHEMES = frozenset({"token", "bearer"})
 
 
-def create_app(streams: Iterable[Stream], rate_limit: int = 0) -> Starlette:
+def create_app(
+    streams: Iterable[Stream], rate_limit: int = 0, *, untidy: bool = False
+) -> Starlette:
     """The data API over these streams.
 
     Args:
         streams: Each is served at `/api/data/<name>/`.
         rate_limit: Requests a minute, over all streams and tokens; 0 is no limit.
+        untidy: Whether pages of JSON are as untidy as real data.
     """
     limit = RateLimit(rate_limit)
     routes = [
-        Route(f"/api/data/{stream.name}/", DataEndpoint(stream, limit).get, methods=["GET"])
+        Route(
+            f"/api/data/{stream.name}/",
+            DataEndpoint(stream, limit, untidy).get,
+            methods=["GET"],
+        )
         for stream in streams
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _error_response})
@@ -60,6 +68,7 @@ class DataEndpoint:
 
     stream: Stream
     rate_limit: RateLimit
+    untidy: bool
 
     def get(self, request: Request) -> Response:
         """Answer with one page of records."""
@@ -77,7 +86,8 @@ class DataEndpoint:
         end = query.position + query.limit
         next_url = self._next_url(request, query, end) if end < len(indices) else None
         headers = {"X-Custobar-Next-Url": next_url} if next_url else {}
-        records = self.stream.records(indices[query.position : end], query.names)
+        page = indices[query.position : end]
+        records = self.stream.records(page, query.names)
         if query.format == "csv":
             return Response(
                 encode_csv(query.names, records), headers=headers, media_type="text/csv"
@@ -85,7 +95,12 @@ class DataEndpoint:
         envelope: dict[str, object] = {self.stream.name: list(records), "count": len(indices)}
         if next_url:
             envelope["next_url"] = next_url
-        return _json_response(envelope, headers=headers)
+        body = (
+            encode_untidy(envelope, self.stream, page, query)
+            if self.untidy
+            else msgspec.json.encode(envelope)
+        )
+        return _json_response(body, headers=headers)
 
     def _next_url(self, request: Request, query: Query, position: int) -> str:
         cursor = make_cursor(self.stream, query.filters, query.order, position)
@@ -105,11 +120,11 @@ def _authorize(request: Request, stream: Stream) -> None:
 def _error_response(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    body = {"error": {"reason": error.detail}}
+    body = msgspec.json.encode({"error": {"reason": error.detail}})
     return _json_response(body, status=error.status_code, headers=error.headers)
 
 
 def _json_response(
-    body: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+    body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(msgspec.json.encode(body), status, headers, "application/json")
+    return Response(body, status, headers, "application/json")

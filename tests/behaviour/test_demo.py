@@ -9,11 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-# They write to the same folder.
-pytestmark = pytest.mark.xdist_group("demo")
-
 ROOT = Path(__file__).parent.parent.parent
 DEMO = [sys.executable, str(ROOT / "scripts/demo.py")]
 
@@ -29,8 +24,8 @@ def port_of(output: str) -> str:
     return match[1]
 
 
-def test_it_shows_both_files_and_leaves_nothing_running() -> None:
-    demo = subprocess.run(DEMO, capture_output=True, text=True, check=False)
+def test_it_shows_both_files_and_leaves_nothing_running(tmp_path: Path) -> None:
+    demo = subprocess.run([*DEMO, tmp_path], capture_output=True, text=True, check=False)
 
     assert demo.returncode == 0, demo.stderr
     assert "customers.csv: 2000 records" in demo.stdout
@@ -39,8 +34,9 @@ def test_it_shows_both_files_and_leaves_nothing_running() -> None:
     assert not is_served(port_of(demo.stdout))
 
 
-def test_stopped_half_way_it_leaves_nothing_running() -> None:
-    with subprocess.Popen(DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+def test_stopped_half_way_it_leaves_nothing_running(tmp_path: Path) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*DEMO, tmp_path], stdout=pipe, stderr=pipe, text=True) as demo:
         assert demo.stdout
         port = port_of(demo.stdout.readline())
         demo.send_signal(signal.SIGTERM)

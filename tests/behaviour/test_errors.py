@@ -20,8 +20,9 @@ HTML = Reply(b"<!doctype html><p>Please log in", headers={"Content-Type": "text/
 
 
 def error_of(run: Run) -> str:
+    """Return the one line that says why the first stream failed; each failed stream has one."""
     assert run.exit_code == 1
-    assert len(run.errors) == 1, run.log
+    assert len(run.errors) == len({error.partition(" ")[0] for error in run.errors}), run.log
     return run.errors[0]
 
 
@@ -52,14 +53,6 @@ def test_a_missing_scope_is_named(
     error = error_of(run_tap(config, catalog=catalog_of(products=True)))
 
     assert "GET /api/data/products/" in error
-
-
-def test_what_was_read_before_a_failure_is_kept(run_tap: RunTap, sandbox: Sandbox) -> None:
-    run = run_tap({**sandbox.config, "api_token": "APISANDBOXCUSTOMERS"})
-
-    error_of(run)
-    assert len(run.ids("customers")) == sandbox.customers
-    assert "customers" in run.of_type("STATE")[-1]["value"]["bookmarks"]
 
 
 def test_a_wrong_address_is_shown(run_tap: RunTap, sandbox: Sandbox) -> None:
@@ -140,7 +133,7 @@ def test_a_connection_that_is_refused_names_the_host(run_tap: RunTap) -> None:
 
         error = error_of(run_tap({"api_url": url, "api_token": "x", "max_retries": 0}))
 
-    assert error == "The connection to 127.0.0.1 could not be made or was cut."
+    assert "The connection to 127.0.0.1 could not be made or was cut." in error
 
 
 @pytest.mark.parametrize("location", ["https://evil.example/", "/api/data/customers/", "http://["])
@@ -150,7 +143,7 @@ def test_a_redirect_is_not_followed(run_tap: RunTap, server: Server, location: s
     error = error_of(run_tap(server.config))
 
     assert "answers with a redirect (302)" in error
-    assert len(server.requests) == 1
+    assert [r.path for r in server.requests] == ["/api/data/customers/", "/api/data/products/"]
 
 
 def test_silence_is_given_up(run_tap: RunTap) -> None:

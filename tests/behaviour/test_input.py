@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from tests.conftest import RunTap, Sandbox, Server
 
 GOOD = {"company": "acme", "api_token": "APISANDBOX"}
-VERBS = [[], ["--discover"], ["--test"]]
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=["sync", "discover", "test"])
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
@@ -70,9 +68,9 @@ VERBS = [[], ["--discover"], ["--test"]]
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_allowed(
-    run_tap: RunTap, config: dict[str, Any], problem: str, verb: list[str]
+    run_tap: RunTap, config: dict[str, Any], problem: str
 ) -> None:
-    run = run_tap(config, *verb)
+    run = run_tap(config)
 
     assert run.exit_code == 1
     assert run.stdout == ""
@@ -80,6 +78,28 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
     assert problem in run.errors[0]
     for secret in ("1234567890", "u:p", "Acme Oy"):
         assert secret not in run.log
+
+
+@pytest.mark.parametrize("verb", ["--discover", "--test"])
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"company": "acme"}, "api_token: is missing"),
+        ({**GOOD, "api_token": 1234567890}, "api_token: must be a text"),
+        ({**GOOD, "page_size": 0}, "page_size: must be at least 1"),
+        ({**GOOD, "api_url": "http://acme.custobar.com/api"}, "api_url: must begin with https"),
+    ],
+)
+def test_every_verb_validates_the_whole_config_first(
+    run_tap: RunTap, config: dict[str, Any], problem: str, verb: str
+) -> None:
+    run = run_tap(config, verb)
+
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert len(run.errors) == 1
+    assert problem in run.errors[0]
+    assert "1234567890" not in run.log
 
 
 @pytest.mark.parametrize("text", ["1e999", "Infinity", "NaN"])
@@ -134,6 +154,7 @@ def test_settings_come_from_the_environment_by_their_type(run_tap: RunTap, serve
         "TAP_CUSTOBAR_PAGE_SIZE": "50",
         "TAP_CUSTOBAR_REQUEST_INTERVAL": "0.0",
         "TAP_CUSTOBAR_COMPANY": "",
+        "TAP_CUSTOBAR_DISCOVER_CUSTOM_FIELDS": "false",
         "TAP_CUSTOBAR_STREAM_OPTIONS": '{"customers": {"filters": {"city": "Oulu"}}}',
     }
 

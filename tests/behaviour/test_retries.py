@@ -56,7 +56,9 @@ def test_retries_end_at_their_number(run_tap: RunTap, server: Server) -> None:
 
     assert run.exit_code == 1
     assert len(server.requests) == 4
-    assert run.errors == ["Custobar failed to answer GET /api/data/customers/ (503)."]
+    assert run.errors == [
+        "customers failed: Custobar failed to answer GET /api/data/customers/ (503)."
+    ]
 
 
 def test_what_looks_like_a_wrong_setting_is_retried_once_on_the_first_page(

@@ -1,37 +1,22 @@
 from __future__ import annotations
 
 import csv
-import json
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.conftest import TAP
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Sandbox
+    from tests.targets.conftest import Pipe
 
-TARGET = Path(__file__).parent.parent.parent / ".venv-target-csv/bin/target-csv"
 
+def test_customers_and_products_become_csv_files(
+    sandbox: Sandbox, pipe: Pipe, tmp_path: Path
+) -> None:
+    piped = pipe(sandbox.config, "csv", {"output_path": str(tmp_path)})
 
-def test_customers_and_products_become_csv_files(sandbox: Sandbox, tmp_path: Path) -> None:
-    tap_config = tmp_path / "tap.json"
-    tap_config.write_text(json.dumps(sandbox.config))
-    target_config = tmp_path / "target.json"
-    target_config.write_text(json.dumps({"output_path": str(tmp_path)}))
-
-    with subprocess.Popen([*TAP, "--config", str(tap_config)], stdout=subprocess.PIPE) as tap:
-        target = subprocess.run(
-            [TARGET, "--config", str(target_config)],
-            stdin=tap.stdout,
-            capture_output=True,
-            check=False,
-        )
-
-    assert tap.returncode == 0
-    assert target.returncode == 0, target.stderr
-    last_state = json.loads(target.stdout.splitlines()[-1])
-    assert set(last_state["bookmarks"]) == {"customers", "products"}
+    assert piped.exit_codes == (0, 0), piped.target_log
+    assert set(piped.states[-1]["bookmarks"]) == {"customers", "products"}
     for stream, size in (("customers", sandbox.customers), ("products", sandbox.products)):
         with (tmp_path / f"{stream}.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))

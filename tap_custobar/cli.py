@@ -1,0 +1,110 @@
+"""The command line: files read with care, and every failure told in one line.
+
+The SDK's own prints a traceback for a failed sync and for a broken file, and lets failures in the
+callbacks of options (--test, --discover, --config) pass by all of its handlers.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import traceback
+from typing import Any
+
+import click
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.helpers._util import dump_json, load_json
+from singer_sdk.singerlib import Catalog
+
+from tap_custobar.errors import CustobarError, InputFileError, StreamsFailedError
+
+_UNEXPECTED = "TAP_CUSTOBAR_LOGLEVEL=DEBUG shows more; please report it"
+
+
+class OneLineCommand(click.Command):
+    """A command that ends every failure with one line and exit code 1.
+
+    The SDK's own command prints a traceback for a failed sync, and lets failures in option
+    callbacks (--test, --discover, --config) pass by all of its handlers.
+    """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's signature
+        """Run the command; see `click.Command.main`."""
+        logging.captureWarnings(capture=True)
+        try:
+            return super().main(*args, **kwargs)
+        except Exception as error:
+            logger = logging.getLogger(self.name)
+            for problem in _problems(error):
+                logger.error("%s", problem)  # noqa: TRY400 - no traceback
+            logger.debug("Traceback", exc_info=True)
+            sys.exit(1)
+
+
+def read_json_object(path: str) -> dict[str, Any]:
+    """Return the JSON object that a file holds.
+
+    Raises:
+        InputFileError: there is none.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - /dev/stdin must work too
+            content = load_json(file.read())
+    except OSError as error:
+        raise InputFileError(path, error.strerror or "cannot be read") from None
+    except UnicodeDecodeError:
+        raise InputFileError(path, "is no UTF-8 text") from None
+    except ValueError as error:
+        line = getattr(error, "lineno", None)
+        raise InputFileError(path, f"is no valid JSON{f' (line {line})' if line else ''}") from None
+    if not isinstance(content, dict):
+        raise InputFileError(path, "holds no JSON object")
+    return content
+
+
+class SingerFile(click.ParamType[io.StringIO]):
+    """A file option whose content is checked before the SDK reads it.
+
+    The SDK lets a broken catalog or state end in a traceback.
+    """
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, _: object) -> io.StringIO:
+        """Return the file's text, as the open file that the SDK expects."""
+        content = read_json_object(value)
+        kind = param.name if param else None
+        if kind == "catalog" and not _is_catalog(content):
+            raise InputFileError(value, "is no Singer catalog, as --discover writes it")
+        if kind == "state" and not _is_state(content):
+            raise InputFileError(value, "is no Singer state of this tap")
+        return io.StringIO(dump_json(content))
+
+
+def _is_catalog(content: dict[str, Any]) -> bool:
+    try:
+        return all(entry.tap_stream_id for entry in Catalog.from_dict(content).streams)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _is_state(content: dict[str, Any]) -> bool:
+    bookmarks = content.get("bookmarks", {})
+    return isinstance(bookmarks, dict) and all(isinstance(b, dict) for b in bookmarks.values())
+
+
+def _problems(error: Exception) -> list[str]:
+    if isinstance(error, ConfigValidationError):
+        return error.errors
+    if isinstance(error, StreamsFailedError):
+        return [f"{stream} failed: {cause}" for stream, cause in error.causes.items()]
+    return [one_line(error)]
+
+
+def one_line(error: Exception) -> str:
+    """Say what a failure is, without the content that an unexpected one may carry."""
+    if isinstance(error, CustobarError | SingerSDKError):
+        return " ".join(str(error).split())
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"Unexpected {type(error).__name__} in {place.name}; {_UNEXPECTED}"

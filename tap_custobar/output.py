@@ -1,0 +1,69 @@
+"""Whole lines on stdout: no signal leaves half of one, and a target that is gone ends the tap."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class LineOutput:
+    """Stdout, written by whole lines, and the one place that knows when it is between two."""
+
+    def __init__(self) -> None:
+        """Begin between two lines."""
+        self._writing = False
+        self._ending = False
+        self._pending: Callable[[], NoReturn] | None = None
+
+    def write(self, lines: bytes | bytearray) -> None:
+        """Write complete lines, then do what a signal asked for meanwhile.
+
+        Raises:
+            BrokenPipeError: the target is gone.
+        """
+        self._writing = True
+        try:
+            _write_all(lines)
+        except BrokenPipeError:
+            _discard_stdout()
+            raise
+        finally:
+            self._writing = False
+        if end := self._pending:
+            self._pending = None
+            end()
+
+    def end_between_lines(self, end: Callable[[], NoReturn], exit_code: int) -> None:
+        """Call `end` as soon as no line is half written; asked again, end the process at once.
+
+        Args:
+            end: Writes the last state and raises SystemExit.
+            exit_code: What the process ends with when it cannot wait.
+        """
+        if self._ending:
+            os._exit(exit_code)
+        self._ending = True
+        if not self._writing:
+            end()
+        self._pending = end
+
+
+def _write_all(lines: bytes | bytearray) -> None:
+    # Looked up each time, for tests put another one in its place.
+    stdout = sys.stdout.buffer
+    rest = memoryview(lines)
+    while rest:
+        # Unbuffered, as with PYTHONUNBUFFERED=1, a signal makes a write end short.
+        rest = rest[stdout.write(rest) or 0 :]
+    stdout.flush()
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter's own flush at its end go nowhere, instead of failing again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

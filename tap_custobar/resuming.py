@@ -1,0 +1,119 @@
+"""Where an interrupted sync of a whole table goes on (section "State")."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import urlsplit
+
+#: The key of the mark in a stream's bookmark.
+KEY = "resume"
+
+#: Seconds that a mark holds, for the table behind its cursor changes.
+MAX_AGE = 24 * 60 * 60
+
+
+class Resumption:
+    """How far one sync came, kept in the stream's bookmark as it goes.
+
+    The mark says where the next page is (path and query: no host, no token), what was asked for
+    (a fingerprint), when the sync began (epoch seconds, the version of its records too) and what
+    it gave so far.
+
+    Attributes:
+        next: Path and query to go on at; None at the beginning of a table.
+        began: When the sync began; the first run's time where this one goes on.
+        unfit: Why the mark that the bookmark held is not used; None where all is well.
+    """
+
+    def __init__(self, bookmark: dict[str, Any], *, asked: str, now: int, kept: bool) -> None:
+        """Take up the mark of an interrupted sync, if there is one that fits.
+
+        Args:
+            bookmark: The stream's bookmark; the mark in it may be anything, for it comes from a
+                file.
+            asked: Fingerprint of what this sync asks for.
+            now: Epoch seconds.
+            kept: Whether this sync may be resumed, and so keeps a mark at all.
+        """
+        self._bookmark = bookmark
+        self._asked = asked
+        self._now = now
+        self._kept = kept
+        value = bookmark.get(KEY)
+        self.forget()
+        self.unfit = None if value is None else self._take_up(value)
+
+    def forget(self) -> None:
+        """Begin at the beginning."""
+        self.next: str | None = None
+        self.began = self._now
+        self._records = self._skipped = 0
+        self._count: int | None = None
+        if KEY in self._bookmark:
+            self._bookmark[KEY] = None
+
+    def add_page(self, *, records: int, skipped: int, count: int | None) -> None:
+        """Count a page that was written; `count` is how many records the API says there are."""
+        self._records += records
+        self._skipped += skipped
+        self._count = self._count if count is None else count
+
+    def move(self, next_url: str | None) -> None:
+        """Move the mark to the page that comes next, or take it away behind the last.
+
+        An explicit null, for Meltano merges states: a key that is left out would stay.
+        """
+        if self._kept:
+            self._bookmark[KEY] = next_url and {
+                "next": _path_and_query(next_url),
+                "asked": self._asked,
+                "began": self.began,
+                "records": self._records,
+                "skipped": self._skipped,
+            }
+
+    @property
+    def records(self) -> int:
+        """Records written so far, by the runs before too."""
+        return self._records
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the drained table is all there: the guard against deleting what was not read.
+
+        Nothing skipped, something read, and as much as the API said there is, where it said so.
+        """
+        return not self._skipped and self._records >= max(self._count or 0, 1)
+
+    def _take_up(self, value: object) -> str | None:
+        """Use the mark, or return why not."""
+        match value:
+            case {
+                "next": str(next_),
+                "asked": str(asked),
+                "began": int(began),
+                "records": int(records),
+                "skipped": int(skipped),
+            } if next_.startswith("/") and not next_.startswith("//"):
+                pass
+            case _:
+                return "it is not one of this tap's"
+        if asked != self._asked or not self._kept:
+            return "something else is asked for now"
+        if not 0 <= self._now - began < MAX_AGE:
+            return "it is not of the last 24 hours"
+        self.next, self.began = next_, began
+        self._records, self._skipped = records, skipped
+        self._bookmark[KEY] = value
+        return None
+
+
+def fingerprint(*asked: object) -> str:
+    """Return a fingerprint of what a sync asks for, which tells nothing of it."""
+    return blake2b(repr(asked).encode(), digest_size=12).hexdigest()
+
+
+def _path_and_query(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -1,0 +1,164 @@
+"""Answers as untidy as real data: most values stay, some come as no schema would have them.
+
+The cases are tables of JSON texts, which are sent as they stand here. A record's index alone
+decides which of them it has, so that it is the same in every answer. A hundred and fifty records
+are enough for every case of every field.
+"""
+
+from __future__ import annotations
+
+from codecs import BOM_UTF8
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from tap_custobar.sandbox.records import KEY, NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from tap_custobar.sandbox.query import Query
+    from tap_custobar.sandbox.records import Stream
+
+Case: TypeAlias = "tuple[str, str]"
+Odd: TypeAlias = "Callable[[Mapping[str, Any], int], object]"
+
+SURPRISE = "surprise"
+"""A property that neither a schema nor the header of CSV knows."""
+
+_HUGE = "123456789012345678901234567890"
+_TEXTS = (
+    *("1000", "12.50", _HUGE, "true", "false", '{"a": [1.50, "ä"]}', '["a", 1]'),
+    *(r'"\ud83d"', '""', "null"),
+)
+_INTEGERS = ("1000.0", '"1000"', _HUGE, '"12,50"', '""', "null")
+_LISTS = ('"a"', "7", '["a", ["b", ["c"]]]', '["a", 1, 12.50, true]', '["a", null]', '""', "null")
+
+BY_TYPE: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(
+        ("country_code", "day_of_year", "email", "language_code", "phone_number", "string"), _TEXTS
+    ),
+    **dict.fromkeys(("integer", "money"), _INTEGERS),
+    **dict.fromkeys(("list", "set"), _LISTS),
+    "boolean": ('"TRUE"', '"false"', "0", "1", '"0"', '"1"', '"maybe"', '""', "null"),
+    "date": ('"1999-12-31T00:00:00"', '"31.12.1999"', '""', "null"),
+    "datetime": (
+        # In Helsinki the first time does not exist, and the second is there twice.
+        *('"2024-03-31T03:30:00"', '"2024-10-27T03:30:00"', '"2024-03-31"'),
+        *('"2024-05-01T12:34:56+03:00"', '"2024-05-01T12:34:56-0530"', '"2024-05-01T12:34:56z"'),
+        *('"2024-05-01 12:34:56Z"', '"2024-05-01T12:34:56.123456789Z"', '""', "null"),
+        *('"yesterday"', '"2016-12-31T23:59:60Z"', '"2023-02-30"'),
+    ),
+    "number": ('"19.90"', "0.1234567890123456789012345", '"n/a"', '""', "null"),
+    "object": ('"no object"', '""', "null"),
+}
+"""The cases of each of Custobar's types."""
+
+BY_NAME: Mapping[str, Sequence[str]] = {
+    # Documented as a text or a list of texts; tidy records have both already.
+    **dict.fromkeys(("category", "category_id"), _LISTS),
+    "stock": (
+        *('{"shop_id": "helsinki", "quantity": 1}', '[{"shop_id": 7, "quantity": "1.50"}]'),
+        *('[{"shop_id": "helsinki"}, "no object"]', '""', "null"),
+    ),
+}
+"""The cases of fields that hold more than their type tells."""
+
+UNFIT = frozenset(
+    {
+        *('"12,50"', '"maybe"', '"31.12.1999"', '"n/a"', '"no object"', '["a", null]'),
+        *('"yesterday"', '"2016-12-31T23:59:60Z"', '"2023-02-30"'),
+        '[{"shop_id": "helsinki"}, "no object"]',
+    }
+)
+"""Those that cannot be made to fit, or not as a whole."""
+
+EVERY = 20
+"""How many rows there are to one that is odd as a whole."""
+
+NO_RECORDS: tuple[Odd, ...] = (
+    lambda _record, _index: "no record",
+    lambda _record, _index: None,
+    lambda _record, _index: ["no record"],
+    lambda record, _index: {name: record[name] for name in record if name != KEY},
+    lambda record, _index: {**record, KEY: None},
+    lambda record, _index: {**record, KEY: ""},
+)
+"""Makers of odd rows that are no record."""
+
+ODD_ROWS: tuple[Odd, ...] = (*NO_RECORDS, lambda record, index: {**record, KEY: index + 1})
+"""Makers of odd rows; the key that is a number makes a record nevertheless."""
+
+
+def encode_untidy(
+    envelope: Mapping[str, Any], stream: Stream, indices: Iterable[int], query: Query
+) -> bytes:
+    """A page as JSON with untidy rows; the first and every second one begin with a BOM.
+
+    Args:
+        envelope: The tidy page.
+        stream: Whose page it is.
+        indices: Those of the page's records.
+        query: What was asked.
+    """
+    # `is`: who names all the fields has named them.
+    surprise = (SURPRISE,) if query.names is stream.properties else ()
+    names = frozenset((*query.names, *surprise))
+    rows = [
+        _row(stream, index, names, record)
+        for index, record in zip(indices, envelope[stream.name], strict=True)
+    ]
+    mark = BOM_UTF8 if query.position // query.limit % 2 == 0 else b""
+    return mark + msgspec.json.encode({**envelope, stream.name: rows})
+
+
+def skipped(stream: Stream) -> int:
+    """How many of a stream's rows are no record."""
+    return sum(_odd_maker(index) in NO_RECORDS for index in range(stream.size))
+
+
+def unfit(stream: Stream) -> Counter[str]:
+    """By field, how many of a stream's values do not fit, or not as a whole."""
+    return Counter(
+        name
+        for index in range(stream.size)
+        if _odd_maker(index) is None
+        for name, case in _cases(stream, index)
+        if case in UNFIT
+    )
+
+
+def _row(stream: Stream, index: int, names: Collection[str], record: Mapping[str, Any]) -> object:
+    if odd := _odd_maker(index):
+        return odd(record, index)
+    cases = {name: msgspec.Raw(case) for name, case in _cases(stream, index) if name in names}
+    return {**record, **cases}
+
+
+def _odd_maker(index: int) -> Odd | None:
+    turn, place = divmod(index, EVERY)
+    return ODD_ROWS[turn % len(ODD_ROWS)] if place == EVERY - 1 else None
+
+
+def _cases(stream: Stream, index: int) -> list[Case]:
+    """Three cases for a row that is not odd, from places so far apart that the fields differ."""
+    cases = _all_cases(stream)
+    third = -(-len(cases) // 3)
+    turn = index - index // EVERY
+    return [cases[(turn + step) % len(cases)] for step in (0, third, 2 * third)]
+
+
+@lru_cache(maxsize=8)
+def _all_cases(stream: Stream) -> list[Case]:
+    fields = (each for portion in (stream.own, *stream.shared) for each in portion)
+    return [
+        *(
+            (field.name, case)
+            for field in fields
+            if field.name != KEY and field.share > NEVER
+            for case in BY_NAME.get(field.name, BY_TYPE[field.type])
+        ),
+        (SURPRISE, '"!"'),
+    ]

@@ -1,0 +1,86 @@
+"""One stream fails: the others are read, and nothing of what was read is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import Reply
+
+if TYPE_CHECKING:
+    from tests.conftest import Request, RunTap, Sandbox, Server
+
+
+@pytest.mark.parametrize(
+    ("token", "readable", "failed"),
+    [
+        ("APISANDBOXCUSTOMERS", "customers", "products"),
+        ("APISANDBOXPRODUCTS", "products", "customers"),
+    ],
+)
+def test_a_missing_scope_does_not_stop_the_other_stream(
+    run_tap: RunTap, sandbox: Sandbox, token: str, readable: str, failed: str
+) -> None:
+    config = {**sandbox.config, "api_token": token, "discover_custom_fields": False}
+
+    run = run_tap(config)
+
+    assert run.exit_code == 1
+    assert len(run.ids(readable)) == getattr(sandbox, readable)
+    assert run.of_type("STATE")[-1]["value"]["bookmarks"][readable] == {"resume": None}
+    assert len(run.errors) == 1
+    assert run.errors[0].startswith(f"{failed} failed: ")
+    assert f"GET /api/data/{failed}/" in run.errors[0]
+
+
+def test_every_failed_stream_is_named_with_its_reason(run_tap: RunTap, server: Server) -> None:
+    def answer(request: Request) -> Reply:
+        return Reply(status=403 if "customers" in request.path else 400)
+
+    server.answer = answer
+
+    run = run_tap(server.config)
+
+    assert run.exit_code == 1
+    assert [error.partition(":")[0] for error in run.errors] == [
+        "customers failed",
+        "products failed",
+    ]
+    assert "(403)" in run.errors[0]
+    assert "(400)" in run.errors[1]
+
+
+def test_the_failed_streams_bookmark_stays_where_it_was(run_tap: RunTap, server: Server) -> None:
+    server.answer = lambda request: (
+        Reply({"products": []}) if "products" in request.path else Reply(status=403)
+    )
+    bookmark: dict[str, Any] = {"replication_key": "date", "replication_key_value": "2024-01-01"}
+
+    run = run_tap(server.config, state={"bookmarks": {"customers": bookmark}})
+
+    last = run.of_type("STATE")[-1]["value"]["bookmarks"]
+    assert {key: last["customers"].get(key) for key in bookmark} == bookmark
+
+
+def test_what_was_read_before_a_failure_is_kept_and_gone_on_from(
+    run_tap: RunTap, server: Server
+) -> None:
+    def answer(request: Request) -> Reply:
+        cursor = dict(request.query).get("cursor")
+        if "products" in request.path:
+            return Reply({"products": []})
+        if cursor == "3":
+            return Reply(status=400)
+        following = str(int(cursor or 1) + 1)
+        body = {"customers": [{"external_id": following}], "next_url": f"?cursor={following}"}
+        return Reply(body)
+
+    server.answer = answer
+
+    run = run_tap(server.config)
+
+    assert run.exit_code == 1
+    assert run.ids("customers") == ["2", "3"]
+    mark = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]["resume"]
+    assert mark["next"] == "/api/data/customers/?cursor=3"

@@ -1,0 +1,390 @@
+"""However a run ends, the next one goes on from its last state, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from tests.conftest import TAP, Reply, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Request, RunTap, Server
+
+PAGES = 8
+PAGE = 40
+TABLE = {f"C{number}" for number in range(PAGES * PAGE)}
+
+
+def paged(server: Server, *, gone: frozenset[int] = frozenset()) -> None:
+    """Serve a table of customers in pages; those in `gone` are refused."""
+
+    def answer(request: Request) -> Reply:
+        if "products" in request.path:
+            return Reply({"products": []})
+        number = int(dict(request.query).get("cursor", "0"))
+        if number in gone:
+            return Reply({"error": {"reason": "cursor expired"}}, status=400)
+        rows = [{"external_id": f"C{number * PAGE + i}", "city": "Ä" * 500} for i in range(PAGE)]
+        body: dict[str, object] = {"customers": rows, "count": len(TABLE)}
+        if number + 1 < PAGES:
+            body["next_url"] = f"?cursor={number + 1}"
+        return Reply(body)
+
+    server.answer = answer
+
+
+def asked(server: Server) -> list[str]:
+    """The cursors of the customer pages that were asked for, in order."""
+    cursors = [dict(r.query).get("cursor", "0") for r in server.requests if "customers" in r.path]
+    server.requests.clear()
+    return cursors
+
+
+@dataclass
+class Tap:
+    """A running tap whose lines are taken one by one."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    lines: list[bytes] = field(default_factory=list)
+
+    def take(self, records: int) -> None:
+        assert self.process.stdout
+        while sum(b'"RECORD"' in line for line in self.lines) < records:
+            self.lines.append(self.process.stdout.readline())
+
+    def end(self) -> Run:
+        assert self.process.stdout
+        rest = b"" if self.process.stdout.closed else self.process.stdout.read()
+        exit_code = self.process.wait(60)
+        stdout = b"".join([*self.lines, rest]).decode()
+        return Run(exit_code, stdout, self.log.read_text())
+
+
+class Start(Protocol):
+    def __call__(self, *, unbuffered: bool = False, **settings: object) -> Tap: ...
+
+
+@pytest.fixture
+def start(server: Server, tmp_path: Path) -> Iterator[Start]:
+    """Start a tap that writes its state at every page end."""
+    config = tmp_path / "interrupted.json"
+    running: list[Tap] = []
+
+    def start(*, unbuffered: bool = False, **settings: object) -> Tap:
+        config.write_text(json.dumps({**server.config, **settings}))
+        # A state at every page end, as with pages of 10,000 records.
+        code = "from tap_custobar.tap import TapCustobar as T; from tap_custobar.stream import "
+        code += f"CustobarStream as S; S.STATE_MSG_FREQUENCY = {PAGE}; T.cli()"
+        environment = {"PATH": os.environ["PATH"]}
+        if unbuffered:
+            environment["PYTHONUNBUFFERED"] = "1"
+        command = [TAP[0], "-W", "error", "-c", code, "--config", str(config)]
+        log = tmp_path / "log"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=stderr, env=environment
+            )
+        running.append(Tap(process, log))
+        return running[-1]
+
+    yield start
+    for tap in running:
+        tap.process.kill()
+        if tap.process.stdout:
+            tap.process.stdout.close()
+        tap.process.wait()
+
+
+def last_state(run: Run) -> dict[str, Any]:
+    states = [m for m in run.messages if m["type"] == "STATE"]
+    return states[-1]["value"] if states else {}
+
+
+def covers_what_was_written(run: Run) -> bool:
+    """Tell whether the last state is that of the last whole page on stdout."""
+    written = len(run.ids("customers"))
+    bookmark = last_state(run).get("bookmarks", {}).get("customers", {})
+    if "resume" in bookmark and bookmark["resume"] is None:
+        return written == len(TABLE)
+    covered = bookmark["resume"]["records"] if bookmark else 0
+    # Just at a page's end the signal may come before the mark moves.
+    return covered == written // PAGE * PAGE or covered + PAGE == written
+
+
+@pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("records", [1, PAGE, 3 * PAGE + 7, len(TABLE) - 1])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_between_two_lines_and_nothing_is_lost(  # noqa: PLR0913, PLR0917 - all vary
+    run_tap: RunTap,
+    server: Server,
+    start: Start,
+    number: signal.Signals,
+    exit_code: int,
+    records: int,
+    *,
+    unbuffered: bool,
+) -> None:
+    paged(server)
+    tap = start(unbuffered=unbuffered)
+    tap.take(records)
+    tap.process.send_signal(number)
+
+    first = tap.end()
+    second = run_tap(server.config, state=last_state(first))
+
+    assert first.exit_code == exit_code
+    assert "Traceback" not in first.log
+    assert first.stdout.endswith("\n")
+    assert covers_what_was_written(first)
+    assert second.exit_code == 0
+    assert {*first.ids("customers"), *second.ids("customers")} == TABLE
+
+
+@pytest.mark.parametrize("records", [1, 2 * PAGE + 1, 5 * PAGE])
+def test_killed_at_once_nothing_is_lost(
+    run_tap: RunTap, server: Server, start: Start, records: int
+) -> None:
+    paged(server)
+    tap = start()
+    tap.take(records)
+    tap.process.kill()
+
+    killed = tap.end()
+    # The kernel may have taken a part of the last line.
+    whole_lines = killed.stdout[: killed.stdout.rindex("\n") + 1]
+    first = Run(killed.exit_code, whole_lines, killed.log)
+    second = run_tap(server.config, state=last_state(first))
+
+    assert {*first.ids("customers"), *second.ids("customers")} == TABLE
+
+
+def test_a_target_that_goes_away_ends_the_tap_quietly(server: Server, start: Start) -> None:
+    paged(server)
+    tap = start()
+    tap.take(2 * PAGE)
+    assert tap.process.stdout
+    tap.process.stdout.close()
+
+    run = tap.end()
+
+    assert run.exit_code == 1
+    assert "Traceback" not in run.log
+    assert "Exception ignored" not in run.log
+    assert "ERROR" not in run.log
+
+
+@pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
+def test_a_signal_while_the_pipe_is_full_waits_for_the_line(
+    server: Server, start: Start, *, unbuffered: bool
+) -> None:
+    paged(server)
+    tap = start(unbuffered=unbuffered)
+    tap.take(1)
+    # Nobody reads: the tap fills the pipe and is stuck in a write.
+    while not _waits_for_the_pipe(tap.process.pid):
+        pass
+    tap.process.send_signal(signal.SIGTERM)
+
+    run = tap.end()
+
+    assert run.exit_code == 143
+    assert run.stdout.endswith("\n")
+    assert covers_what_was_written(run)
+
+
+def _waits_for_the_pipe(pid: int) -> bool:
+    """Tell whether a process is in the system call write(2), and stays there."""
+    try:
+        call = Path(f"/proc/{pid}/syscall").read_text(encoding="utf-8")
+    except OSError:
+        return True
+    return call.startswith(("1 0x1 ", "1 0x0000000000000001 "))
+
+
+def test_pages_that_a_written_state_covers_are_not_asked_for_again(
+    run_tap: RunTap, server: Server, start: Start
+) -> None:
+    paged(server)
+    tap = start()
+    tap.take(3 * PAGE + 1)
+    tap.process.send_signal(signal.SIGTERM)
+    first = tap.end()
+    state = last_state(first)
+    asked(server)
+
+    second = run_tap(server.config, state=state)
+
+    next_page = state["bookmarks"]["customers"]["resume"]["next"]
+    assert next_page == f"/api/data/customers/?cursor={asked(server)[0]}"
+    assert "Going on where the last sync was interrupted" in second.log
+
+
+def test_the_sync_after_a_finished_one_reads_everything_again(
+    run_tap: RunTap, server: Server
+) -> None:
+    paged(server)
+    first = run_tap(server.config)
+    asked(server)
+
+    second = run_tap(server.config, state=last_state(first))
+
+    assert last_state(first)["bookmarks"]["customers"] == {"resume": None}
+    assert asked(server) == [str(page) for page in range(PAGES)]
+    assert set(second.ids("customers")) == TABLE
+
+
+@pytest.fixture
+def mark(server: Server, start: Start) -> dict[str, Any]:
+    """The mark of a run that was interrupted on its fifth page."""
+    paged(server)
+    tap = start(emit_activate_version_messages=True)
+    tap.take(4 * PAGE + 1)
+    tap.process.send_signal(signal.SIGTERM)
+    state = last_state(tap.end())
+    asked(server)
+    resume: dict[str, Any] = state["bookmarks"]["customers"]["resume"]
+    return resume
+
+
+def resumed(run_tap: RunTap, server: Server, mark: object, **settings: object) -> Run:
+    config = {**server.config, "emit_activate_version_messages": True, **settings}
+    return run_tap(config, state={"bookmarks": {"customers": {"resume": mark}}})
+
+
+def test_the_mark_holds_no_host_and_no_token(server: Server, mark: dict[str, Any]) -> None:
+    assert set(mark) == {"next", "asked", "began", "records", "skipped"}
+    assert server.host not in json.dumps(mark)
+    assert "127.0.0.1" not in json.dumps(mark)
+    assert "APISANDBOX" not in json.dumps(mark)
+
+
+def test_a_resumed_sync_has_one_version_and_tells_deletes_at_its_end(
+    run_tap: RunTap, server: Server, mark: dict[str, Any]
+) -> None:
+    run = resumed(run_tap, server, mark)
+
+    assert asked(server)[0] != "0"
+    versions = {m["version"] for m in run.of_type("RECORD")}
+    assert versions == {m["version"] for m in run.of_type("ACTIVATE_VERSION")} == {mark["began"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"asked": "0" * 24}, "something else is asked for now"),
+        ({"began": 1_600_000_000}, "not of the last 24 hours"),
+        ({"began": 4_000_000_000}, "not of the last 24 hours"),
+        ({"next": "https://evil.example/api/data/customers/"}, "not one of this tap's"),
+        ({"next": "//evil.example/api/data/customers/"}, "not one of this tap's"),
+        ({"next": "/api/../admin/"}, "not below /api"),
+        ({"next": "/\\evil.example/api/"}, "spaces, backslashes"),
+        ({"next": None}, "not one of this tap's"),
+        ({"records": "many"}, "not one of this tap's"),
+    ],
+)
+def test_a_mark_that_does_not_fit_starts_over_and_says_so(
+    run_tap: RunTap, server: Server, mark: dict[str, Any], change: dict[str, Any], reason: str
+) -> None:
+    run = resumed(run_tap, server, {**mark, **change})
+
+    assert run.exit_code == 0
+    assert asked(server) == [str(page) for page in range(PAGES)]
+    assert set(run.ids("customers")) == TABLE
+    assert "Starting over" in run.log
+    assert reason in run.log
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"page_size": 77},
+        {"stream_options": {"customers": {"order": ["email"]}}},
+        {"emit_activate_version_messages": False},
+    ],
+    ids=["page size", "order", "versions"],
+)
+def test_another_question_starts_over(
+    run_tap: RunTap, server: Server, mark: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    run = resumed(run_tap, server, mark, **settings)
+
+    assert asked(server)[0] == "0"
+    assert set(run.ids("customers")) == TABLE
+
+
+def test_a_mark_that_the_api_refuses_starts_over(
+    run_tap: RunTap, server: Server, mark: dict[str, Any]
+) -> None:
+    real = server.answer
+    refused = mark["next"].rpartition("=")[2]
+    first = iter([True])
+
+    def answer(request: Request) -> Reply:
+        if dict(request.query).get("cursor") == refused and next(first, False):
+            return Reply({"error": {"reason": "cursor expired"}}, status=400)
+        return real(request)
+
+    server.answer = answer
+
+    run = resumed(run_tap, server, mark)
+
+    assert run.exit_code == 0
+    assert "Starting over" in run.log
+    assert "cursor expired" in run.log
+    assert asked(server)[:2] == [refused, "0"]
+    assert set(run.ids("customers")) == TABLE
+
+
+@pytest.mark.parametrize("stray", ["text", 5, [], {"next": 1}])
+def test_a_mark_that_is_none_starts_over(run_tap: RunTap, server: Server, stray: object) -> None:
+    paged(server)
+
+    run = resumed(run_tap, server, stray)
+
+    assert run.exit_code == 0
+    assert set(run.ids("customers")) == TABLE
+
+
+def test_with_filters_no_mark_is_kept(server: Server, start: Start) -> None:
+    paged(server)
+    tap = start(stream_options={"customers": {"filters": {"email": "maija@example.fi"}}})
+    tap.take(2 * PAGE + 1)
+    tap.process.send_signal(signal.SIGTERM)
+
+    run = tap.end()
+
+    assert not last_state(run)["bookmarks"]["customers"].get("resume")
+    assert "maija" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("rows", "count", "told"),
+    [
+        ([{"external_id": "1"}], 1, True),
+        ([{"external_id": "1"}], None, True),
+        ([], None, False),
+        ([], 0, False),
+        ([{"external_id": "1"}], 2, False),
+        ([{"external_id": "1"}, {"email": "no key"}], 1, False),
+    ],
+    ids=["whole", "no count", "empty", "empty and so told", "fewer than told", "skipped"],
+)
+def test_deletes_are_told_only_when_the_table_was_read_whole(
+    run_tap: RunTap, server: Server, rows: list[object], count: int | None, *, told: bool
+) -> None:
+    body = {"customers": rows, **({} if count is None else {"count": count})}
+    server.answer = lambda request: Reply(body if "customers" in request.path else {"products": []})
+
+    run = run_tap({**server.config, "emit_activate_version_messages": True})
+
+    assert [m["stream"] for m in run.of_type("ACTIVATE_VERSION")] == ["customers"] * told

