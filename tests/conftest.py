@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,24 +127,39 @@ def run_tap(tmp_path: Path) -> RunTap:
 class Sandbox:
     url: str
     customers: int = 250
-    products: int = 120
+    products: int = 160
 
     @property
     def config(self) -> dict[str, Any]:
         return {"api_url": self.url, "api_token": TOKEN, "request_interval": 0}
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[Sandbox]:
-    """A running sandbox with a few hundred records."""
-    command = [sys.executable, "-m", "tap_custobar.sandbox", "--port", "0"]
+@contextmanager
+def started_sandbox(*options: str) -> Iterator[Sandbox]:
+    command = [sys.executable, "-m", "tap_custobar.sandbox", "--port", "0", *options]
     sizes = ["--customers", str(Sandbox.customers), "--products", str(Sandbox.products)]
     with subprocess.Popen([*command, *sizes], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         match = re.search(r"http://\S+", process.stdout.readline())
         assert match
-        yield Sandbox(match[0])
-        process.terminate()
+        try:
+            yield Sandbox(match[0])
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """A running sandbox with a few hundred records."""
+    with started_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def untidy_sandbox() -> Iterator[Sandbox]:
+    """A running sandbox whose data is as untidy as real data is."""
+    with started_sandbox("--untidy") as running:
+        yield running
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def test_the_end_of_a_stream_is_summed_up_in_one_line(run_tap: RunTap, sandbox: 
     summaries = [line for line in run.log.splitlines() if "records/s" in line]
     assert len(summaries) == len(STREAMS)
     assert "250 records, 3 pages" in summaries[0]
-    assert "120 records, 2 pages" in summaries[1]
+    assert "160 records, 2 pages" in summaries[1]
 
 
 def test_deletes_are_told_after_the_last_record_of_a_whole_table(

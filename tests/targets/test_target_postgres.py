@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from tests.conftest import Run, RunTap, Sandbox
     from tests.targets.conftest import Pipe, Postgres
 
-# One worker, and so one server, for all of them, where pytest-xdist heeds it.
-pytestmark = pytest.mark.xdist_group("postgres")
-
 STREAMS = ("customers", "products")
 
 
