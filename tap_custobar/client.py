@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 class Page:
     """The body and headers of a good answer (status 200), headers case-insensitive."""
 
-    body: bytes
+    body: bytes | bytearray
     headers: Mapping[str, str]
 
 
@@ -58,6 +59,21 @@ class NoRedirects(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return no target."""
+
+
+class _Flight:
+    """One request under way, in a thread of its own."""
+
+    def __init__(self, session: requests.Session) -> None:
+        self.session = session
+        self.response: requests.Response | None = None
+        self.outcome: SimpleQueue[Page | Exception] = SimpleQueue()
+
+    def cut(self) -> None:
+        """End a body that trickles, each piece in time and the whole never."""
+        if self.response is not None:
+            with suppress(OSError, ValueError):  # it has ended at this very moment
+                self.response.raw.shutdown()
 
 
 class CustobarClient:
@@ -87,9 +103,9 @@ class CustobarClient:
         self._sleep = sleep
         self._clock = clock
         self._next_start = clock()
-        self._session = NoRedirects()
-        self._session.auth = TokenAuth(auth_scheme, token)
-        self._session.headers["User-Agent"] = user_agent
+        self._auth = TokenAuth(auth_scheme, token)
+        self._user_agent = user_agent
+        self._session = self._new_session()
         #: Requests asked again so far.
         self.retries = 0
 
@@ -115,54 +131,50 @@ class CustobarClient:
             self._sleep(wait)
 
     def _request(self, url: str) -> Page:
+        """Ask once, in a thread: no signal waits for it, and no trickle outlasts it."""
         self._keep_pace()
+        seconds = 3 * self._timeout
+        flight = _Flight(self._session)
+        Thread(target=self._send, args=(flight, url), daemon=True).start()
+        try:
+            result = flight.outcome.get(timeout=seconds)
+        except Empty:
+            flight.cut()
+            # Nothing else may use the connection of what is still under way.
+            self._session = self._new_session()
+            raise errors.TimedOutError(urlsplit(url).hostname or "", seconds) from None
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def _send(self, flight: _Flight, url: str) -> None:
         host = urlsplit(url).hostname or ""
         # A proxy set in the environment is of no use on the way to this machine itself.
-        self._session.trust_env = not urls.is_loopback(host)
-        with self._named_failures(host):
-            response = self._session.get(
-                url, timeout=self._timeout, allow_redirects=False, stream=True
-            )
-            with response:
+        flight.session.trust_env = not urls.is_loopback(host)
+        try:
+            with (
+                self._named_failures(host),
+                flight.session.get(
+                    url, timeout=self._timeout, allow_redirects=False, stream=True
+                ) as response,
+            ):
+                flight.response = response
                 if response.status_code != requests.codes.ok:
-                    raise self._error(url, response)
-                return Page(self._read(response, url), response.headers)
+                    raise self._error(url, response)  # noqa: TRY301 - like every other failure
+                flight.outcome.put(Page(_read(response, url), response.headers))
+        except Exception as error:  # noqa: BLE001 - raised again where the page is waited for
+            flight.outcome.put(error)
+
+    def _new_session(self) -> requests.Session:
+        session = NoRedirects()
+        session.auth = self._auth
+        session.headers["User-Agent"] = self._user_agent
+        return session
 
     def _keep_pace(self) -> None:
         if (wait := self._next_start - self._clock()) > 0:
             self._sleep(wait)
         self._next_start = self._clock() + self._interval
-
-    def _read(self, response: requests.Response, url: str) -> bytes:
-        """Read the whole body, within the time and the size that it may take."""
-        body = bytearray()
-        with self._deadline(response, urlsplit(url).hostname or ""):
-            for chunk in response.iter_content(_CHUNK):
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise errors.TooLargeError(urls.without_query(url), MAX_BODY)
-        return bytes(body)
-
-    @contextmanager
-    def _deadline(self, response: requests.Response, host: str) -> Iterator[None]:
-        """Cut off a body that trickles: each read is in time, the whole would never end."""
-        seconds = 3 * self._timeout
-        overdue = threading.Event()
-
-        def cut() -> None:
-            overdue.set()
-            with suppress(OSError, ValueError):  # it has ended at this very moment
-                response.raw.shutdown()
-
-        timer = threading.Timer(seconds, cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            if overdue.is_set():
-                raise errors.TimedOutError(host, seconds)
 
     @contextmanager
     def _named_failures(self, host: str) -> Iterator[None]:
@@ -216,10 +228,19 @@ class CustobarClient:
 
     def _reason(self, url: str, response: requests.Response) -> str:
         """Quote `{"error": {"reason": ...}}`, without the token and the filters' values."""
-        with self._deadline(response, urlsplit(url).hostname or ""):
-            head = next(response.iter_content(_MAX_ERROR_BODY), b"")
+        head = next(response.iter_content(_MAX_ERROR_BODY), b"")
         try:
             reason = json.loads(head)["error"]["reason"]
         except (ValueError, TypeError, KeyError):
             return ""
         return Redactor([self._token, *urls.filter_values(url)]).quote(str(reason))
+
+
+def _read(response: requests.Response, url: str) -> bytearray:
+    """Read the whole body, as far as one may go; not copied, for it may be large."""
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise errors.TooLargeError(urls.without_query(url), MAX_BODY)
+    return body

@@ -82,7 +82,7 @@ def parse_csv_header(page: Page, *, known: Collection[str]) -> list[str]:
     return [name for name in dict.fromkeys(header) if name]
 
 
-def _decode(body: bytes, content_type: str) -> Any:  # noqa: ANN401 - any JSON value
+def _decode(body: bytes | bytearray, content_type: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -101,7 +101,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def _describe(body: bytes, content_type: str) -> str:
+def _describe(body: bytes | bytearray, content_type: str) -> str:
     """Say what came instead of JSON, without any of its content."""
     media_type = content_type.partition(";")[0].strip().lower()
     if not body.strip():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC
 from difflib import get_close_matches
@@ -89,9 +88,6 @@ def cross_check(config: Mapping[str, Any]) -> Iterator[str]:
         yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
     if not _HEADER_TEXT.fullmatch(config.get("user_agent") or "-"):
         yield "user_agent: must be one line of ASCII characters"
-    for name in ("request_interval", "request_timeout"):
-        if not math.isfinite(config[name]):
-            yield f"{name}: must be a finite number"
     try:
         zone(config["timezone"])
     except ValueError:

@@ -96,7 +96,7 @@ class TapCustobar(DiscoveringTap):
         ),
         th.Property(
             "request_interval",
-            th.NumberType(minimum=0),
+            th.NumberType(minimum=0, maximum=86_400),
             default=1.0,
             title="Request interval",
             description=(
@@ -106,7 +106,7 @@ class TapCustobar(DiscoveringTap):
         ),
         th.Property(
             "request_timeout",
-            th.NumberType(exclusive_minimum=0),
+            th.NumberType(exclusive_minimum=0, maximum=86_400),
             default=300.0,
             title="Request timeout",
             description=(

@@ -29,9 +29,7 @@ def test_every_setting_is_listed_with_its_default() -> None:
     for name, _, default, _ in rows("Settings"):
         expected = ours[name.strip("`")].get("default")
         if expected is not None:
-            assert default.strip("`") == (
-                str(expected).lower() if expected is False else str(expected)
-            )
+            assert default.strip("`").lower() == str(expected).lower()
 
 
 def test_every_stream_is_listed_with_its_path_and_scope() -> None:
