@@ -111,7 +111,7 @@ def test_trap_4_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
 
 
 def test_trap_13_each_page_is_parsed_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsed: list[bytes] = []
+    parsed: list[bytes | bytearray] = []
 
     def counting(received: Page, *, envelope: str) -> ParsedPage:
         parsed.append(received.body)
