@@ -1,0 +1,56 @@
+"""Settings of the property tests, and what the unit tests share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run: a red test is always due to a change. To search further:
+# pytest tests/unit --hypothesis-profile=default
+settings.register_profile(
+    "unit",
+    deadline=None,
+    derandomize=True,
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("unit")
+
+
+class Clock:
+    """A clock that only sleeping and working move on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def work(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client_settings(clock: Clock) -> dict[str, Any]:
+    return {
+        "token": "APISECRET",
+        "auth_scheme": "Token",
+        "user_agent": "tests",
+        "request_interval": 0.0,
+        "request_timeout": 30.0,
+        "max_retries": 8,
+        "sleep": clock.sleep,
+        "clock": clock,
+    }

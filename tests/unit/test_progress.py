@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_custobar.progress import Progress
+from tap_custobar.records import Loss, Losses
+from tests.unit.conftest import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger("tests.progress")
+
+
+class Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.levels: list[int] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+        self.levels.append(record.levelno)
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    handler = Lines()
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def test_a_line_comes_every_ten_seconds_at_most(clock: Clock, lines: Lines) -> None:
+    progress = Progress(logger, clock)
+    for seconds in (4, 5.9, 0.1, 0, 9.9, 0.1, 35, 1):
+        clock.work(seconds)
+        progress.count_page(100)
+
+    assert lines.texts == [
+        "300 records, 3 pages, 10.0 s, 30 records/s so far",
+        "600 records, 6 pages, 20.0 s, 30 records/s so far",
+        "700 records, 7 pages, 55.0 s, 13 records/s so far",
+    ]
+    assert set(lines.levels) == {logging.INFO}
+
+
+@given(st.lists(st.floats(0, 25), max_size=30))
+def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
+    clock, handler, said = Clock(), Lines(), [1000.0]
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        progress = Progress(logger, clock)
+        for count, seconds in enumerate(steps, 1):
+            clock.work(seconds)
+            before = len(handler.texts)
+            progress.count_page(1)
+            if len(handler.texts) > before:
+                assert clock.now - said[-1] >= 10
+                said.append(clock.now)
+                assert handler.texts[-1].startswith(f"{count} records, {count} pages, ")
+            else:
+                assert clock.now - said[-1] < 10
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
+    progress = Progress(logger, clock)
+    progress.count_page(0)
+    clock.work(2.5)
+    progress.count_page(25)
+    losses = Losses(
+        nulled={"price": Loss(3, 1, 7), "tags": Loss(4, 2, 1)},
+        skipped={"no object": Loss(5, 1, 2), "no external_id": Loss(6, 3, 4)},
+        unknown={"shoe_size", "age"},
+    )
+
+    progress.summarize(8, losses)
+
+    price, tags, no_object, no_key, unknown, total = lines.texts
+    assert "price: 3 values" in price
+    assert "page 1, row 7" in price
+    assert "tags: 4 values" in tags
+    assert "page 2, row 1" in tags
+    assert "5 rows skipped (no object)" in no_object
+    assert "6 rows skipped (no external_id)" in no_key
+    assert "page 3, row 4" in no_key
+    assert "age, shoe_size" in unknown
+    assert "--refresh-catalog" in unknown
+    assert total == (
+        "25 records, 2 pages, 2.5 s, 10 records/s, 8 retries, 7 values nulled, 11 records skipped"
+    )
+    assert lines.levels == [*[logging.WARNING] * 5, logging.INFO]
+
+
+def test_without_losses_the_summary_is_the_only_line(clock: Clock, lines: Lines) -> None:
+    Progress(logger, clock).summarize(0, Losses())
+
+    assert lines.texts == [
+        "0 records, 0 pages, 0.0 s, 0 records/s, 0 retries, 0 values nulled, 0 records skipped"
+    ]

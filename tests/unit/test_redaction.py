@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tap_custobar.redaction import MASK, Redactor, redact_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SPICY = 'API/se+cret "ä"'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SPICY,
+        SPICY.upper(),
+        SPICY.swapcase(),
+        quote(SPICY, safe=""),
+        quote(SPICY, safe="").lower(),
+        quote_plus(SPICY),
+        json.dumps(SPICY)[1:-1],
+        json.dumps(SPICY)[1:-1].upper(),
+    ],
+)
+def test_a_secret_is_masked_in_every_form(form: str) -> None:
+    assert Redactor([SPICY])(f"before {form} after {form}") == f"before {MASK} after {MASK}"
+
+
+@pytest.mark.parametrize("secrets", [["token", "tokentoken1"], ["tokentoken1", "token"]])
+def test_a_secret_within_another_leaves_nothing_of_the_longer(secrets: list[str]) -> None:
+    assert Redactor(secrets)("a tokentoken1 b token c") == f"a {MASK} b {MASK} c"
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["", "token"]])
+def test_an_empty_secret_masks_nothing(secrets: list[str]) -> None:
+    assert Redactor(secrets)("nothing to hide") == "nothing to hide"
+
+
+@pytest.mark.parametrize("secret", ["a.c", "(", "[x", "a|b", "\\d", "^", "$", "*+"])
+def test_a_secret_is_no_pattern(secret: str) -> None:
+    redact = Redactor([secret])
+
+    assert redact(f"x{secret}y") == f"x{MASK}y"
+    assert redact("abc 7 ab") == "abc 7 ab"
+
+
+FORMS: list[Callable[[str], str]] = [
+    str,
+    str.lower,
+    str.upper,
+    lambda secret: quote(secret, safe=""),
+    lambda secret: quote(secret, safe="").lower(),
+    quote_plus,
+    lambda secret: json.dumps(secret)[1:-1],
+]
+
+
+@given(st.text(), st.text(min_size=4), st.text(), st.sampled_from(FORMS))
+def test_no_text_shows_the_secret(
+    before: str, secret: str, after: str, form: Callable[[str], str]
+) -> None:
+    assume("*" not in secret)  # else the mask itself might show it
+    redacted = Redactor([secret])(before + form(secret) + after)
+
+    assert not re.search(re.escape(secret), redacted, re.IGNORECASE)
+    if secret.isascii():
+        assert form(secret) not in redacted
+
+
+@given(st.text(), st.text(min_size=4))
+def test_a_text_without_the_secret_is_left_alone(text: str, secret: str) -> None:
+    forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+    assume(not any(re.search(re.escape(form), text, re.IGNORECASE) for form in forms))
+
+    assert Redactor([secret])(text) == text
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_a_quoted_text_is_one_short_printable_line(text: str) -> None:
+    quoted = Redactor([]).quote(text * 5)
+
+    assert quoted.isprintable()
+    assert len(quoted) <= 200
+    assert "  " not in quoted
+
+
+def test_a_quoted_text_is_masked_before_it_is_cut() -> None:
+    quoted = Redactor(["x" * 100]).quote("ab\r\n\tc\x00d " + "-" * 188 + "x" * 100)
+
+    assert quoted == f"ab c d {'-' * 188}{MASK}"
+
+
+def test_a_quoted_text_of_200_characters_is_whole_and_a_longer_one_ends_in_dots() -> None:
+    quote_text = Redactor([]).quote
+
+    assert quote_text("x" * 200) == "x" * 200
+    assert quote_text("x" * 201) == "x" * 197 + "..."
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """A logger of a process in which APISECRET is a secret."""
+    factory = logging.getLogRecordFactory()
+    redact_logs(Redactor(["APISECRET"]))
+    yield logging.getLogger("anything")
+    logging.setLogRecordFactory(factory)
+
+
+@pytest.mark.parametrize(
+    ("message", "args", "logged"),
+    [
+        ("the token is apisecret", (), "the token is ***"),
+        ("the token is %s", ("APISECRET",), "the token is ***"),
+        ("the %s is %r", ("token", b"APISECRET"), "the token is b'***'"),
+        ("the token is %(token)s", ({"token": "APISECRET"},), "the token is ***"),
+        (ValueError("the token is APISECRET"), (), "the token is ***"),
+        ("the token is %s%s", ("API", "SECRET"), "the token is ***"),
+        ("%s %s of 100%%", ("%s APISECRET", "%d"), "%s *** %d of 100%"),
+    ],
+    ids=str,
+)
+def test_a_logged_secret_is_masked(
+    logger: logging.Logger,
+    caplog: pytest.LogCaptureFixture,
+    message: object,
+    args: tuple[object, ...],
+    logged: str,
+) -> None:
+    logger.warning(message, *args)
+
+    assert caplog.messages == [logged]
+
+
+def test_a_message_without_a_secret_keeps_its_arguments(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    point = {"type": "counter", "metric": "record_count", "value": 5}
+
+    logger.warning("METRIC: %s", point)
+    logger.warning("%s of %d", "some", 7)
+
+    assert caplog.records[0].msg == "METRIC: %s"
+    assert caplog.records[0].args is point
+    assert caplog.records[1].args == ("some", 7)
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def test_a_traceback_is_masked_to_its_causes_for_every_handler(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = RuntimeError("GET /?token=APISECRET")
+    error.__cause__ = ValueError("apisecret")
+    try:
+        fail(error)
+    except RuntimeError:
+        logger.exception("it failed")
+
+    for text in (caplog.text, logging.Formatter().format(caplog.records[0])):
+        assert "Traceback" in text
+        assert "ValueError: ***" in text
+        assert "RuntimeError: GET /?token=***" in text
+        assert "it failed" in text
+
+
+def test_loggers_made_before_and_after_are_masked_alike(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler = logging.NullHandler()
+    other = logging.getLogger(f"{logger.name}.else")
+    other.addHandler(handler)
+    other.error("APISECRET")
+    other.removeHandler(handler)
+
+    assert caplog.messages == ["***"]
+
+
+def test_the_latest_secret_counts(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    redact_logs(Redactor(["other"]))
+
+    logger.warning("another word")
+
+    assert caplog.messages == ["an*** word"]
