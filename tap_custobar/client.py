@@ -72,7 +72,8 @@ class _Flight:
     def cut(self) -> None:
         """End a body that trickles, each piece in time and the whole never."""
         if self.response is not None:
-            with suppress(OSError, ValueError):  # it has ended at this very moment
+            # It has ended at this very moment, or urllib3 is older than 2.3.
+            with suppress(AttributeError, OSError, ValueError):
                 self.response.raw.shutdown()
 
 
@@ -106,6 +107,9 @@ class CustobarClient:
         self._auth = TokenAuth(auth_scheme, token)
         self._user_agent = user_agent
         self._session = self._new_session()
+        if not logger.isEnabledFor(logging.DEBUG):
+            # Its warnings show whole URLs, and with them the filters.
+            logging.getLogger("urllib3").setLevel(logging.ERROR)
         #: Requests asked again so far.
         self.retries = 0
 
@@ -231,7 +235,7 @@ class CustobarClient:
         head = next(response.iter_content(_MAX_ERROR_BODY), b"")
         try:
             reason = json.loads(head)["error"]["reason"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return ""
         return Redactor([self._token, *urls.filter_values(url)]).quote(str(reason))
 

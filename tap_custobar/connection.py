@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_custobar import settings
 from tap_custobar.client import CustobarClient
+from tap_custobar.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,11 @@ class Connection:
     def api(self) -> ApiUrl:
         """The base URL."""
         return settings.api_url(self._config)
+
+    @cached_property
+    def redact(self) -> Redactor:
+        """What masks the token."""
+        return Redactor([self._config["api_token"]])
 
     @cached_property
     def client(self) -> CustobarClient:

@@ -7,7 +7,7 @@ import io
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 
 NEXT_URL_HEADER = "X-Custobar-Next-Url"
 
-# Decimal keeps what a float would round: 19.90 leaves as 19.90.
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+def _parse_float(text: str) -> Decimal | str:
+    """Keep what a float would round: 19.90 leaves as 19.90; keep as text what no number holds."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+_decoder = msgspec.json.Decoder(float_hook=_parse_float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ def parse_json(page: Page, *, envelope: str) -> ParsedPage:
         msg = "JSON whose next_url is no text"
         raise UnexpectedAnswerError(msg)
     count = content.get("count")
-    return ParsedPage(content[envelope], next_url, count if isinstance(count, int) else None)
+    return ParsedPage(content[envelope], next_url, count if type(count) is int else None)
 
 
 def parse_csv_header(page: Page, *, known: Collection[str]) -> list[str]:
@@ -90,7 +98,7 @@ def _decode(body: bytes | bytearray, content_type: str) -> Any:  # noqa: ANN401 
     # What msgspec refuses although it can be read: a byte order mark, half a surrogate pair.
     try:
         return json.loads(
-            body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse_constant
+            body.decode("utf-8-sig"), parse_float=_parse_float, parse_constant=_refuse_constant
         )
     except (ValueError, RecursionError):
         raise UnexpectedAnswerError(_describe(body, content_type)) from None

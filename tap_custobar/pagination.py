@@ -47,7 +47,8 @@ class NextUrlPaginator:
         # Digests, for a URL may be 8 KB long and a sync many thousand pages.
         self._seen.add(_digest(self.current_url))
         self._page_count += 1
-        self.current_url = next_url and self._follow(next_url, current=self.current_url)
+        current = self.current_url
+        self.current_url = self._follow(next_url, current=current) if next_url else None
         if self.current_url and _digest(self.current_url) in self._seen:
             raise PaginationLoopError(self._page_count)
 

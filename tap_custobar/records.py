@@ -73,16 +73,19 @@ class Conformer:
     def conform_page(self, rows: Sequence[object]) -> list[dict[str, Any]]:
         """Return the records that the next page's rows give, in their order."""
         self._pages += 1
-        records = (self._conform(row, number) for number, row in enumerate(rows, 1))
-        return [record for record in records if record is not None]
+        records = []
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, dict):
+                self._count(self.losses.skipped, "no object", number)
+                continue
+            record = self._conform(row, number)
+            if any(record.get(key) in (None, "") for key in self._keys):
+                self._count(self.losses.skipped, f"no {', '.join(self._keys)}", number)
+                continue
+            records.append(record)
+        return records
 
-    def _conform(self, row: object, number: int) -> dict[str, Any] | None:
-        if not isinstance(row, dict):
-            self._count(self.losses.skipped, "no object", number)
-            return None
-        if any(row.get(key) in (None, "") for key in self._keys):
-            self._count(self.losses.skipped, f"no {', '.join(self._keys)}", number)
-            return None
+    def _conform(self, row: Mapping[str, Any], number: int) -> dict[str, Any]:
         if not row.keys() <= self._known:
             self.losses.unknown |= row.keys() - self._known
         record = {}
@@ -92,7 +95,8 @@ class Conformer:
             try:
                 record[name] = fit(row[name])
             except (Unfit, RecursionError):
-                self._partly_lost = True
+                # A row without its key is skipped as a whole, and counted as that.
+                self._partly_lost = name not in self._keys
                 if fit.nullable:
                     record[name] = None
             if self._partly_lost:

@@ -22,12 +22,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         """Take the secrets in the clear; empty ones are ignored."""
-        forms = {
-            form
-            for secret in secrets
-            if secret
-            for form in (secret, quote(secret, safe=""), quote_plus(secret), _json_escaped(secret))
-        }
+        forms = {form for secret in secrets if secret for form in _forms(secret)}
         # The longest first: one secret may be part of another.
         alternatives = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
         self._secrets = re.compile(alternatives or "(?!)", re.IGNORECASE)
@@ -39,6 +34,7 @@ class Redactor:
     def quote(self, text: str) -> str:
         """Return a foreign text as it may stand in a message: masked, on one line, bounded."""
         text = " ".join("".join(c if c.isprintable() else " " for c in self(text)).split())
+        text = self(text)  # a secret may have come over two lines
         return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
 
 
@@ -47,7 +43,12 @@ def redact_logs(redact: Redactor) -> None:
 
     def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = logging.LogRecord(*args, **kwargs)
-        message = record.getMessage()
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            # Logging would show the arguments of a line that it cannot format.
+            record.msg, record.args = "A log line that cannot be formatted", None
+            return record
         if (redacted := redact(message)) != message:
             record.msg, record.args = redacted, None
         if record.exc_info:
@@ -58,5 +59,7 @@ def redact_logs(redact: Redactor) -> None:
     logging.setLogRecordFactory(make_record)
 
 
-def _json_escaped(text: str) -> str:
-    return json.dumps(text)[1:-1]
+def _forms(secret: str) -> tuple[str, ...]:
+    """Return the texts that a secret may come as."""
+    encoded = quote(secret, safe="", errors="replace")
+    return secret, encoded, quote_plus(secret, errors="replace"), json.dumps(secret)[1:-1]

@@ -59,19 +59,20 @@ class Resumption:
         self._skipped += skipped
         self._count = self._count if count is None else count
 
-    def move(self, next_url: str | None) -> None:
-        """Move the mark to the page that comes next, or take it away behind the last.
+    def move(self, next_url: str) -> None:
+        """Move the mark to the page that comes next, or take it away where there is none ("").
 
         An explicit null, for Meltano merges states: a key that is left out would stay.
         """
         if self._kept:
-            self._bookmark[KEY] = next_url and {
+            mark = {
                 "next": _path_and_query(next_url),
                 "asked": self._asked,
                 "began": self.began,
                 "records": self._records,
                 "skipped": self._skipped,
             }
+            self._bookmark[KEY] = mark if next_url else None
 
     @property
     def records(self) -> int:

@@ -42,7 +42,7 @@ class Retries:
         wait = error.retry_after
         if wait is None:
             # At least half the step, so that clients which failed together part.
-            step = min(2.0**self.count, MAX_WAIT)
+            step = min(2.0 ** min(self.count, 10), MAX_WAIT)
             wait = step * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
         wait = min(wait, MAX_WAITED - self.waited)
         self.count += 1
@@ -60,7 +60,7 @@ def parse_retry_after(value: str | None) -> float | None:
         return min(float(text), MAX_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -56,7 +56,7 @@ class TapCustobar(DiscoveringTap):
         ),
         th.Property(
             "company",
-            th.StringType(pattern="^[a-z0-9][a-z0-9-]*$"),
+            th.StringType(pattern="^[a-z0-9][a-z0-9-]{0,62}$"),
             title="Company",
             description=(
                 "The first part of the address you use Custobar at: acme for "

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Characters of a URL; longer ones are refused.
 MAX_LENGTH = 8192
 
+#: Characters between two dots of a host name (RFC 1035).
+MAX_LABEL = 63
+
 #: The parameters of the data API; every other name in a query is a filter on a field.
 PARAMETERS = frozenset({"limit", "fields", "order", "format"})
 
@@ -45,16 +48,17 @@ class ApiUrl:
             UrlError: it is no such URL, or would send the token in the clear.
         """
         parts = _split(text)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        host = parts.hostname or ""
+        if parts.scheme not in {"http", "https"} or not _is_host(host):
             msg = "is no URL like https://COMPANY.custobar.com/api"
             raise UrlError(msg)
         if parts.query or parts.fragment:
             msg = "must end with the path, without query or fragment"
             raise UrlError(msg)
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
+        if parts.scheme == "http" and not is_loopback(host):
             msg = "must begin with https (http would send the token in the clear)"
             raise UrlError(msg)
-        return cls(parts.scheme, parts.hostname, parts.netloc, parts.path.rstrip("/"))
+        return cls(parts.scheme, host, parts.netloc, parts.path.rstrip("/"))
 
     def endpoint(self, path: str, query: Mapping[str, str]) -> str:
         """Return the URL of a path below the base, with its query encoded."""
@@ -126,6 +130,11 @@ def _problem(text: str, parts: SplitResult) -> str | None:
         return "must not hold a user name or password"
     _ = parts.port  # raises ValueError where it is no number
     return None
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether names of these lengths can be looked up at all."""
+    return all(0 < len(label) <= MAX_LABEL for label in host.split("."))
 
 
 def _is_custobar(host: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import msgspec
 
@@ -41,6 +41,7 @@ class Fit:
 
     convert: Sequence[Callable[[Json], Json]]
     nullable: bool
+    exact: Sequence[Callable[[Json], Json]] = ()
 
     def __call__(self, value: Json) -> Json:
         """Return the fitting value."""
@@ -50,18 +51,18 @@ class Fit:
             raise Unfit
         if not self.convert:
             return clean(value)
-        # Of several types, the one that takes the value as it is; else the last.
-        for convert in self.convert[:-1]:
-            try:
-                converted = convert(value)
-            except Unfit:
-                continue
-            if type(converted) is type(value) and converted == value:
-                return converted
-        fitting = self.convert[-1](value)
+        fitting = self._convert(value)
         if fitting is None and not self.nullable:
             raise Unfit
         return fitting
+
+    def _convert(self, value: Json) -> Json:
+        """Of several types choose one that takes the value as it is, else the last that fits."""
+        candidates = [converted for convert in self.exact for converted in _try(convert, value)]
+        for converted in candidates:
+            if type(converted) is type(value) and converted == value:
+                return converted
+        return candidates[-1] if candidates else self.convert[-1](value)
 
 
 class Rules:
@@ -89,10 +90,14 @@ class Rules:
         """Return the conversion to what `definition` allows; without a type, to any value."""
         declared = definition.get("type") or []
         types = [declared] if isinstance(declared, str) else declared
-        return Fit(
-            [self._by_type[name](definition) for name in types if name in self._by_type],
-            nullable=not types or "null" in types,
-        )
+        names = [name for name in types if name in self._by_type]
+        nullable = not types or "null" in types
+        if len(names) == 1:
+            return Fit([self._by_type[names[0]](definition)], nullable)
+        # Trying is not losing: only the one that is chosen in the end may lose a part.
+        trying = Rules(self._zone, _refuse)
+        exact = [trying.compile({**definition, "type": name}) for name in names]
+        return Fit([self._by_type[name](definition) for name in names], nullable, exact)
 
     def _string(self, definition: Schema) -> Callable[[Json], Json]:
         match definition.get("format"):
@@ -150,6 +155,18 @@ class Rules:
             return fitting
 
         return convert
+
+
+def _refuse() -> NoReturn:
+    raise Unfit
+
+
+def _try(convert: Callable[[Json], Json], value: Json) -> list[Json]:
+    """Return what a conversion gives, if anything."""
+    try:
+        return [convert(value)]
+    except Unfit:
+        return []
 
 
 def clean(value: Json) -> Json:

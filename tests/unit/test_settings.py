@@ -123,7 +123,7 @@ def test_a_setting_of_the_wrong_type_is_named(name: str) -> None:
             "stream_options.customers.order.1: must be a text",
         ),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_problem_names_the_setting_and_what_is_allowed(config: object, problem: str) -> None:
     assert problems(config) == [problem]

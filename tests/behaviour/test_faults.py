@@ -1,0 +1,554 @@
+"""The tap as a process, against a server whose faults lie below HTTP, or just at its edge."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import pytest
+
+from tests.conftest import TAP, TOKEN, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.conftest import RunTap
+
+#: Seconds. Drops come fifty times as often, so that a busy machine makes no silence of them.
+TIMEOUT = 0.5
+DROP = TIMEOUT / 50
+
+Act: TypeAlias = "Callable[[Line], object]"
+
+
+@dataclass
+class Line:
+    """One connection of the server, once a request has come in."""
+
+    connection: socket.socket
+    closing: threading.Event
+
+    def send(self, *pieces: bytes) -> None:
+        self.connection.sendall(b"".join(pieces))
+
+    def close(self) -> None:
+        self.connection.shutdown(socket.SHUT_RDWR)
+        self.connection.close()
+
+    def reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def hold(self) -> None:
+        """Say nothing more until the client has gone."""
+        self.connection.recv(1)
+
+    def drip(self, drop: bytes) -> None:
+        while not self.closing.wait(DROP):
+            self.connection.sendall(drop)
+
+    def pour(self, piece: bytes) -> None:
+        while not self.closing.is_set():
+            self.connection.sendall(piece)
+
+
+class FaultyServer:
+    """A server that does the acts of its script, one a request, the last one again and again."""
+
+    def __init__(self) -> None:
+        self.script: list[Act] = []
+        self.connections = 0
+        self.targets: list[str] = []
+        #: Set when the second request has come in.
+        self.asked_twice = threading.Event()
+        self._closing = threading.Event()
+        self._open: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+        self.host = f"127.0.0.1:{self._listening.getsockname()[1]}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {
+            "api_url": f"http://{self.host}/api",
+            "api_token": TOKEN,
+            "request_interval": 0,
+            "request_timeout": TIMEOUT,
+            "max_retries": 0,
+            "discover_custom_fields": False,
+        }
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            self._threads.append(
+                threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            )
+            self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        line = Line(connection, self._closing)
+        with connection, suppress(OSError):
+            while target := _read_target(connection):
+                self.targets.append(target)
+                if len(self.targets) == 2:
+                    self.asked_twice.set()
+                act = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+                act(line)
+
+    def close(self) -> None:
+        self._closing.set()
+        # Closing alone does not wake a thread that accepts or reads.
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(60)
+        self._listening.close()
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def _read_target(connection: socket.socket) -> str | None:
+    """Read a request to the end of its headers; it has no body."""
+    request = b""
+    while not request.endswith(b"\r\n\r\n"):
+        if not (piece := connection.recv(65536)):
+            return None
+        request += piece
+    return request.split()[1].decode()
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyServer]:
+    server = FaultyServer()
+    yield server
+    server.close()
+
+
+@dataclass
+class Started:
+    """A running tap whose log is read as it comes."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    log: list[str] = field(default_factory=list)
+
+    def read_log_up_to(self, text: str) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.log.append(line.decode())
+            if text in self.log[-1]:
+                return
+        pytest.fail(f"not in the log: {text}\n{''.join(self.log)}")
+
+    def end(self) -> Run:
+        assert self.process.stderr
+        self.log.append(self.process.stderr.read().decode())
+        run = Run(self.process.wait(), self.output.read_text(), "".join(self.log))
+        assert "Traceback" not in run.log
+        assert TOKEN not in run.stdout + run.log
+        return run
+
+
+class Start(Protocol):
+    def __call__(self, *, before: str = "", **settings: object) -> Started: ...
+
+
+@pytest.fixture
+def start(faulty: FaultyServer, tmp_path: Path) -> Iterator[Start]:
+    """Start a tap, after the Python code `before`; it is killed if it does not end by itself."""
+    started: list[Started] = []
+    watchdogs: list[threading.Timer] = []
+
+    def start(*, before: str = "", **settings: object) -> Started:
+        files = {"config": {**faulty.config, **settings}, "catalog": ONLY_CUSTOMERS}
+        code = f"{before}\nfrom tap_custobar.tap import TapCustobar\nTapCustobar.cli()"
+        command = [TAP[0], "-W", "error", "-c", code]
+        for option, content in files.items():
+            (tmp_path / option).write_text(json.dumps(content))
+            command += [f"--{option}", str(tmp_path / option)]
+        output = tmp_path / "output"
+        with output.open("wb") as stdout:
+            process = subprocess.Popen(
+                command,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                env={"PATH": os.environ["PATH"]},
+            )
+        started.append(Started(process, output))
+        watchdogs.append(threading.Timer(60, process.kill))
+        watchdogs[-1].start()
+        return started[-1]
+
+    yield start
+    for watchdog in watchdogs:
+        watchdog.cancel()
+    for tap in started:
+        tap.process.kill()
+        if tap.process.stderr:
+            tap.process.stderr.close()
+        tap.process.wait()
+
+
+ONLY_CUSTOMERS = {
+    "streams": [
+        {
+            "tap_stream_id": "customers",
+            "schema": {"properties": {"external_id": {"type": "string"}}},
+            "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
+        }
+    ]
+}
+PATH = "/api/data/customers/"
+PAGE_2 = f"{PATH}?cursor=2"
+
+
+def body(number: int, following: int | None = None) -> bytes:
+    """The page of one customer, which names the page that follows."""
+    next_url = following and f"?cursor={following}"
+    rows = [{"external_id": str(number), "phone_number": "0" * 200}]
+    return json.dumps({"customers": rows, "next_url": next_url}).encode()
+
+
+def head(*headers: str, status: str = "200 OK") -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode()
+
+
+def answer(content: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    return head(*headers, f"Content-Length: {len(content)}", status=status) + content
+
+
+def says(*pieces: bytes) -> Act:
+    """Send, and leave the connection open for the next request."""
+    return lambda line: line.send(*pieces)
+
+
+def says_last(*pieces: bytes) -> Act:
+    def act(line: Line) -> None:
+        line.send(*pieces)
+        line.close()
+
+    return act
+
+
+def resets_after(*pieces: bytes) -> Act:
+    def act(line: Line) -> None:
+        line.send(*pieces)
+        line.reset()
+
+    return act
+
+
+def holds_after(*pieces: bytes) -> Act:
+    def act(line: Line) -> None:
+        line.send(*pieces)
+        line.hold()
+
+    return act
+
+
+def drips_after(*pieces: bytes, drop: bytes) -> Act:
+    def act(line: Line) -> None:
+        line.send(*pieces)
+        line.drip(drop)
+
+    return act
+
+
+def pours_after(*pieces: bytes, piece: bytes) -> Act:
+    def act(line: Line) -> None:
+        line.send(*pieces)
+        line.pour(piece)
+
+    return act
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+def corrupted(content: bytes) -> bytes:
+    """Spoil what is in the middle, so that the first half can still be decompressed."""
+    middle = len(content) // 2
+    return content[:middle] + bytes(64) + content[middle + 64 :]
+
+
+PAGE_1 = says(answer(body(1, 2)))
+GOOD_2 = body(2, 3)
+HALF = GOOD_2[: len(GOOD_2) // 2]
+LENGTH = f"Content-Length: {len(GOOD_2)}"
+CHUNKED = "Transfer-Encoding: chunked"
+CLOSE = "Connection: close"
+GZIP = "Content-Encoding: gzip"
+# Random ids, for what repeats would be a few bytes only.
+ZIPPED = gzip.compress(
+    json.dumps({"customers": [{"external_id": os.urandom(16).hex()} for _ in range(99)]}).encode()
+)
+
+CUT = r"The connection to 127\.0\.0\.1 could not be made or was cut\."
+BROKEN_OFF = r"The connection to 127\.0\.0\.1 broke off within an answer\."
+# What has arrived but was not yet read is lost with a reset.
+RESET = f"({CUT}|{BROKEN_OFF})"
+SILENT = r"127\.0\.0\.1 did not answer within 0\.5 s: .*"
+TOO_SLOW = r"127\.0\.0\.1 did not answer within 1\.5 s: .*"
+BROKEN_JSON = r"The answer is not Custobar's data but .*JSON.*"
+
+#: What happens instead of page 2, and what a user reads of it.
+FAULTS: dict[str, tuple[Act, str]] = {
+    "closed before any byte": (says_last(), CUT),
+    "reset before any byte": (resets_after(), CUT),
+    "silence": (holds_after(), SILENT),
+    "garbage, no status line": (says_last(b"\x00\xff SSH-2.0 hello\r\n\r\n" + GOOD_2), CUT),
+    "HTTP/0.9": (says_last(GOOD_2), CUT),
+    "silence within the headers": (holds_after(b"HTTP/1.1 200 OK\r\nContent-Ty"), SILENT),
+    "headers that trickle": (drips_after(b"HTTP/1.1 200 OK\r\nX-Slow: ", drop=b"x"), TOO_SLOW),
+    "interim answers for ever": (drips_after(drop=head(status="100 Continue")), TOO_SLOW),
+    "a header without end": (pours_after(b"HTTP/1.1 200 OK\r\nX: ", piece=b"x" * 9999), CUT),
+    "headers without end": (pours_after(b"HTTP/1.1 200 OK\r\n", piece=b"X: y\r\n" * 99), CUT),
+    "silence after the headers": (holds_after(head(LENGTH)), SILENT),
+    "silence within the body": (holds_after(head(LENGTH), HALF), SILENT),
+    "a body that trickles": (drips_after(head(CLOSE), HALF, drop=b" "), TOO_SLOW),
+    "chunks that trickle": (drips_after(head(CHUNKED), drop=chunk(b" ")), TOO_SLOW),
+    "cut within the body": (says_last(head(LENGTH), HALF), BROKEN_OFF),
+    "cut within a body without length": (says_last(head(CLOSE), HALF), BROKEN_JSON),
+    "reset within the body": (resets_after(head(LENGTH), HALF), RESET),
+    "reset within a body without length": (resets_after(head(CLOSE), HALF), RESET),
+    "cut within a chunk": (says_last(head(CHUNKED), chunk(GOOD_2)[:-20]), BROKEN_OFF),
+    "cut between two chunks": (says_last(head(CHUNKED), chunk(HALF)), BROKEN_OFF),
+    "cut before the last chunk": (says_last(head(CHUNKED), chunk(GOOD_2)), BROKEN_OFF),
+    "corrupt gzip": (says(answer(corrupted(ZIPPED), GZIP)), BROKEN_OFF),
+    "half of a gzip": (says(answer(ZIPPED[: len(ZIPPED) // 2], GZIP)), BROKEN_JSON),
+}
+
+
+def mark(run: Run) -> str | None:
+    """Where the next sync goes on; None after the last page."""
+    bookmark = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]
+    resume: dict[str, str] | None = bookmark["resume"]
+    return resume and resume["next"]
+
+
+def assert_ended_at_page_2(run: Run, error: str) -> None:
+    assert run.exit_code == 1, run.log
+    assert run.ids("customers") == ["1"]
+    assert len(run.errors) == 1, run.log
+    assert re.fullmatch(f"customers failed: {error}", run.errors[0])
+    assert mark(run) == PAGE_2
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_on_page_2_leaves_page_1_a_cause_and_the_mark(
+    run_tap: RunTap, faulty: FaultyServer, fault: str
+) -> None:
+    act, error = FAULTS[fault]
+    faulty.script = [PAGE_1, act]
+
+    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+
+    assert_ended_at_page_2(run, error)
+    assert len(faulty.targets) == 2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "reset before any byte",
+        "headers that trickle",
+        "reset within the body",
+        "a body that trickles",
+        "corrupt gzip",
+    ],
+)
+def test_after_a_passing_fault_the_rest_arrives_whole_and_once(
+    run_tap: RunTap, faulty: FaultyServer, fault: str
+) -> None:
+    faulty.script = [PAGE_1, FAULTS[fault][0], says(answer(GOOD_2)), says(answer(body(3)))]
+
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 0, run.log
+    assert run.ids("customers") == ["1", "2", "3"]
+    assert [t.partition("=")[2] for t in faulty.targets[1:]] == ["2", "2", "3"]
+    assert "1 retries" in run.log
+    assert mark(run) is None
+
+
+def test_a_moment_in_the_past_to_retry_after_is_now(run_tap: RunTap, faulty: FaultyServer) -> None:
+    past = "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"
+    busy = says(answer(b"", past, status="429 Too Many Requests"))
+    faulty.script = [PAGE_1, busy, says(answer(body(2)))]
+
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 0, run.log
+    assert run.ids("customers") == ["1", "2"]
+    assert "Retry 1 follows in 0 s." in run.log
+    assert len(faulty.targets) == 3
+
+
+def test_an_outage_longer_than_the_retries_ends_the_stream(
+    run_tap: RunTap, faulty: FaultyServer
+) -> None:
+    faulty.script = [PAGE_1, says(answer(b"", "Retry-After: 0", status="503 Unavailable"))]
+
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+
+    assert_ended_at_page_2(run, rf"Custobar failed to answer GET {PATH} \(503\)\.")
+    assert faulty.targets[1:] == [PAGE_2, PAGE_2]
+
+
+@pytest.mark.parametrize("moment", ["9" * 30, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
+    faulty: FaultyServer, start: Start, moment: str
+) -> None:
+    busy = answer(b"", f"Retry-After: {moment}", status="429 Too Many Requests")
+    faulty.script = [PAGE_1, says(busy)]
+    tap = start(max_retries=1)
+    tap.read_log_up_to("Retry 1 follows in 600 s.")
+    tap.process.send_signal(signal.SIGTERM)
+
+    run = tap.end()
+
+    assert run.exit_code == 143
+    assert run.ids("customers") == ["1"]
+    assert mark(run) == PAGE_2
+    assert len(faulty.targets) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+@pytest.mark.parametrize(
+    "act", [holds_after(), holds_after(head(LENGTH), HALF)], ids=["no byte", "half a body"]
+)
+def test_a_signal_does_not_wait_for_a_request_that_hangs(
+    faulty: FaultyServer, start: Start, act: Act, number: signal.Signals, exit_code: int
+) -> None:
+    faulty.script = [PAGE_1, act]
+    tap = start(request_timeout=3600)
+    assert faulty.asked_twice.wait(60)
+    tap.process.send_signal(number)
+
+    run = tap.end()
+
+    assert run.exit_code == exit_code
+    assert run.errors == []
+    assert run.ids("customers") == ["1"]
+    assert mark(run) == PAGE_2
+
+
+# 300 MB of spaces in 300 KB.
+BOMB = gzip.compress(b" " * (300 << 20), 6)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        says(answer(BOMB, GZIP)),
+        pours_after(head(CLOSE), piece=b" " * 65536),
+        pours_after(head(CHUNKED), piece=chunk(b" " * 65536)),
+        pours_after(head("Content-Length: 1" + "0" * 30), piece=b" " * 65536),
+    ],
+    ids=["gzip bomb", "until closed", "chunked", "length"],
+)
+def test_a_body_larger_than_allowed_is_not_read_to_its_end(
+    faulty: FaultyServer, start: Start, act: Act
+) -> None:
+    faulty.script = [PAGE_1, act]
+
+    run = start(
+        before="import tap_custobar.client as c; c.MAX_BODY = 1 << 20",
+        request_timeout=60,
+        max_retries=1,
+    ).end()
+
+    error = rf"The answer to GET http://{faulty.host}{PATH} is larger than 1 MiB: lower page_size\."
+    assert_ended_at_page_2(run, error)
+    assert len(faulty.targets) == 2
+
+
+@pytest.mark.parametrize("status", [301, 307])
+@pytest.mark.parametrize(
+    "location", ["http://{foreign}{path}", "//{foreign}/", "{path}?cursor=2", "http://{own}/api/"]
+)
+def test_a_redirect_on_page_2_ends_the_stream_and_is_not_followed(
+    run_tap: RunTap, faulty: FaultyServer, location: str, status: int
+) -> None:
+    foreign = FaultyServer()
+    foreign.script = [says(answer(body(2)))]
+    target = location.format(foreign=foreign.host, own=faulty.host, path=PATH)
+    faulty.script = [PAGE_1, says(answer(b"", f"Location: {target}", status=f"{status} Moved"))]
+
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    foreign.close()
+
+    address = re.escape(f"http://{faulty.host}{PATH}")
+    assert_ended_at_page_2(run, rf"{address} answers with a redirect \({status}\).*")
+    assert foreign.connections == 0
+    assert len(faulty.targets) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "requests"),
+    [
+        ([says_last(answer(body(1, 2)))], 2),
+        ([PAGE_1, says_last()], 3),
+    ],
+    ids=["between two pages", "as the next is asked for"],
+)
+def test_a_kept_connection_that_is_closed_costs_nothing(
+    run_tap: RunTap, faulty: FaultyServer, first: list[Act], requests: int
+) -> None:
+    faulty.script = [*first, says(answer(body(2)))]
+
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 0, run.log
+    assert run.ids("customers") == ["1", "2"]
+    assert len(faulty.targets) == requests
+    assert faulty.connections == 2
+
+
+def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_page(
+    run_tap: RunTap, faulty: FaultyServer
+) -> None:
+    # Taken for page 2, it would end the stream early, as if all had been read.
+    faulty.script = [says(answer(body(1, 2)), answer(b'{"customers": []}')), says(answer(body(2)))]
+
+    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 0, run.log
+    assert run.ids("customers") == ["1", "2"]
+    assert len(faulty.targets) == 2
+
+
+def test_a_stream_that_hung_does_not_hold_up_the_next(
+    run_tap: RunTap, faulty: FaultyServer
+) -> None:
+    products = says(answer(b'{"products": [{"external_id": "P1"}]}'))
+    faulty.script = [PAGE_1, FAULTS["headers that trickle"][0], products]
+
+    run = run_tap(faulty.config)
+
+    assert_ended_at_page_2(run, TOO_SLOW)
+    assert run.ids("products") == ["P1"]
+    assert faulty.targets[2].startswith("/api/data/products/?")
