@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from decimal import Decimal
 from typing import Any
 
@@ -221,3 +222,17 @@ def test_rows_are_read_as_they_are(
 def test_any_bytes_are_a_page_or_an_unexpected_answer(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError):
         parse(body)
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1E+99999999999999999999"])
+def test_a_number_that_nothing_holds_is_kept_as_text(number: str) -> None:
+    for mark in (b"", BOM_UTF8):  # a byte order mark takes the other parser
+        body = mark + b'{"customers": [{"a": ' + number.encode() + b"}]}"
+        parsed = parse_json(Page(body, {}), envelope="customers")
+        assert parsed.rows == [{"a": number}]
+
+
+def test_a_count_that_is_no_number_is_none() -> None:
+    parsed = parse_json(Page(b'{"customers": [], "count": true}', {}), envelope="customers")
+
+    assert parsed.count is None

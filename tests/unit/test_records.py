@@ -286,3 +286,21 @@ def test_any_list_is_a_page(rows: list[object]) -> None:
 
     skipped = sum(loss.count for loss in stream.losses.skipped.values())
     assert len(records) + skipped == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("definition", "key"),
+    [
+        ({"type": "integer"}, "no number"),
+        ({"type": "string"}, nested("C1", 2000)),
+    ],
+    ids=["of another type", "deeper than can be told"],
+)
+def test_a_key_that_cannot_be_kept_skips_the_record(definition: object, key: object) -> None:
+    stream = Conformer(
+        {"properties": {"id": definition}}, selected=["id"], keys=["id"], zone=ZoneInfo("UTC")
+    )
+
+    assert stream.conform_page([{"id": key}]) == []
+    assert stream.losses.skipped == {"no id": Loss(1, 1, 1)}
+    assert stream.losses.nulled == {}

@@ -192,3 +192,23 @@ def test_the_latest_secret_counts(logger: logging.Logger, caplog: pytest.LogCapt
     logger.warning("another word")
 
     assert caplog.messages == ["an*** word"]
+
+
+def test_a_secret_that_comes_over_two_lines_is_not_quoted() -> None:
+    assert Redactor(["Maija Virtanen"]).quote("no Maija\nVirtanen") == "no ***"
+
+
+def test_half_a_surrogate_pair_is_a_secret_like_any_other() -> None:
+    assert Redactor(["\ud800x"])("a\ud800x") == "a***"
+
+
+def test_a_log_line_that_cannot_be_formatted_shows_no_argument(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    redact_logs(Redactor(["APISECRET"]))
+    try:
+        logging.getLogger("tests").warning("%d", "APISECRET")
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+
+    assert caplog.messages == ["A log line that cannot be formatted"]

@@ -199,3 +199,24 @@ def test_any_text_is_a_bounded_wish_or_none(value: str) -> None:
     seconds = parse_retry_after(value)
 
     assert seconds is None or 0 <= seconds <= 600
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999",
+    ],
+)
+def test_a_date_beyond_all_calendars_says_nothing(date: str) -> None:
+    assert parse_retry_after(date) is None
+
+
+def test_the_thousandth_retry_waits_no_longer_than_the_tenth() -> None:
+    retries = Retries(limit=5000, count=1100)
+
+    wait = retries.next_wait(ServerError(500, "/", None), first_page=False)
+
+    assert wait is not None
+    assert wait <= 60

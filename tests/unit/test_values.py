@@ -399,3 +399,25 @@ def test_nesting_without_end_is_no_fault_of_its_own() -> None:
 
     with pytest.raises((Unfit, RecursionError)):
         fit(nested("a", 100_000))
+
+
+@pytest.mark.parametrize(
+    ("types", "value", "kept"),
+    [
+        (["string", "integer", "null"], True, "true"),
+        (["string", "integer", "null"], Decimal("1.5"), "1.5"),
+        (["string", "integer", "null"], [1], "[1]"),
+        (["string", "integer", "null"], 7, 7),
+        (["string", "integer", "null"], "7", "7"),
+        (["integer", "string"], "7", "7"),
+        (["array", "string"], "a", "a"),
+        (["boolean", "integer"], 1, 1),
+    ],
+    ids=repr,
+)
+def test_of_several_types_one_is_chosen_that_loses_nothing(
+    types: list[str], value: object, kept: object
+) -> None:
+    schema = {"type": types, "items": {"type": "integer"}}
+
+    assert same(become(schema, value), kept)
