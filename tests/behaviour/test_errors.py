@@ -196,3 +196,31 @@ def test_the_user_agent_tells_the_version_or_what_is_set(run_tap: RunTap, server
     agents = [r.headers["User-Agent"] for r in server.requests]
     assert agents[0].startswith("tap-custobar/0.")
     assert "acme-etl/2" in agents
+
+
+@pytest.mark.parametrize("verb", [[], ["--test"], ["--discover"]])
+def test_the_token_shows_at_no_level_also_where_the_server_echoes_it(
+    run_tap: RunTap, server: Server, verb: list[str]
+) -> None:
+    echo = {"error": {"reason": "no APISANDBOX, Token%20APISANDBOX or apisandbox here"}}
+    server.replies(Reply(echo, status=400, headers={"X-Echo": "APISANDBOX"}))
+    config = {**server.config, "discover_custom_fields": True}
+
+    run = run_tap(config, *verb, env={"TAP_CUSTOBAR_LOGLEVEL": "DEBUG"})
+
+    assert "DEBUG" in run.log
+    assert "no ***, Token%20*** or *** here" in run.log
+
+
+def test_an_address_that_shows_the_token_is_followed_but_gets_into_no_state(
+    run_tap: RunTap, server: Server
+) -> None:
+    first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2&key=APISANDBOX"})
+    refusal = Reply(status=400)
+    server.answer = lambda r: refusal if "products" in r.path or len(r.query) > 1 else first
+
+    run = run_tap(server.config)  # fails where the token is in an output
+
+    assert run.ids("customers") == ["1"]
+    assert ("key", "APISANDBOX") in server.requests[1].query
+    assert not run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"].get("resume")

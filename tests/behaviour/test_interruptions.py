@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from tests.conftest import TAP, Reply, Run
+from tests.conftest import TAP, TOKEN, Reply, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,9 @@ class Tap:
         rest = b"" if self.process.stdout.closed else self.process.stdout.read()
         exit_code = self.process.wait(60)
         stdout = b"".join([*self.lines, rest]).decode()
-        return Run(exit_code, stdout, self.log.read_text())
+        log = self.log.read_text()
+        assert TOKEN not in stdout + log
+        return Run(exit_code, stdout, log)
 
 
 class Start(Protocol):
