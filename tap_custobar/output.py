@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -53,7 +54,9 @@ class LineOutput:
 
 
 def _write_all(lines: bytes | bytearray) -> None:
-    # Looked up each time, for tests put another one in its place.
+    # Looked up each time, for tests put another one in its place. None where it came closed.
+    if sys.stdout is None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
     stdout = sys.stdout.buffer
     rest = memoryview(lines)
     while rest:
@@ -64,6 +67,7 @@ def _write_all(lines: bytes | bytearray) -> None:
 
 def _discard_stdout() -> None:
     """Let the interpreter's own flush at its end go nowhere, instead of failing again."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+    if sys.stdout is not None:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

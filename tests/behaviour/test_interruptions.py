@@ -185,6 +185,18 @@ def test_a_target_that_goes_away_ends_the_tap_quietly(server: Server, start: Sta
     assert "ERROR" not in run.log
 
 
+def test_a_stdout_that_was_never_open_ends_the_tap_quietly(server: Server, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(server.config))
+    command = " ".join([*TAP, "--config", str(config), ">&-"])
+
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607
+
+    assert ended.returncode == 1
+    assert "ERROR" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
 def test_a_signal_while_the_pipe_is_full_waits_for_the_line(
     server: Server, start: Start, *, unbuffered: bool
