@@ -67,7 +67,9 @@ def _write_all(lines: bytes | bytearray) -> None:
 
 def _discard_stdout() -> None:
     """Let the interpreter's own flush at its end go nowhere, instead of failing again."""
-    if sys.stdout is not None:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
-        os.close(null)
+    null = os.open(os.devnull, os.O_WRONLY)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(null, "w", encoding="utf-8")
+        return
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
