@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check format lock cassettes clean
+.PHONY: help demo test check soak sweep audit format lock cassettes clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,27 @@ check: .venv/ready ## style and types only
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
+soak: .venv/ready ## millions of records in one run; CUSTOMERS=200000 for fewer
+	@.venv/bin/python -m scripts.soak $(CUSTOMERS)
+
+sweep: .venv/ready ## end the tap at points all over a run, and look for what got lost
+	@.venv/bin/python -m scripts.kill_sweep
+
+# One file at a time, for the targets pin other versions. Both finding something and failing
+# makes pip-audit end with 1, but only a find is on its stdout.
+audit: .venv-audit/ready ## known vulnerabilities of the pinned versions; Error 69: not checked
+	@trap 'rm -f .venv-audit/log' EXIT; worst=0; \
+	for file in requirements/*.txt; do \
+		code=0; \
+		found=$$(.venv-audit/bin/pip-audit --vulnerability-service osv --disable-pip \
+			--progress-spinner off --requirement $$file 2>.venv-audit/log) || code=$$?; \
+		if [ $$code -ne 0 ] && [ -z "$$found" ]; then \
+			echo "$$file not checked: $$(tail -n 1 .venv-audit/log)" >&2; exit 69; \
+		fi; \
+		printf '%s: ' $$file; cat .venv-audit/log; [ -z "$$found" ] || echo "$$found"; \
+		[ $$code -eq 0 ] || worst=$$code; \
+	done; exit $$worst
+
 format: .venv/ready ## let ruff mend what it can
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
@@ -35,6 +56,7 @@ lock: .venv/ready ## renew the pinned versions in requirements/
 		--constraint requirements/dev.txt -o requirements/demo.txt
 	$(foreach target,$(TARGETS),$(COMPILE) requirements/target-$(target).in \
 		-o requirements/target-$(target).txt &&) true
+	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 
 cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
 	.venv/bin/python -m scripts.record_cassettes
@@ -57,6 +79,11 @@ PROJECT = --no-deps --no-build-isolation --editable .
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/pip install --quiet --require-hashes -r requirements/demo.txt
 	.venv-demo/bin/pip install --quiet $(PROJECT)
+	@touch $@
+
+.venv-audit/ready: requirements/audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet --require-hashes -r requirements/audit.txt
 	@touch $@
 
 # A target has an environment of its own, as under Meltano: one may pin what another cannot take.

@@ -20,7 +20,7 @@ from tap_custobar.redaction import Redactor
 from tap_custobar.retrying import Retries, parse_retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -55,7 +55,10 @@ class TokenAuth(AuthBase):
 
 
 class NoRedirects(requests.Session):
-    """A session for which no answer is a redirect: not even its target is looked at."""
+    """A session for which no answer is a redirect.
+
+    Without this, one that is not followed would still be read to its end for its target.
+    """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return no target."""
@@ -92,11 +95,15 @@ class CustobarClient:
         request_interval: float,
         request_timeout: float,
         max_retries: int,
+        private: Collection[str] = (),
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the settings of the same names; times in seconds."""
-        self._token = token
+        """Take the settings of the same names; times in seconds.
+
+        `private` are texts that no error may show, even where the API itself quotes them.
+        """
+        self._private = frozenset({token, *private})
         self._auth_scheme = auth_scheme
         self._interval = request_interval
         self._timeout = request_timeout
@@ -237,7 +244,7 @@ class CustobarClient:
             reason = json.loads(head)["error"]["reason"]
         except (ValueError, TypeError, KeyError, RecursionError):
             return ""
-        return Redactor([self._token, *urls.filter_values(url)]).quote(str(reason))
+        return Redactor(self._private.union(urls.filter_values(url))).quote(str(reason))
 
 
 def _read(response: requests.Response, url: str) -> bytearray:
@@ -246,5 +253,5 @@ def _read(response: requests.Response, url: str) -> bytearray:
     for chunk in response.iter_content(_CHUNK):
         body += chunk
         if len(body) > MAX_BODY:
-            raise errors.TooLargeError(urls.without_query(url), MAX_BODY)
+            raise errors.TooLargeError(urlsplit(url).path, MAX_BODY)
     return body

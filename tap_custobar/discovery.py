@@ -25,7 +25,7 @@ from tap_custobar.errors import (
     RefusedError,
 )
 from tap_custobar.pages import parse_csv_header, parse_json
-from tap_custobar.sdk import CustobarBaseTap
+from tap_custobar.sdk.tap import CustobarBaseTap
 from tap_custobar.stream import schema_directory
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class DiscoveringTap(CustobarBaseTap):
     #: The streams there are.
     stream_types: ClassVar[Sequence[type[CustobarStream]]]
 
+    #: Streams that could not be read when their fields were asked for, by cause.
+    _refusals: list[CustobarError]
+
     @cached_property
     def connection(self) -> Connection:
         """The one that all streams share."""
@@ -54,7 +57,11 @@ class DiscoveringTap(CustobarBaseTap):
     def discover_streams(self) -> Sequence[CustobarStream]:
         """Return all streams, with the declared and the discovered custom fields."""
         self._refuse_contradictions()
-        return [stream(self, self.connection, self._schema(stream)) for stream in self.stream_types]
+        self._refusals = []
+        schemas = [(stream, self._schema(stream)) for stream in self.stream_types]
+        if len(self._refusals) == len(schemas):
+            raise DiscoveryFailedError(self._refusals[0])
+        return [stream(self, self.connection, schema) for stream, schema in schemas]
 
     def run_discovery(self) -> str:
         """Print the catalog, and log the types that undeclared custom fields look like."""
@@ -129,6 +136,7 @@ class DiscoveringTap(CustobarBaseTap):
         try:
             return self.connection.client.get(url, parse, first_page=True)
         except (ForbiddenError, NotFoundError, RefusedError) as error:
+            self._refusals.append(error)
             self.logger.warning("%s: only documented fields are known. %s", stream.name, error)
             return None
         except CustobarError as error:

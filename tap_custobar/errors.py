@@ -55,6 +55,14 @@ class StreamsFailedError(CustobarError):
         self.causes = causes
 
 
+class OutputError(CustobarError):
+    """Nothing more can be written to stdout, so there is no point in reading on."""
+
+    def __init__(self, problem: str) -> None:
+        """Say what the system says."""
+        super().__init__(f"Nothing can be written to stdout: {problem}.")
+
+
 class UrlError(CustobarError):
     """A URL that must not be asked for: nothing has been sent to it."""
 

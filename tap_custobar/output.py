@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from tap_custobar.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,6 +27,7 @@ class LineOutput:
 
         Raises:
             BrokenPipeError: the target is gone.
+            OutputError: nothing more can be written (a full disk, say).
         """
         self._writing = True
         try:
@@ -32,6 +35,9 @@ class LineOutput:
         except BrokenPipeError:
             _discard_stdout()
             raise
+        except OSError as error:
+            _discard_stdout()
+            raise OutputError(error.strerror or type(error).__name__) from None
         finally:
             self._writing = False
         if end := self._pending:
@@ -58,10 +64,12 @@ def _write_all(lines: bytes | bytearray) -> None:
     if sys.stdout is None:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
     stdout = sys.stdout.buffer
-    rest = memoryview(lines)
-    while rest:
-        # Unbuffered, as with PYTHONUNBUFFERED=1, a signal makes a write end short.
-        rest = rest[stdout.write(rest) or 0 :]
+    with memoryview(lines) as view:
+        written = 0
+        while written < len(view):
+            # Unbuffered, as with PYTHONUNBUFFERED=1, a signal makes a write end short.
+            with view[written:] as rest:
+                written += stdout.write(rest) or 0
     stdout.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -62,12 +63,12 @@ def parse_json(page: Page, *, envelope: str) -> ParsedPage:
     if not isinstance(content, dict) or not isinstance(content.get(envelope), list):
         msg = f'JSON without a list named "{envelope}"'
         raise UnexpectedAnswerError(msg)
-    next_url = content.get("next_url") or page.headers.get(NEXT_URL_HEADER) or None
+    next_url = content.get("next_url")
     if not isinstance(next_url, str | None):
         msg = "JSON whose next_url is no text"
         raise UnexpectedAnswerError(msg)
-    count = content.get("count")
-    return ParsedPage(content[envelope], next_url, count if type(count) is int else None)
+    next_url = next_url or page.headers.get(NEXT_URL_HEADER) or None
+    return ParsedPage(content[envelope], next_url, _count(content.get("count")))
 
 
 def parse_csv_header(page: Page, *, known: Collection[str]) -> list[str]:
@@ -88,6 +89,12 @@ def parse_csv_header(page: Page, *, known: Collection[str]) -> list[str]:
         msg = "no CSV with a header of field names"
         raise UnexpectedAnswerError(msg)
     return [name for name in dict.fromkeys(header) if name]
+
+
+def _count(value: object) -> int | None:
+    """Read a number of records, which may come as text or with a fraction of zero."""
+    text = "" if isinstance(value, bool) else str(value)
+    return int(text.partition(".")[0]) if re.fullmatch(r"[0-9]{1,18}(\.0+)?", text) else None
 
 
 def _decode(body: bytes | bytearray, content_type: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -6,11 +6,16 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_custobar.redaction import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
     from tap_custobar.records import Losses
+
+#: Unknown properties that are named.
+MAX_NAMES = 50
 
 #: Seconds between two progress lines.
 INTERVAL = 10.0
@@ -56,7 +61,7 @@ class Progress:
             self.logger.warning(
                 "Not in the catalog and dropped: %s. To get them, discover again "
                 "(Meltano: --refresh-catalog)",
-                ", ".join(sorted(losses.unknown)),
+                ", ".join(map(one_line, sorted(losses.unknown)[:MAX_NAMES])),
             )
         self.logger.info(
             "%s, %d retries, %d values nulled, %d records skipped",

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 
+#: Unknown properties that are remembered.
+MAX_UNKNOWN = 1000
+
+
 @dataclass(slots=True)
 class Loss:
     """What could not be kept: how often, and where it happened first (both counted from 1)."""
@@ -86,7 +90,7 @@ class Conformer:
         return records
 
     def _conform(self, row: Mapping[str, Any], number: int) -> dict[str, Any]:
-        if not row.keys() <= self._known:
+        if not row.keys() <= self._known and len(self.losses.unknown) < MAX_UNKNOWN:
             self.losses.unknown |= row.keys() - self._known
         record = {}
         for name, fit in self._fields:

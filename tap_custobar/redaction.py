@@ -33,9 +33,18 @@ class Redactor:
 
     def quote(self, text: str) -> str:
         """Return a foreign text as it may stand in a message: masked, on one line, bounded."""
-        text = " ".join("".join(c if c.isprintable() else " " for c in self(text)).split())
-        text = self(text)  # a secret may have come over two lines
-        return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
+        # Once more at the end: a secret may have come over two lines.
+        return one_line(self(_printable(self(text))))
+
+
+def one_line(text: str) -> str:
+    """Return a foreign text without line breaks and the like, and not too long."""
+    text = _printable(text)
+    return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
+
+
+def _printable(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def redact_logs(redact: Redactor) -> None:

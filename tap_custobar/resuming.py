@@ -40,18 +40,21 @@ class Resumption:
         self._asked = asked
         self._now = now
         self._kept = kept
+        self._begin()
         value = bookmark.get(KEY)
-        self.forget()
         self.unfit = None if value is None else self._take_up(value)
 
     def forget(self) -> None:
-        """Begin at the beginning."""
+        """Begin at the beginning, and let nobody go on from the mark there was."""
+        self._begin()
+        if KEY in self._bookmark:
+            self._bookmark[KEY] = None
+
+    def _begin(self) -> None:
         self.next: str | None = None
         self.began = self._now
         self._records = self._skipped = 0
         self._count: int | None = None
-        if KEY in self._bookmark:
-            self._bookmark[KEY] = None
 
     def add_page(self, *, records: int, skipped: int, count: int | None) -> None:
         """Count a page that was written; `count` is how many records the API says there are."""
@@ -80,6 +83,11 @@ class Resumption:
         return self._records
 
     @property
+    def missing(self) -> int:
+        """How many records less there were than the API said, once the table is drained."""
+        return max((self._count or 0) - self._records - self._skipped, 0)
+
+    @property
     def is_whole(self) -> bool:
         """Whether the drained table is all there: the guard against deleting what was not read.
 
@@ -106,7 +114,6 @@ class Resumption:
             return "it is not of the last 24 hours"
         self.next, self.began = next_, began
         self._records, self._skipped = records, skipped
-        self._bookmark[KEY] = value
         return None
 
 

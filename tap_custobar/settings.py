@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC
 from difflib import get_close_matches
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
@@ -38,6 +43,21 @@ def api_url(config: Mapping[str, Any]) -> ApiUrl:
     return ApiUrl.parse(config.get("api_url") or f"https://{config['company']}.custobar.com/api")
 
 
+def parse(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return what an environment variable says for a setting of these JSON types.
+
+    What is not of its type stays text, for the validation to name.
+    """
+    if "string" in types:
+        return text
+    if "boolean" in types:
+        return _BOOLEANS.get(text.lower(), text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def zone(name: str) -> tzinfo:
     """Return the time zone of an IANA name; UTC needs no time zone data.
 
@@ -48,6 +68,21 @@ def zone(name: str) -> tzinfo:
         return UTC if name == "UTC" else ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError):
         raise ValueError(name) from None
+
+
+def filters(config: Mapping[str, Any], stream: str) -> dict[str, str]:
+    """Return a stream's filters as the API writes values: booleans in lower case."""
+    options = (config.get("stream_options") or {}).get(stream) or {}
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in (options.get("filters") or {}).items()
+    }
+
+
+def filter_values(config: Mapping[str, Any]) -> set[str]:
+    """Return the values of all filters: they hold e-mail addresses and phone numbers."""
+    streams = config.get("stream_options") or {}
+    return {value for stream in streams for value in filters(config, stream).values()}
 
 
 def describe(error: ValidationError) -> str:

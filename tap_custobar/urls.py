@@ -142,14 +142,17 @@ def _is_custobar(host: str) -> bool:
 
 
 def _is_below(path: str, base: str) -> bool:
-    """Compare by whole segments, after undoing every layer of encoding a proxy might undo."""
+    """Compare by whole segments, after undoing every layer of encoding a proxy might undo.
+
+    Segments that are empty or dots are refused: not everyone on the way reads them the same.
+    """
     while (decoded := unquote(path)) != path:
         path = decoded
-    segments: list[str] = []
-    for segment in path.replace("\\", "/").split("/"):
-        if segment == "..":
-            segments = segments[:-1]
-        elif segment not in {"", "."}:
-            segments.append(segment)
-    wanted = [segment for segment in base.split("/") if segment]
-    return segments[: len(wanted)] == wanted and len(segments) > len(wanted)
+    *inner, last = path.replace("\\", "/").split("/")[1:] or [""]
+    wanted = base.split("/")[1:]
+    return (
+        not {"", ".", ".."}.intersection(inner)
+        and last not in {".", ".."}
+        and inner[: len(wanted)] == wanted
+        and [*inner[len(wanted) :], last] != [""]
+    )

@@ -92,6 +92,8 @@ class Rules:
         types = [declared] if isinstance(declared, str) else declared
         names = [name for name in types if name in self._by_type]
         nullable = not types or "null" in types
+        if types and not names:
+            return Fit([_unfit], nullable)
         if len(names) == 1:
             return Fit([self._by_type[names[0]](definition)], nullable)
         # Trying is not losing: only the one that is chosen in the end may lose a part.
@@ -158,6 +160,10 @@ class Rules:
 
 
 def _refuse() -> NoReturn:
+    raise Unfit
+
+
+def _unfit(_: Json) -> NoReturn:
     raise Unfit
 
 

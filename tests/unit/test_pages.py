@@ -100,7 +100,9 @@ def test_the_next_url_is_the_bodys_else_the_headers(
     assert parse(f'{{"rows": []{body}}}', **headers).next_url == expected
 
 
-@pytest.mark.parametrize("next_url", ["17", "true", "[1]", '{"a": 1}', "1.5"])
+@pytest.mark.parametrize(
+    "next_url", ["17", "true", "[1]", '{"a": 1}', "1.5", "0", "false", "[]", "{}"]
+)
 def test_a_next_url_that_is_no_text_is_refused(next_url: str) -> None:
     with pytest.raises(UnexpectedAnswerError, match="next_url is no text"):
         parse(f'{{"rows": [], "next_url": {next_url}}}', x_custobar_next_url="?h")
@@ -108,7 +110,7 @@ def test_a_next_url_that_is_no_text_is_refused(next_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "expected"),
-    [("5", 5), ("0", 0), ("null", None), ('"5"', None), ("5.0", None), ("[5]", None)],
+    [("5", 5), ("0", 0), ("null", None), ('"5"', 5), ("5.0", 5), ("[5]", None)],
 )
 def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) -> None:
     assert parse(f'{{"rows": [], "count": {count}}}').count == expected
@@ -186,7 +188,7 @@ def test_any_json_is_a_page_or_an_unexpected_answer(content: object, content_typ
     body = json.dumps(content)
     if isinstance(content, dict) and isinstance(content.get("rows"), list):
         next_url = content.get("next_url")
-        is_page = not next_url or isinstance(next_url, str)
+        is_page = next_url is None or isinstance(next_url, str)
     else:
         is_page = False
 

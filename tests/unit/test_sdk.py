@@ -1,7 +1,7 @@
 """Notices when the SDK changes under one of our overrides.
 
-A failure here says: read what changed in the SDK, decide whether `tap_custobar.sdk` or
-`tap_custobar.cli` must follow (or can go), and then renew the fingerprint.
+A failure here says: read what changed in the SDK, decide whether `tap_custobar.sdk` must
+follow (or can let go of something), and then renew the fingerprint.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ OURS = {
     "Tap._handle_termination": "acts between two lines, with the usual exit code",
     "Tap.setup_mapper": "lets streams complete the catalog first",
     "Tap.invoke": "reads catalog and state from what `SingerFile` gives it",
+    "Tap.cb_test": "reads the selected streams, and tells all that fail",
     "Tap.cb_discover": "validates the config by way of `_validate_config`",
     "PluginBase._validate_config": "shows no value, and covers every verb",
     "PluginBase.cb_config": "reads each file once, with care",
@@ -37,6 +38,7 @@ FINGERPRINTS = {
     "Tap._handle_termination": "6b28c7886d60",
     "Tap.setup_mapper": "8ccf64fc1f88",
     "Tap.invoke": "e60cff96c0ff",
+    "Tap.cb_test": "98245225161d",
     "Tap.cb_discover": "da19a416a154",
     "PluginBase._validate_config": "bfa9a0cb62fe",
     "PluginBase.cb_config": "96fb50cc5f47",

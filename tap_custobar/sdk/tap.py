@@ -1,7 +1,4 @@
-"""Every place where the singer-sdk is bent, each with its reason.
-
-`tests/unit/test_sdk.py` notices when the SDK changes under one of them.
-"""
+"""Where the SDK's tap is bent."""
 
 from __future__ import annotations
 
@@ -16,24 +13,23 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
-from singer_sdk.singerlib import Catalog, Schema
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
+from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar import settings
-from tap_custobar.cli import OneLineCommand, SingerFile, one_line, read_json_object
 from tap_custobar.errors import (
     CatalogError,
+    OutputError,
     StreamsFailedError,
 )
 from tap_custobar.output import LineOutput
 from tap_custobar.redaction import Redactor, redact_logs
+from tap_custobar.sdk.cli import OneLineCommand, SingerFile, one_line, read_json_object
 
 if TYPE_CHECKING:
-    import logging
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from types import FrameType
 
-    from singer_sdk.singerlib import CatalogEntry, Message
+    from singer_sdk.singerlib import Message
 
 #: Stdout is one for the process, and so is what writes to it.
 output = LineOutput()
@@ -61,6 +57,7 @@ class CustobarBaseTap(Tap):
         for option in command.params:
             if isinstance(option.type, click.File):
                 option.type = SingerFile()
+                option.is_eager = True  # there for --test, wherever it stands
         return OneLineCommand(
             name=command.name,
             callback=command.callback,
@@ -86,6 +83,25 @@ class CustobarBaseTap(Tap):
                 config |= read_json_object(path)
         return _ConfigInput(config, parse_env="ENV" in value)
 
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Read a record of each selected stream, and tell all that fail.
+
+        The SDK reads all streams, whatever the catalog selects, and stops at the first failure.
+        """
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        config: _ConfigInput = ctx.params.get("config") or _ConfigInput()
+        catalog = ctx.params.get("catalog")
+        tap = cls(
+            config=config.config,
+            catalog=catalog and load_json(catalog.read()),
+            parse_env_config=config.parse_env,
+        )
+        tap.try_streams(lambda stream: tap.run_sync_dry_run(1, [stream]))
+        ctx.exit()
+
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
         """Read settings from the environment, each by its declared type.
@@ -97,9 +113,10 @@ class CustobarBaseTap(Tap):
         cls.append_builtin_config(cls.config_jsonschema)
         properties = cls.config_jsonschema["properties"]
         as_text = {"properties": {name: {"type": "string"} for name in properties}}
-        texts = parse_environment_config(as_text, cls._env_var_prefix)
+        # The SDK would look for the file from its own folder upwards.
+        texts = parse_environment_config(as_text, cls._env_var_prefix, ".env")
         return {
-            name: _parse_setting(text, properties[name].get("type", "object"))
+            name: settings.parse(text, properties[name].get("type", "object"))
             for name, text in texts.items()
             if text
         }
@@ -138,31 +155,45 @@ class CustobarBaseTap(Tap):
         Raises:
             StreamsFailedError: at least one stream failed. Its bookmark has not moved.
             BrokenPipeError: the target is gone.
+            OutputError: nothing more can be written.
         """
+        if not any(stream.selected for stream in self.streams.values()):
+            self.logger.warning("The catalog selects no stream: nothing is read")
         self._is_syncing = True
         self._reset_state_progress_markers()
         self._set_compatible_replication_methods()
         if self.state:
             self.state_writer.write_state(self.state)
-        failures: dict[str, Exception] = {}
+        self.try_streams(self._sync_stream)
+
+    def _sync_stream(self, stream: Stream) -> None:
+        try:
+            stream.sync()
+        except Exception:
+            self.state_writer.write_state(self.state)
+            raise
+        stream.finalize_state_progress_markers()
+
+    def try_streams(self, work: Callable[[Stream], object]) -> None:
+        """Do the work for every selected stream, whichever of them fail.
+
+        Raises:
+            StreamsFailedError: at least one did.
+        """
+        causes = {}
         for stream in self.streams.values():
             if not stream.selected:
                 self.logger.info("Skipping deselected stream '%s'.", stream.name)
                 continue
             try:
-                stream.sync()
-            except BrokenPipeError:
+                work(stream)
+            except (BrokenPipeError, OutputError):
                 raise
             except Exception as error:
-                failures[stream.name] = error
+                causes[stream.name] = one_line(error)
                 self.logger.debug("%s failed", stream.name, exc_info=True)
-                self.state_writer.write_state(self.state)
-            else:
-                stream.finalize_state_progress_markers()
-        for stream in self.streams.values():
-            stream.log_sync_costs()
-        if failures:
-            raise StreamsFailedError({name: one_line(e) for name, e in failures.items()})
+        if causes:
+            raise StreamsFailedError(causes)
 
     def _handle_termination(self, signum: int, _: FrameType | None) -> None:
         """End between two lines, with the state of what was written, and the usual exit code.
@@ -192,88 +223,3 @@ class CustobarBaseTap(Tap):
                 )
                 raise CatalogError(msg)
         super().setup_mapper()
-
-
-class CustobarBaseStream(Stream):
-    """A stream that keeps its keys, and that tells a target to delete only when it is safe."""
-
-    name: str
-
-    #: Properties that may be a replication key; none where a stream is read as a whole only.
-    valid_replication_keys: Sequence[str] = ()
-
-    def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
-        """Make a stream of the tap with this JSON schema."""
-        super().__init__(tap, schema)
-        self.logger.addFilter(_is_news)
-        self._records_in_state = 0
-
-    def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Write nothing yet.
-
-        The SDK sends the message before the records: a target that deletes for good would empty
-        its table before anything of the new one has come.
-        """
-
-    def use_version(self, version: int) -> None:
-        """Give the records another version than the run's own: that of the sync it goes on with."""
-        if self._stream_version is not None:
-            self._stream_version = version
-
-    def write_state_when_due(self, records: int) -> None:
-        """Write the state at the first page end at or past so many records since the last time.
-
-        The SDK writes it within a page, where the mark has not moved: a line that says nothing.
-        """
-        if records - self._records_in_state >= self.STATE_MSG_FREQUENCY:
-            self._records_in_state = records
-            self._tap.state_writer.write_state(self.tap_state)
-
-    def activate_version(self) -> None:
-        """Tell the target, after the last record, to drop the rows that did not come again."""
-        if self._stream_version is not None:
-            super()._write_activate_version_message(self._stream_version)
-
-    def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply the catalog, after completing what an edited one may lack.
-
-        Without `key_properties`, or with a key deselected, the SDK would write a SCHEMA without
-        the key.
-        """
-        if entry := catalog.get_stream(self.name):
-            self._check_replication(entry)
-            entry.key_properties = self.primary_keys
-            properties = entry.schema.properties = entry.schema.properties or {}
-            for key in self.primary_keys:
-                properties.setdefault(key, Schema.from_dict(self.schema["properties"][key]))
-                entry.metadata[("properties", key)].inclusion = Metadata.InclusionType.AUTOMATIC
-        super().apply_catalog(catalog)
-
-    def _check_replication(self, entry: CatalogEntry) -> None:
-        key = entry.replication_key or entry.metadata.root.replication_key
-        if key and key not in self.valid_replication_keys:
-            valid = ", ".join(self.valid_replication_keys) or "none"
-            msg = f"The catalog's replication-key {key} is not valid for {self.name}: {valid} is."
-            raise CatalogError(msg)
-        method = entry.replication_method or entry.metadata.root.forced_replication_method
-        if method not in {None, REPLICATION_FULL_TABLE} and not self.valid_replication_keys:
-            msg = f"The catalog asks for {method} replication of {self.name}: only FULL_TABLE is."
-            raise CatalogError(msg)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Hold back the SDK's line on a failed stream: the cause follows, in a line of its own."""
-    return not str(record.msg).startswith("An unhandled error occurred while syncing")
-
-
-def _parse_setting(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - any JSON value
-    if "string" in types:
-        return text
-    if "boolean" in types and text.lower() in {"true", "1", "yes", "on"}:
-        return True
-    if "boolean" in types and text.lower() in {"false", "0", "no", "off"}:
-        return False
-    try:
-        return load_json(text)
-    except ValueError:
-        return text

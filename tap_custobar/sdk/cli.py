@@ -78,20 +78,24 @@ class SingerFile(click.ParamType[io.StringIO]):
         if kind == "catalog" and not _is_catalog(content):
             raise InputFileError(value, "is no Singer catalog, as --discover writes it")
         if kind == "state" and not _is_state(content):
-            raise InputFileError(value, "is no Singer state of this tap")
+            raise InputFileError(value, "is no state of this tap (of a STATE message, its value)")
         return io.StringIO(dump_json(content))
 
 
 def _is_catalog(content: dict[str, Any]) -> bool:
     try:
-        return all(entry.tap_stream_id for entry in Catalog.from_dict(content).streams)
+        streams = Catalog.from_dict(content).streams
+        return isinstance(content["streams"], list) and all(s.tap_stream_id for s in streams)
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
 
 
 def _is_state(content: dict[str, Any]) -> bool:
-    bookmarks = content.get("bookmarks", {})
-    return isinstance(bookmarks, dict) and all(isinstance(b, dict) for b in bookmarks.values())
+    bookmarks = content.get("bookmarks") if content else {}
+    return isinstance(bookmarks, dict) and all(
+        isinstance(bookmark, dict) and isinstance(bookmark.get("partitions", []), list)
+        for bookmark in bookmarks.values()
+    )
 
 
 def _problems(error: Exception) -> list[str]:
@@ -106,5 +110,10 @@ def one_line(error: Exception) -> str:
     """Say what a failure is, without the content that an unexpected one may carry."""
     if isinstance(error, CustobarError | SingerSDKError):
         return " ".join(str(error).split())
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    if isinstance(error, OSError):
+        return f"{error.filename or 'The system'}: {error.strerror}"
+    frames = traceback.extract_tb(error.__traceback__)
+    if any(frame.filename.endswith("singer_sdk/mapper.py") for frame in frames):
+        return f"An expression of stream_maps failed ({type(error).__name__})"
+    place = frames[-1]
     return f"Unexpected {type(error).__name__} in {place.name}; {_UNEXPECTED}"

@@ -1,0 +1,92 @@
+"""Where the SDK's stream is bent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Stream
+from singer_sdk.singerlib import Schema
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
+
+from tap_custobar.catalog import plain
+from tap_custobar.errors import CatalogError
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Sequence
+
+    from singer_sdk import Tap
+    from singer_sdk.singerlib import Catalog, CatalogEntry
+
+
+class CustobarBaseStream(Stream):
+    """A stream that keeps its keys, and that tells a target to delete only when it is safe."""
+
+    name: str
+
+    #: Properties that may be a replication key; none where a stream is read as a whole only.
+    valid_replication_keys: Sequence[str] = ()
+
+    def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
+        """Make a stream of the tap with this JSON schema."""
+        super().__init__(tap, schema)
+        self.logger.addFilter(_is_news)
+        self._records_in_state = 0
+
+    def _write_activate_version_message(self, full_table_version: int) -> None:
+        """Write nothing yet.
+
+        The SDK sends the message before the records: a target that deletes for good would empty
+        its table before anything of the new one has come.
+        """
+
+    def use_version(self, version: int) -> None:
+        """Give the records another version than the run's own: that of the sync it goes on with."""
+        if self._stream_version is not None:
+            self._stream_version = version
+
+    def write_state_when_due(self, records: int) -> None:
+        """Write the state at the first page end at or past so many records since the last time.
+
+        The SDK writes it within a page, where the mark has not moved: a line that says nothing.
+        """
+        if records - self._records_in_state >= self.STATE_MSG_FREQUENCY:
+            self._records_in_state = records
+            self._tap.state_writer.write_state(self.tap_state)
+
+    def activate_version(self) -> None:
+        """Tell the target, after the last record, to drop the rows that did not come again."""
+        if self._stream_version is not None:
+            super()._write_activate_version_message(self._stream_version)
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply the catalog, after completing what an edited one may lack.
+
+        Without `key_properties`, or with a key deselected, the SDK would write a SCHEMA without
+        the key; and one with demands that no value can be bent to would not fit its records.
+        """
+        if entry := catalog.get_stream(self.name):
+            self._check_replication(entry)
+            entry.key_properties = self.primary_keys
+            entry.schema = Schema.from_dict(plain(entry.schema.to_dict()))
+            properties = entry.schema.properties = entry.schema.properties or {}
+            for key in self.primary_keys:
+                properties[key] = Schema.from_dict(self.schema["properties"][key])
+                entry.metadata[("properties", key)].inclusion = Metadata.InclusionType.AUTOMATIC
+        super().apply_catalog(catalog)
+
+    def _check_replication(self, entry: CatalogEntry) -> None:
+        key = entry.replication_key or entry.metadata.root.replication_key
+        if key and key not in self.valid_replication_keys:
+            valid = ", ".join(self.valid_replication_keys) or "none"
+            msg = f"The catalog's replication-key {key} is not valid for {self.name}: {valid} is."
+            raise CatalogError(msg)
+        method = entry.replication_method or entry.metadata.root.forced_replication_method
+        if method not in {None, REPLICATION_FULL_TABLE} and not self.valid_replication_keys:
+            msg = f"The catalog asks for {method} replication of {self.name}: only FULL_TABLE is."
+            raise CatalogError(msg)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Hold back the SDK's line on a failed stream: the cause follows, in a line of its own."""
+    return not str(record.msg).startswith("An unhandled error occurred while syncing")
