@@ -16,7 +16,7 @@ PUBLIC_URL = "https://acme.custobar.com/api"
 
 
 def main() -> None:
-    """Record one sync of a small sandbox."""
+    """Record one sync and one connection test of a small sandbox."""
     file = CASSETTES / "sandbox.yaml"
     file.unlink(missing_ok=True)
     with sandbox("--customers", "120", "--products", "60") as (url, token):
@@ -45,6 +45,7 @@ def main() -> None:
         config = {**address, "request_interval": 0, "page_size": 50}
         with recorder.use_cassette(file):
             TapCustobar(config=config).sync_all()
+            TapCustobar(config=config).run_connection_test()
 
 
 if __name__ == "__main__":

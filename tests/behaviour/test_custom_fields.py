@@ -226,13 +226,29 @@ def test_a_token_without_the_scope_of_one_stream_still_discovers(
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_other_refusals_are_warnings_too(run_tap: RunTap, server: Server, status: int) -> None:
-    server.replies(Reply(status=status))
+def test_a_refusal_of_one_stream_is_a_warning(run_tap: RunTap, server: Server, status: int) -> None:
+    config = with_csv(server, b"external_id,acme__x\n")
+    csv = server.answer
+    refusal = Reply(status=status)
+    server.answer = lambda request: refusal if "products" in request.path else csv(request)
+
+    run = run_tap(config, "--discover")
+
+    assert run.exit_code == 0
+    assert "products: only documented fields are known" in run.log
+    assert own_fields(run, "products") == {}
+    assert own_fields(run, "customers")
+
+
+def test_a_refusal_of_all_streams_is_a_failure(run_tap: RunTap, server: Server) -> None:
+    server.replies(Reply(status=404))
 
     run = run_tap({**server.config, "discover_custom_fields": True}, "--discover")
 
-    assert run.exit_code == 0
-    assert "customers: only documented fields are known" in run.log
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert len(run.errors) == 1
+    assert "company or api_url" in run.errors[0]
 
 
 def test_a_sample_without_records_suggests_strings(run_tap: RunTap, server: Server) -> None:

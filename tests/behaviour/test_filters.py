@@ -107,3 +107,18 @@ def test_filter_values_are_not_logged(run_tap: RunTap, server: Server) -> None:
     assert run.exit_code == 1
     assert "maija" not in run.log
     assert "no such field for ***" in run.errors[0]
+
+
+def test_filter_values_are_not_quoted_on_later_pages_either(
+    run_tap: RunTap, server: Server
+) -> None:
+    first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2"})
+    refusal = Reply({"error": {"reason": "expired for email=maija@example.fi"}}, status=400)
+    answers = {"": first, "2": refusal}
+    server.answer = lambda r: answers[dict(r.query).get("cursor", "")]
+    filters = {"email": "maija@example.fi"}
+
+    run = run_tap({**server.config, "stream_options": {"customers": {"filters": filters}}})
+
+    assert "expired for email=***" in run.errors[0]
+    assert "maija" not in run.log + run.stdout

@@ -271,3 +271,34 @@ def test_an_unknown_option_is_refused(run_tap: RunTap) -> None:
 
     assert run.exit_code == 2
     assert "No such option" in run.log
+
+
+def test_settings_come_from_a_dotenv_file_in_the_folder(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        f"TAP_CUSTOBAR_API_URL={server.url}\n"
+        "TAP_CUSTOBAR_API_TOKEN=12345678\n"
+        "TAP_CUSTOBAR_DISCOVER_CUSTOM_FIELDS=false\n"
+    )
+
+    run_tap(None, "--config", "ENV")
+
+    assert server.requests[0].headers["Authorization"] == "Token 12345678"
+
+
+def test_a_whole_state_message_is_not_taken_for_a_state(run_tap: RunTap, sandbox: Sandbox) -> None:
+    run = run_tap(sandbox.config, state={"type": "STATE", "value": {"bookmarks": {}}})
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "of a STATE message, its value" in run.errors[0]
+
+
+def test_a_file_that_is_no_catalog_is_not_taken_for_an_empty_one(
+    run_tap: RunTap, sandbox: Sandbox
+) -> None:
+    run = run_tap(sandbox.config, catalog=sandbox.config)
+
+    assert run.exit_code == 1
+    assert "is no Singer catalog" in run.errors[0]

@@ -126,7 +126,7 @@ def covers_what_was_written(run: Run) -> bool:
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("records", [1, PAGE, 3 * PAGE + 7, len(TABLE) - 1])
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_between_two_lines_and_nothing_is_lost(  # noqa: PLR0913, PLR0917 - all vary
+def test_a_signal_ends_between_two_lines_and_nothing_is_lost(
     run_tap: RunTap,
     server: Server,
     start: Start,
@@ -324,8 +324,12 @@ def test_a_mark_that_does_not_fit_starts_over_and_says_so(
         {"page_size": 77},
         {"stream_options": {"customers": {"order": ["email"]}}},
         {"emit_activate_version_messages": False},
+        {"timezone": "Europe/Helsinki"},
+        {"stream_maps": {"customers": {"city": "city.lower()"}}},
+        {"flattening_enabled": True, "flattening_max_depth": 1},
+        {"stream_options": {"customers": {"custom_fields": {"acme__x": "integer"}}}},
     ],
-    ids=["page size", "order", "versions"],
+    ids=["page size", "order", "versions", "zone", "stream maps", "flattening", "custom fields"],
 )
 def test_another_question_starts_over(
     run_tap: RunTap, server: Server, mark: dict[str, Any], settings: dict[str, Any]
@@ -359,6 +363,42 @@ def test_a_mark_that_the_api_refuses_starts_over(
     assert set(run.ids("customers")) == TABLE
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [Reply(status=404), Reply(status=500), Reply({"customers": None}), Reply(b"<html>")],
+    ids=["gone", "broken", "another shape", "HTML"],
+)
+def test_a_mark_that_leads_nowhere_starts_over(
+    run_tap: RunTap, server: Server, mark: dict[str, Any], answer: Reply
+) -> None:
+    real = server.answer
+    lost = mark["next"].rpartition("=")[2]
+    first = iter([True])
+
+    def answers(request: Request) -> Reply:
+        if dict(request.query).get("cursor") == lost and next(first, False):
+            return answer
+        return real(request)
+
+    server.answer = answers
+
+    run = resumed(run_tap, server, mark, max_retries=0)
+
+    assert run.exit_code == 0
+    assert set(run.ids("customers")) == TABLE
+
+
+def test_a_fault_that_is_not_the_marks_keeps_it(
+    run_tap: RunTap, server: Server, mark: dict[str, Any]
+) -> None:
+    server.answer = lambda _: Reply(status=403)
+
+    run = resumed(run_tap, server, mark)
+
+    assert run.exit_code == 1
+    assert last_state(run)["bookmarks"]["customers"]["resume"] == mark
+
+
 @pytest.mark.parametrize("stray", ["text", 5, [], {"next": 1}])
 def test_a_mark_that_is_none_starts_over(run_tap: RunTap, server: Server, stray: object) -> None:
     paged(server)
@@ -389,12 +429,23 @@ def test_with_filters_no_mark_is_kept(server: Server, start: Start) -> None:
         ([], None, False),
         ([], 0, False),
         ([{"external_id": "1"}], 2, False),
+        ([{"external_id": "1"}], "2", False),
+        ([{"external_id": "1"}], 2.0, False),
         ([{"external_id": "1"}, {"email": "no key"}], 1, False),
     ],
-    ids=["whole", "no count", "empty", "empty and so told", "fewer than told", "skipped"],
+    ids=[
+        "whole",
+        "no count",
+        "empty",
+        "empty and so told",
+        "fewer than told",
+        "by text",
+        "by fraction",
+        "skipped",
+    ],
 )
 def test_deletes_are_told_only_when_the_table_was_read_whole(
-    run_tap: RunTap, server: Server, rows: list[object], count: int | None, *, told: bool
+    run_tap: RunTap, server: Server, rows: list[object], count: object, *, told: bool
 ) -> None:
     body = {"customers": rows, **({} if count is None else {"count": count})}
     server.answer = lambda request: Reply(body if "customers" in request.path else {"products": []})
@@ -402,3 +453,31 @@ def test_deletes_are_told_only_when_the_table_was_read_whole(
     run = run_tap({**server.config, "emit_activate_version_messages": True})
 
     assert [m["stream"] for m in run.of_type("ACTIVATE_VERSION")] == ["customers"] * told
+    missing = len(rows) < int(str(count or 0)[0])
+    assert ("Custobar told of 1 more records" in run.log) == missing
+
+
+@pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
+def test_a_full_disk_ends_the_run_with_its_cause(
+    server: Server, tmp_path: Path, *, unbuffered: bool
+) -> None:
+    paged(server)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(server.config))
+    environment = {"PATH": os.environ["PATH"]} | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
+
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*TAP, "--config", str(config)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("| ERROR") == 1
+    assert "Nothing can be written to stdout: No space left on device." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert asked(server) in (["0"], [])

@@ -181,6 +181,8 @@ def test_another_scheme_and_port_of_the_same_host_are_ours_to_choose(
         ("/api/../admin/?cursor=2", "not below /api"),
         ("/api/%2e%2e/admin/", "not below /api"),
         ("/api/%252e%252e/admin/", "not below /api"),
+        ("/x//../api/data/customers/?cursor=2", "not below /api"),
+        ("/api//evil/", "not below /api"),
         ("/apix/data/", "not below /api"),
         ("?cursor=" + "x" * 9000, "longer than"),
         ("?cursor=a\nb", "control characters"),

@@ -186,3 +186,15 @@ def test_batches_hold_the_conformed_records(
     (message,) = run.of_type("BATCH")
     file = Path(message["manifest"][0].removeprefix("file://"))
     assert json.loads(gzip.decompress(file.read_bytes())) == {"external_id": "1", "price": 5}
+
+
+def test_names_of_unknown_properties_are_told_on_one_line_and_not_without_end(
+    run_tap: RunTap, server: Server
+) -> None:
+    row = {"external_id": "1", "x\ny": 1, **{f"p{i:04}": i for i in range(500)}, "z" * 5000: 1}
+
+    run = read(run_tap, server, row)
+
+    (line,) = [line for line in run.log.splitlines() if "dropped" in line]
+    assert "p0000, p0001" in line
+    assert len(line) < 1000

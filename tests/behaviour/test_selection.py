@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tests.conftest import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import RunTap, Sandbox, Server
 
@@ -103,3 +107,93 @@ def test_a_replication_key_that_a_stream_does_not_have_is_refused_by_name(
     assert run.exit_code == 1
     assert len(run.errors) == 1
     assert "replication-key date_joined is not valid for customers" in run.errors[0]
+
+
+def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
+    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+) -> None:
+    server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi", "city": "Oulu"}]}))
+    catalog = catalog_of(customers=True)
+    entry = catalog["streams"][0]
+    for number in range(300):
+        entry["schema"]["properties"][f"acme__{number:030}"] = {"type": ["string", "null"]}
+    entry["metadata"].append(
+        {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
+    )
+
+    run = run_tap(server.config, catalog=catalog)
+
+    assert "fields" not in dict(server.requests[0].query)
+    assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
+    assert "dropped" not in run.log
+
+
+@pytest.mark.parametrize(
+    ("definition", "value", "kept"),
+    [
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "12", 12),
+        (
+            {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+            "2024-05-01T12:00:00+03:00",
+            "2024-05-01T09:00:00Z",
+        ),
+        ({"type": ["null"]}, 5, None),
+        ({"type": ["string", "null"], "enum": ["a"]}, "b", "b"),
+        ({"type": ["string", "null"], "maxLength": 1}, "long", "long"),
+        ({"type": ["integer", "null"], "minimum": 10}, 5, 5),
+        ({"type": ["string", "null"], "format": "email"}, "no address", "no address"),
+        ({"type": ["object", "null"], "required": ["a"]}, {"b": 1}, {"b": 1}),
+        ({"type": ["object", "null"], "additionalProperties": False}, {"b": 1}, {"b": 1}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_whatever_an_edited_catalog_demands_records_fit_the_schema_that_is_written(
+    run_tap: RunTap,
+    server: Server,
+    catalog_of: Callable[..., Catalog],
+    definition: object,
+    value: object,
+    kept: object,
+) -> None:
+    server.replies(Reply({"customers": [{"external_id": 1, "acme__x": value}]}))
+    catalog = catalog_of(customers=True)
+    properties = catalog["streams"][0]["schema"]["properties"]
+    properties["acme__x"] = definition
+    properties["external_id"] = {"type": "integer"}  # a key stays what it is
+
+    run = run_tap(server.config, catalog=catalog)
+
+    assert run.records("customers") == [{"external_id": "1", "acme__x": kept}]
+
+
+def test_a_catalog_that_selects_nothing_is_told(
+    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+) -> None:
+    run = run_tap(server.config, catalog=catalog_of())
+
+    assert run.exit_code == 0
+    assert "The catalog selects no stream: nothing is read" in run.log
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("first", ["--test", "--catalog"])
+def test_the_test_verb_heeds_the_catalog(
+    run_tap: RunTap,
+    server: Server,
+    catalog_of: Callable[..., Catalog],
+    tmp_path: Path,
+    first: str,
+) -> None:
+    rows = [{"external_id": str(i)} for i in range(5)]
+    server.replies(Reply({"customers": rows}))
+    file = tmp_path / "chosen.json"
+    file.write_text(json.dumps(catalog_of(customers=True)))
+    arguments = ["--catalog", str(file), "--test"]
+    if first == "--test":
+        arguments = ["--test", "--catalog", str(file)]
+
+    run = run_tap({**server.config, "discover_custom_fields": True}, *arguments)
+
+    assert run.exit_code == 0
+    assert [r.target for r in server.requests] == ["/api/data/customers/?limit=2"]
+    assert run.ids("customers") == ["0"]

@@ -375,7 +375,7 @@ def test_a_body_too_large_tells_neither(
     ],
     ids=["silence", "silence within", "closed", "no HTTP", "closed within"],
 )
-def test_a_line_that_fails_tells_neither(  # noqa: PLR0913 - three are fixtures
+def test_a_line_that_fails_tells_neither(
     wire: Wire,
     client_settings: Settings,
     caplog: pytest.LogCaptureFixture,
