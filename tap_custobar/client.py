@@ -208,6 +208,8 @@ class CustobarClient:
         except requests.exceptions.RequestException as error:
             msg = f"No request to {host} could be made ({type(error).__name__})."
             raise errors.RequestFailedError(msg) from None
+        except ValueError:  # of the standard library: a chunk of negative size
+            raise errors.ConnectionFailedError(host, "broke off within an answer") from None
 
     def _connection_error(self, host: str, error: Exception) -> errors.TransientError:
         cause = error.args[0] if error.args else None

@@ -125,4 +125,6 @@ def _describe(body: bytes | bytearray, content_type: str) -> str:
         return "a page of HTML"
     if media_type == "application/json":
         return "broken JSON"
-    return f"no JSON (content type {media_type[:60] or 'not given'})"
+    if not re.fullmatch("[a-z]+/[a-z0-9.+-]{1,60}", media_type):
+        media_type = "not given"
+    return f"no JSON (content type {media_type})"

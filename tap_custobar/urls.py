@@ -26,7 +26,7 @@ MAX_LABEL = 63
 #: The parameters of the data API; every other name in a query is a filter on a field.
 PARAMETERS = frozenset({"limit", "fields", "order", "format"})
 
-_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0]")
+_CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
 _CUSTOBAR = "custobar.com"
 _NEXT = "Custobar's next_url"
 

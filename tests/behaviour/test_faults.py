@@ -340,6 +340,7 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "reset within a body without length": (resets_after(head(CLOSE), HALF), RESET),
     "cut within a chunk": (says_last(head(CHUNKED), chunk(GOOD_2)[:-20]), BROKEN_OFF),
     "cut before the last chunk": (says_last(head(CHUNKED), chunk(GOOD_2)), BROKEN_OFF),
+    "a chunk of negative size": (says_last(head(CHUNKED), b"-5\r\n" + GOOD_2), BROKEN_OFF),
     "corrupt gzip": (says(answer(corrupted(ZIPPED), GZIP)), BROKEN_OFF),
     "half of a gzip": (says(answer(ZIPPED[: len(ZIPPED) // 2], GZIP)), BROKEN_JSON),
 }

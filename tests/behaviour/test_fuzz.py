@@ -19,7 +19,7 @@ from singer_sdk.contrib.msgspec import serialize_jsonl
 from tap_custobar.errors import CustobarError
 from tap_custobar.tap import TapCustobar
 from tests.conftest import TOKEN, Reply, Server, formats
-from tests.unit.strategies import SCHEMAS, json_values, valid_texts
+from tests.unit.strategies import SCHEMAS, json_values, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,8 +191,7 @@ next_url_headers = odd | st.sampled_from(
 )
 elsewhere = odd | st.sampled_from(["http://FOREIGN/", "//FOREIGN/api/", "http://[", "/api/?needle"])
 HEADERS = {
-    "Content-Type": st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]))
-    | st.sampled_from(["text/html", "application/json;charset=utf-16", "a/b"]),
+    "Content-Type": odd | st.sampled_from(["text/html", "application/json;charset=utf-16", "a/b"]),
     "Content-Encoding": odd
     | st.sampled_from(["gzip", "deflate", "gzip, gzip", "br", "zstd", "identity", "gzip," * 20]),
     "X-Custobar-Next-Url": next_url_headers,
@@ -234,7 +233,7 @@ AUTHORITIES = [
     *("", "//OWN", "//FOREIGN", "//127.0.0.1", "//localhost", "//LOCALFOREIGN", "//[::1]", "//["),
     *("//user@OWN", "//OWN@FOREIGN", "//FOREIGN#@OWN", "//FOREIGN\\@OWN", "//FOREIGN%2f@OWN"),
     *("//0x7f.1", "//127.1", "//2130706433", "//OWN.", "//127.0.0.1:99999", "//127.0.0.1:x"),
-    *("\\\\FOREIGN", "/\\FOREIGN", "///FOREIGN", "//\uff11\uff12\uff17.0.0.1"),
+    *("//\u2028", "\\\\FOREIGN", "/\\FOREIGN", "///FOREIGN", "//\uff11\uff12\uff17.0.0.1"),
 ]
 SEGMENTS = [
     *("api", "API", "apix", "data", "customers", "", ".", "..", "..;", "%2e%2e", "%252e%252e"),
@@ -249,9 +248,7 @@ structured = st.builds(
     | st.sampled_from([["/api/"], ["/api/", "x" * 8000], ["/admin/"], ["/api/../admin/"]]),
     st.sampled_from(["", "?", "?cursor=needle", "?a=needle#b", "#x", "?\n", "?%0d%0aX:needle"]),
 )
-next_urls = (
-    structured | valid_texts | valid_texts.map("/api/data/customers/{}?cursor=needle".format)
-)
+next_urls = structured | texts | texts.map("/api/data/customers/{}?cursor=needle".format)
 
 
 @given(next_url=next_urls)

@@ -131,7 +131,7 @@ def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) ->
         (b'{"rows": ["SECRET\xff"]}', "application/json", "broken JSON"),
         (b"id;name\nSECRET", "text/csv", "no JSON (content type text/csv)"),
         (b"SECRET", "", "no JSON (content type not given)"),
-        (b"SECRET", "x" * 500, f"no JSON (content type {'x' * 60})"),
+        (b"SECRET", "x" * 500, "no JSON (content type not given)"),
         (b'"SECRET"', "application/json", 'JSON without a list named "rows"'),
         (b"null", "application/json", 'JSON without a list named "rows"'),
         (b'{"error": "SECRET"}', "application/json", 'JSON without a list named "rows"'),
