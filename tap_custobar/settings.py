@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC
 from difflib import get_close_matches
+from fnmatch import filter as filter_names
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -117,8 +118,13 @@ def describe(error: ValidationError) -> str:
             return f"{name}: is not what its description asks for"
 
 
-def cross_check(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a JSON schema cannot say; the settings' own types are right by now."""
+def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:
+    """Yield what a JSON schema cannot say; the settings' own types are right by now.
+
+    Args:
+        config: All settings.
+        streams: The names of the streams there are.
+    """
     if not _HEADER_SAFE.fullmatch(config["api_token"]):
         yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
     if not _HEADER_TEXT.fullmatch(config.get("user_agent") or "-"):
@@ -129,6 +135,7 @@ def cross_check(config: Mapping[str, Any]) -> Iterator[str]:
         yield "timezone: must be an IANA name that this machine knows, like Europe/Helsinki"
     yield from _check_address(config)
     yield from _check_filters(config.get("stream_options") or {})
+    yield from _check_stream_maps(config.get("stream_maps") or {}, streams)
 
 
 def _check_address(config: Mapping[str, Any]) -> Iterator[str]:
@@ -149,6 +156,14 @@ def _check_filters(stream_options: Mapping[str, Any]) -> Iterator[str]:
                     f"stream_options.{stream}.filters.{name}: is a parameter of the API, "
                     "not a field to filter by"
                 )
+
+
+def _check_stream_maps(stream_maps: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:
+    """Refuse a map that no stream takes: one that should hide personal data must not miss it."""
+    for name, definition in stream_maps.items():
+        source = definition.get("__source__", name) if isinstance(definition, dict) else name
+        if not name.startswith("__") and not filter_names(streams, source):
+            yield f"stream_maps.{name}: there is no such stream; there are {', '.join(streams)}"
 
 
 def unknown(config: Iterable[str], known: Collection[str]) -> Iterator[str]:

@@ -134,13 +134,14 @@ class CustobarBaseTap(Tap):
         redact_logs(Redactor([str(config.get("api_token") or "")]))
         self.append_builtin_config(self.config_jsonschema)
         known = self.config_jsonschema["properties"]
+        streams = known["stream_options"]["properties"]
         for warning in settings.unknown(config, known):
             self.logger.warning(warning)
         errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(config))
         if not validate:
             return []
         problems = list(dict.fromkeys(map(settings.describe, errors)))
-        problems = problems or list(settings.cross_check(config))
+        problems = problems or list(settings.cross_check(config, streams))
         if problems:
             msg = "The config is not valid"
             raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)

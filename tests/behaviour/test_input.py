@@ -60,6 +60,14 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
             "stream_options.customers.filters.tags: must be a text or a number or true or false",
         ),
         (
+            {**GOOD, "stream_maps": {"custmers": {"email": "md5(email)"}}},
+            "stream_maps.custmers: there is no such stream; there are customers, products",
+        ),
+        (
+            {**GOOD, "stream_maps": {"masked": {"__source__": "custmers"}}},
+            "stream_maps.masked: there is no such stream",
+        ),
+        (
             {**GOOD, "stream_options": {"customers": {"order": ["a,b"]}}},
             "stream_options.customers.order.0: must look like",
         ),
