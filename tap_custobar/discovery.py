@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from singer_sdk import SchemaDirectory
 from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, SchemaNotValidError
 
+from tap_custobar import settings
 from tap_custobar.connection import Connection
 from tap_custobar.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
 from tap_custobar.errors import (
@@ -79,8 +80,7 @@ class DiscoveringTap(CustobarBaseTap):
         )
 
     def _declared(self, stream: str) -> dict[str, str]:
-        options = (self.config.get("stream_options") or {}).get(stream) or {}
-        return options.get("custom_fields") or {}
+        return settings.options_of(self.config, stream).get("custom_fields") or {}
 
     def _refuse_contradictions(self) -> None:
         problems = [

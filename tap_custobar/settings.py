@@ -71,12 +71,16 @@ def zone(name: str) -> tzinfo:
         raise ValueError(name) from None
 
 
+def options_of(config: Mapping[str, Any], stream: str) -> Mapping[str, Any]:
+    """Return what `stream_options` says for one stream, if anything."""
+    return (config.get("stream_options") or {}).get(stream) or {}
+
+
 def filters(config: Mapping[str, Any], stream: str) -> dict[str, str]:
     """Return a stream's filters as the API writes values: booleans in lower case."""
-    options = (config.get("stream_options") or {}).get(stream) or {}
     return {
         name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in (options.get("filters") or {}).items()
+        for name, value in (options_of(config, stream).get("filters") or {}).items()
     }
 
 

@@ -32,7 +32,7 @@ from tap_custobar.selection import fields_parameter
 from tap_custobar.urls import MAX_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
@@ -184,7 +184,8 @@ class CustobarStream(CustobarBaseStream):
             page_size = min(page_size, self.ABORT_AT_RECORD_COUNT + 1)
         properties = {**self.effective_schema["properties"], **self.schema["properties"]}
         fields = fields_parameter(properties, self._selected)
-        order = ",".join(self._options.get("order") or [])
+        options = settings.options_of(self.config, self.name)
+        order = ",".join(options.get("order") or [])
         query = {
             "limit": str(page_size),
             # Too long to be sent, it is left out: the rest is dropped when it has come.
@@ -207,10 +208,6 @@ class CustobarStream(CustobarBaseStream):
         """The properties that leave; the catalog always selects the keys."""
         properties = self.effective_schema["properties"]
         return frozenset(name for name in properties if self.mask["properties", name])
-
-    @property
-    def _options(self) -> Mapping[str, Any]:
-        return (self.config.get("stream_options") or {}).get(self.name) or {}
 
     @cached_property
     def _filters(self) -> dict[str, str]:

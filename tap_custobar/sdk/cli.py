@@ -23,11 +23,7 @@ _UNEXPECTED = "TAP_CUSTOBAR_LOGLEVEL=DEBUG shows more; please report it"
 
 
 class OneLineCommand(click.Command):
-    """A command that ends every failure with one line and exit code 1.
-
-    The SDK's own command prints a traceback for a failed sync, and lets failures in option
-    callbacks (--test, --discover, --config) pass by all of its handlers.
-    """
+    """A command that ends every failure with one line and exit code 1."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's signature
         """Run the command; see `click.Command.main`."""
