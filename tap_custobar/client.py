@@ -18,6 +18,7 @@ from requests.auth import AuthBase
 from tap_custobar import errors, urls
 from tap_custobar.redaction import Redactor
 from tap_custobar.retrying import Retries, parse_retry_after
+from tap_custobar.waiting import get_within, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -96,7 +97,7 @@ class CustobarClient:
         request_timeout: float,
         max_retries: int,
         private: Collection[str] = (),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the settings of the same names; times in seconds.
@@ -148,7 +149,7 @@ class CustobarClient:
         flight = _Flight(self._session)
         Thread(target=self._send, args=(flight, url), daemon=True).start()
         try:
-            result = flight.outcome.get(timeout=seconds)
+            result = get_within(flight.outcome, seconds)
         except Empty:
             flight.cut()
             # Nothing else may use the connection of what is still under way.

@@ -461,6 +461,40 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     assert mark(run) == PAGE_2
 
 
+# A signal that does not wake the main thread, as one that comes just before its wait begins: once
+# the file is there, another thread takes it.
+IN_ANOTHER_THREAD = """
+import pathlib, signal, threading, time
+def take_signal():
+    while not pathlib.Path({file!r}).exists():
+        time.sleep(0.01)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+threading.Thread(target=take_signal, daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize(
+    "act",
+    [holds_after(), says(answer(b"", "Retry-After: 600", status="503 Unavailable"))],
+    ids=["request", "retry"],
+)
+def test_a_signal_that_does_not_wake_the_wait_is_not_lost(
+    faulty: FaultyServer, start: Start, tmp_path: Path, act: Act
+) -> None:
+    faulty.script = [PAGE_1, act]
+    now = tmp_path / "now"
+    tap = start(
+        before=IN_ANOTHER_THREAD.format(file=str(now)), request_timeout=3600, max_retries=1
+    )
+    assert faulty.asked_twice.wait(60)
+    now.touch()
+
+    run = tap.end()
+
+    assert run.exit_code == 143
+    assert mark(run) == PAGE_2
+
+
 # 300 MB of spaces in 300 KB, in pieces, which is quicker to make.
 BOMB = gzip.compress(b" " * (10 << 20)) * 30
 
