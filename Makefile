@@ -46,17 +46,18 @@ format: .venv/ready ## let ruff mend what it can
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
-COMPILE = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
-lock: .venv/ready ## renew the pinned versions in requirements/
+lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml \
 		--constraint requirements/dev.txt -o requirements/demo.txt
 	$(foreach target,$(TARGETS),$(COMPILE) requirements/target-$(target).in \
 		-o requirements/target-$(target).txt &&) true
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
 cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
 	.venv/bin/python -m scripts.record_cassettes
@@ -64,30 +65,35 @@ cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
 clean: ## remove everything that the other targets made
 	rm -rf .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist output
 
-# In hash mode pip takes no local project, so that one is installed after what it needs.
-PROJECT = --no-deps --no-build-isolation --editable .
+# uv makes every environment: what two of them share is unpacked once.
+UV = .venv-uv/bin/uv
+ENVIRONMENT = @$(UV) venv --quiet --clear --python $(PYTHON) $(@D) && \
+	$(UV) pip install --quiet --python $(@D) --require-hashes -r $<
+# In hash mode no local project is taken, so that one is installed after what it needs.
+PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 
-.venv/ready: requirements/dev.txt pyproject.toml
+.venv-uv/ready: requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." \
 		if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --require-hashes -r requirements/dev.txt
-	.venv/bin/pip install --quiet $(PROJECT)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --require-hashes -r $<
 	@touch $@
 
-.venv-demo/ready: requirements/demo.txt pyproject.toml
-	$(PYTHON) -m venv .venv-demo
-	.venv-demo/bin/pip install --quiet --require-hashes -r requirements/demo.txt
-	.venv-demo/bin/pip install --quiet $(PROJECT)
+.venv/ready: requirements/dev.txt pyproject.toml .venv-uv/ready
+	$(ENVIRONMENT)
+	$(PROJECT)
 	@touch $@
 
-.venv-audit/ready: requirements/audit.txt
-	$(PYTHON) -m venv .venv-audit
-	.venv-audit/bin/pip install --quiet --require-hashes -r requirements/audit.txt
+.venv-demo/ready: requirements/demo.txt pyproject.toml .venv-uv/ready
+	$(ENVIRONMENT)
+	$(PROJECT)
+	@touch $@
+
+.venv-audit/ready: requirements/audit.txt .venv-uv/ready
+	$(ENVIRONMENT)
 	@touch $@
 
 # A target has an environment of its own, as under Meltano: one may pin what another cannot take.
-.venv-target-%/ready: requirements/target-%.txt
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --require-hashes -r $<
+.venv-target-%/ready: requirements/target-%.txt .venv-uv/ready
+	$(ENVIRONMENT)
 	@touch $@

@@ -483,9 +483,7 @@ def test_a_signal_that_does_not_wake_the_wait_is_not_lost(
 ) -> None:
     faulty.script = [PAGE_1, act]
     now = tmp_path / "now"
-    tap = start(
-        before=IN_ANOTHER_THREAD.format(file=str(now)), request_timeout=3600, max_retries=1
-    )
+    tap = start(before=IN_ANOTHER_THREAD.format(file=str(now)), request_timeout=3600, max_retries=1)
     assert faulty.asked_twice.wait(60)
     now.touch()
 

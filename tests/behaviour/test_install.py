@@ -31,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the wheel with the pinned versions of its own dependencies, and give its folder."""
     folder = tmp_path_factory.mktemp("environment")
-    uv = [sys.executable, "-m", "uv", "--quiet"]
+    uv = [str(ROOT / ".venv-uv/bin/uv"), "--quiet"]
     subprocess.run([*uv, "venv", "--python", sys.executable, str(folder / "venv")], check=True)
     install = [*uv, "pip", "install", "--python", str(folder / "venv/bin/python")]
     pins = folder / "pins.txt"
