@@ -25,14 +25,14 @@ from tap_custobar.errors import (
     NotFoundError,
     RefusedError,
 )
-from tap_custobar.pages import parse_csv_header, parse_json
+from tap_custobar.pages import JsonPages, parse_csv_header
 from tap_custobar.sdk.tap import CustobarBaseTap
 from tap_custobar.stream import schema_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tap_custobar.client import Page
+    from tap_custobar.answers import Page
     from tap_custobar.stream import CustobarStream
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ class DiscoveringTap(CustobarBaseTap):
             own = [n for n in self.streams[stream.name].schema["properties"] if n not in documented]
             if declared.keys() >= set(own):
                 continue
-            parse = partial(parse_json, envelope=stream.name)
+            parse = JsonPages(stream.name, stream.paginator).parse
             sample = self._ask(stream, {"limit": str(SAMPLE_SIZE)}, parse)
             rows = [row for row in (sample.rows if sample else []) if isinstance(row, dict)]
             guessed = {name: guess_type(row.get(name) for row in rows) for name in own}

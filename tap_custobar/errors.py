@@ -234,3 +234,15 @@ class CertificateError(TransientError):
             f"No trusted TLS connection to {host} (certificate or protocol): check the setting "
             "company or api_url, any proxy on the way, and REQUESTS_CA_BUNDLE if it is your own."
         )
+
+
+#: Failures that another page would meet too: going on elsewhere would not help.
+NOT_OF_ONE_PAGE = (
+    CertificateError,
+    ConnectionFailedError,
+    ForbiddenError,
+    RateLimitedError,
+    TimedOutError,
+    UnauthorizedError,
+    UnknownHostError,
+)

@@ -12,6 +12,31 @@ _DATE_TIME = re.compile(
 )
 _MIDNIGHT = re.compile(r"[Tt ]00:00(:00([.,]0+)?)?( ?([Zz]|[+-]00(:?00)?))?")
 
+# Real days only. Texts are checked by the page, for that costs a third of one by one.
+_REAL_DATE = (
+    r"(?:(?!0000)[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
+)
+_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+_DATES = re.compile(rf"(?:{_REAL_DATE}\n)*")
+_INSTANTS = re.compile(rf"(?:{_REAL_DATE}{_TIME}Z\n)*")
+
+
+def all_dates(texts: list[str]) -> bool:
+    """Tell whether all texts are what `to_date` would make of them."""
+    return _all(_DATES, texts)
+
+
+def all_instants(texts: list[str]) -> bool:
+    """Tell whether all texts are what `to_utc` would make of them."""
+    return _all(_INSTANTS, texts)
+
+
+def _all(pattern: re.Pattern[str], texts: list[str]) -> bool:
+    lines = "\n".join([*texts, ""])
+    return pattern.fullmatch(lines) is not None and lines.count("\n") == len(texts)
+
 
 def to_date(text: str) -> str | None:
     """Return `YYYY-MM-DD` for a real date, or for a midnight that stands for one; else None."""

@@ -8,30 +8,23 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from tap_custobar.compiled import MisfitError
 from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.values import parse_float
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from collections.abc import Set as AbstractSet
 
-    from tap_custobar.client import Page
+    from tap_custobar.answers import Page
+    from tap_custobar.compiled import CompiledRows, Row
+    from tap_custobar.pagination import Paginator
 
-NEXT_URL_HEADER = "X-Custobar-Next-Url"
-
-
-def _parse_float(text: str) -> Decimal | str:
-    """Keep what a float would round: 19.90 leaves as 19.90; keep as text what no number holds."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text
-
-
-_decoder = msgspec.json.Decoder(float_hook=_parse_float)
+_decoder = msgspec.json.Decoder(float_hook=parse_float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +32,77 @@ class ParsedPage:
     """One page of a stream.
 
     Attributes:
-        rows: The elements of the envelope's list as they came; objects, if all is well.
-        next_url: The next page's URL as the API wrote it, or None on the last page.
+        rows: The elements of the envelope's list: records that fit, or as they came.
+        fits: Whether they are records that fit, as `compiled` makes them.
+        following: The next page as the API named it, or None on the last one.
         count: How many records the API says there are on all pages, where it says so.
+        names: The properties that came, where they were looked for.
     """
 
     rows: list[Any]
-    next_url: str | None
-    count: int | None
+    following: str | None
+    count: int | None = None
+    names: AbstractSet[str] = frozenset()
+    fits: bool = False
 
 
-def parse_json(page: Page, *, envelope: str) -> ParsedPage:
-    """Read a page of JSON, once (section "JSON" of the specification).
+class JsonPages:
+    """Reads the pages of one stream, each once (section "JSON" of the specification).
 
-    Args:
-        page: The page as it came.
-        envelope: The name under which the list of records stands, e.g. `customers`.
-
-    Raises:
-        UnexpectedAnswerError: the body is not `{<envelope>: [...], ...}`.
+    The first one is looked through for properties that are not in the schema: nothing tells of
+    them on the fast path.
     """
-    content = _decode(page.body, page.headers.get("Content-Type", ""))
-    if not isinstance(content, dict) or not isinstance(content.get(envelope), list):
-        msg = f'JSON without a list named "{envelope}"'
-        raise UnexpectedAnswerError(msg)
-    next_url = content.get("next_url")
-    if not isinstance(next_url, str | None):
-        msg = "JSON whose next_url is no text"
-        raise UnexpectedAnswerError(msg)
-    next_url = next_url or page.headers.get(NEXT_URL_HEADER) or None
-    return ParsedPage(content[envelope], next_url, _count(content.get("count")))
+
+    def __init__(
+        self, envelope: str, paginator: type[Paginator], compiled: CompiledRows | None = None
+    ) -> None:
+        """Take what all pages share.
+
+        Args:
+            envelope: The name under which the list of records stands, e.g. `customers`.
+            paginator: Tells where a page names the next one.
+            compiled: The fast path, where it may be taken.
+        """
+        self._envelope = envelope
+        self._paginator = paginator
+        self._compiled = compiled
+        self._looked = False
+
+    def parse(self, page: Page) -> ParsedPage:
+        """Read a page.
+
+        Raises:
+            UnexpectedAnswerError: the body is not `{<envelope>: [...], ...}`.
+        """
+        if self._compiled and self._looked:
+            with suppress(MisfitError):
+                return self._fitting(page, self._compiled.decode(page.body))
+        content, is_tidy = _decode(page.body, page.headers.get("Content-Type", ""))
+        rows = content.get(self._envelope) if isinstance(content, dict) else None
+        if not isinstance(rows, list):
+            msg = f'JSON without a list named "{self._envelope}"'
+            raise UnexpectedAnswerError(msg)
+        if not isinstance(named := content.get(self._paginator.next_key), str | None):
+            msg = f"JSON whose {self._paginator.next_key} is no text"
+            raise UnexpectedAnswerError(msg)
+        names = frozenset[str]().union(*(row for row in rows if isinstance(row, dict)))
+        if self._compiled and not self._looked:
+            self._looked = True
+            with suppress(MisfitError):
+                if is_tidy:
+                    return self._fitting(page, self._compiled.convert(content), names)
+        count = _count(content.get("count"))
+        return ParsedPage(rows, self._following(page, named), count, names)
+
+    def _fitting(
+        self, page: Page, parsed: Row, names: AbstractSet[str] = frozenset()
+    ) -> ParsedPage:
+        following = self._following(page, parsed.following)
+        return ParsedPage(parsed.rows, following, _count(parsed.count), names, fits=True)
+
+    def _following(self, page: Page, named: str | None) -> str | None:
+        """Return the next page's name: of the body, else of the header."""
+        return named or page.headers.get(self._paginator.next_header) or None
 
 
 def parse_csv_header(page: Page, *, known: Collection[str]) -> list[str]:
@@ -97,16 +131,16 @@ def _count(value: object) -> int | None:
     return int(text.partition(".")[0]) if re.fullmatch(r"[0-9]{1,18}(\.0+)?", text) else None
 
 
-def _decode(body: bytes | bytearray, content_type: str) -> Any:  # noqa: ANN401 - any JSON value
+def _decode(body: bytes | bytearray, content_type: str) -> tuple[Any, bool]:
+    """Return the JSON value, and whether its texts are sure to be valid Unicode."""
     try:
-        return _decoder.decode(body)
+        return _decoder.decode(body), True
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     # What msgspec refuses although it can be read: a byte order mark, half a surrogate pair.
     try:
-        return json.loads(
-            body.decode("utf-8-sig"), parse_float=_parse_float, parse_constant=_refuse_constant
-        )
+        text = body.decode("utf-8-sig")
+        return json.loads(text, parse_float=parse_float, parse_constant=_refuse_constant), False
     except (ValueError, RecursionError):
         raise UnexpectedAnswerError(_describe(body, content_type)) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_custobar.redaction import one_line
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
+    from tap_custobar.client import Traffic
     from tap_custobar.records import Losses
 
 #: Unknown properties that are named.
@@ -26,14 +27,17 @@ class Progress:
     """Counts what one stream's run does."""
 
     logger: Logger
+    traffic: Traffic
     clock: Callable[[], float] = time.monotonic
     records: int = 0
     pages: int = 0
+    _before: Traffic = field(init=False)
     _started: float = field(init=False)
     _said: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Start the clock."""
+        self._before = replace(self.traffic)
         self._started = self._said = self.clock()
 
     def count_page(self, records: int) -> None:
@@ -44,7 +48,7 @@ class Progress:
             self._said = self.clock()
             self.logger.info("%s so far", self._figures())
 
-    def summarize(self, retries: int, losses: Losses) -> None:
+    def summarize(self, losses: Losses) -> None:
         """Log what was lost, a line a field, then the summary of the stream."""
         for name, loss in losses.nulled.items():
             self.logger.warning(
@@ -64,9 +68,11 @@ class Progress:
                 ", ".join(map(one_line, sorted(losses.unknown)[:MAX_NAMES])),
             )
         self.logger.info(
-            "%s, %d retries, %d values nulled, %d records skipped",
+            "%s, %d requests, %.1f MB received, %d retries, %d values nulled, %d records skipped",
             self._figures(),
-            retries,
+            self.traffic.requests - self._before.requests,
+            (self.traffic.received - self._before.received) / 1e6,
+            self.traffic.retries - self._before.retries,
             sum(loss.count for loss in losses.nulled.values()),
             sum(loss.count for loss in losses.skipped.values()),
         )

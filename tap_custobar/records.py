@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from tap_custobar.values import Rules, Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from datetime import tzinfo
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from tap_custobar.shapes import Shape
 
 
 #: Unknown properties that are remembered.
@@ -46,52 +48,36 @@ class Losses:
 class Conformer:
     """Makes the rows of one stream fit its schema, and keeps count of what is lost."""
 
-    def __init__(
-        self,
-        schema: Mapping[str, Any],
-        *,
-        selected: Collection[str],
-        keys: Sequence[str],
-        zone: tzinfo,
-    ) -> None:
-        """Prepare the conversions.
-
-        Args:
-            schema: The stream's JSON schema; its order is the order that keys leave in.
-            selected: The properties that leave; others are dropped silently.
-            keys: The properties without which a row is no record.
-            zone: What date-times without a zone are told in.
-        """
+    def __init__(self, shape: Shape) -> None:
+        """Prepare the conversions to this shape."""
         self.losses = Losses()
-        self._pages = 0
+        self._known = frozenset(shape.properties)
         self._partly_lost = False
-        self._keys = keys
-        self._known = frozenset(schema["properties"])
-        rules = Rules(zone, self._lose_part)
-        self._fields = [
-            (name, rules.compile(definition))
-            for name, definition in schema["properties"].items()
-            if name in selected
-        ]
+        self._keys = shape.keys
+        rules = Rules(shape.zone, self._lose_part)
+        self._fields = [(name, rules.compile(field)) for name, field in shape.fields.items()]
 
-    def conform_page(self, rows: Sequence[object]) -> list[dict[str, Any]]:
-        """Return the records that the next page's rows give, in their order."""
-        self._pages += 1
+    def notice(self, names: AbstractSet[str]) -> None:
+        """Remember those of the properties that came which the schema does not have."""
+        if len(self.losses.unknown) < MAX_UNKNOWN:
+            self.losses.unknown |= names - self._known
+
+    def conform_page(self, rows: Iterable[object], page: int) -> list[dict[str, Any]]:
+        """Return the records that a page's rows give, in their order; `page` is its number."""
         records = []
         for number, row in enumerate(rows, 1):
+            place = page, number
             if not isinstance(row, dict):
-                self._count(self.losses.skipped, "no object", number)
+                self._count(self.losses.skipped, "no object", place)
                 continue
-            record = self._conform(row, number)
+            record = self._conform(row, place)
             if any(record.get(key) in (None, "") for key in self._keys):
-                self._count(self.losses.skipped, f"no {', '.join(self._keys)}", number)
+                self._count(self.losses.skipped, f"no {', '.join(self._keys)}", place)
                 continue
             records.append(record)
         return records
 
-    def _conform(self, row: Mapping[str, Any], number: int) -> dict[str, Any]:
-        if not row.keys() <= self._known and len(self.losses.unknown) < MAX_UNKNOWN:
-            self.losses.unknown |= row.keys() - self._known
+    def _conform(self, row: Mapping[str, Any], place: tuple[int, int]) -> dict[str, Any]:
         record = {}
         for name, fit in self._fields:
             if name not in row:
@@ -105,11 +91,11 @@ class Conformer:
                     record[name] = None
             if self._partly_lost:
                 self._partly_lost = False
-                self._count(self.losses.nulled, name, number)
+                self._count(self.losses.nulled, name, place)
         return record
 
     def _lose_part(self) -> None:
         self._partly_lost = True
 
-    def _count(self, losses: dict[str, Loss], name: str, row: int) -> None:
-        losses.setdefault(name, Loss(0, self._pages, row)).count += 1
+    def _count(self, losses: dict[str, Loss], name: str, place: tuple[int, int]) -> None:
+        losses.setdefault(name, Loss(0, *place)).count += 1

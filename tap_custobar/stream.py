@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from datetime import UTC, datetime
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,47 +11,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_custobar import settings
-from tap_custobar.errors import (
-    CertificateError,
-    ConnectionFailedError,
-    CustobarError,
-    ForbiddenError,
-    PaginationLoopError,
-    RateLimitedError,
-    TimedOutError,
-    UnauthorizedError,
-    UnknownHostError,
-    UrlError,
-)
-from tap_custobar.pages import parse_json
+from tap_custobar.compiled import CompiledRows
+from tap_custobar.pages import JsonPages
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.progress import Progress
+from tap_custobar.query import first_query
+from tap_custobar.reading import PageReader
 from tap_custobar.records import Conformer
 from tap_custobar.resuming import Resumption, fingerprint
 from tap_custobar.sdk.stream import CustobarBaseStream
 from tap_custobar.selection import fields_parameter
-from tap_custobar.urls import MAX_LENGTH
+from tap_custobar.shapes import Shape
+from tap_custobar.values import encode_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Sequence
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
 
     from tap_custobar.connection import Connection
-    from tap_custobar.pages import ParsedPage
+    from tap_custobar.pagination import Paginator
 
-
-#: Failures that another page would meet too: the mark stays, for the next run.
-_NOT_THE_MARKS_FAULT = (
-    CertificateError,
-    ConnectionFailedError,
-    ForbiddenError,
-    RateLimitedError,
-    TimedOutError,
-    UnauthorizedError,
-    UnknownHostError,
-)
+#: Records that are encoded and written at once: their memory is used again for the next ones.
+BLOCK = 256
 
 #: How the names of settings begin that change the records, though not what is asked for.
 _SHAPING = ("timezone", "stream_map", "faker", "flattening")
@@ -63,12 +47,15 @@ def schema_directory() -> Any:  # noqa: ANN401 - importlib.resources' own type m
 
 
 class CustobarStream(CustobarBaseStream):
-    """A list of the data API, read page by page: URL -> client -> page -> records."""
+    """A list of the API, read page by page: URL -> client -> page -> rows -> lines."""
 
     replication_key = None
 
     #: Below the base URL, with its closing slash, as the scopes of API keys name it.
     path: ClassVar[str]
+
+    #: How a page names the next one.
+    paginator: ClassVar[type[Paginator]] = NextUrlPaginator
 
     #: Records that the API gives at once at the most (specification, parameter `limit`).
     max_page_size: ClassVar[int] = 10_000
@@ -89,52 +76,57 @@ class CustobarStream(CustobarBaseStream):
         self.connection = connection
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
-        """Yield every record of the stream, as it fits the schema."""
+        """Write every record of the stream, or yield it where the SDK has to see it."""
         first_url = self._first_url()
         resumption = self._resumption(first_url)
-        conformer = self._conformer()
-        progress = Progress(self.logger)
-        retries_before = self.connection.client.retries
+        shape = self._shape()
+        conformer = Conformer(shape)
+        writes_rows = self.writes_rows
+        next_key = self.paginator.next_key
+        compiled = (
+            CompiledRows(shape, envelope=self.name, next_key=next_key) if writes_rows else None
+        )
+        progress = Progress(self.logger, self.connection.client.traffic)
+        reader = PageReader(
+            self.connection,
+            resumption,
+            first_url,
+            paginator=self.paginator,
+            parse=JsonPages(self.name, self.paginator, compiled).parse,
+            looks_ahead=self.ABORT_AT_RECORD_COUNT is None,
+            logger=self.logger,
+        )
         try:
-            for page in self._pages(first_url, resumption):
-                records = conformer.conform_page(page.rows)
-                skipped = len(page.rows) - len(records)
-                yield from records
+            while page := reader.read():
+                self.use_version(resumption.began)
+                conformer.notice(page.names)
+                records: Sequence[Any] = page.rows
+                if not page.fits:
+                    records = conformer.conform_page(page.rows, progress.pages + 1)
+                if writes_rows:
+                    self._write(records)
+                else:
+                    yield from records
                 progress.count_page(len(records))
-                resumption.add_page(records=len(records), skipped=skipped, count=page.count)
+                resumption.add_page(
+                    records=len(records), skipped=len(page.rows) - len(records), count=page.count
+                )
+                reader.advance(page)
+                self.write_state_when_due(resumption.records)
             if resumption.missing:
                 self.logger.warning("Custobar told of %d more records", resumption.missing)
             if resumption.is_whole and not self._is_partial:
                 self.activate_version()
         finally:
-            progress.summarize(self.connection.client.retries - retries_before, conformer.losses)
+            reader.close()
+            progress.summarize(conformer.losses)
 
-    def _pages(self, first_url: str, resumption: Resumption) -> Iterator[ParsedPage]:
-        """Yield page after page, moving the mark when the one before has been written."""
-        client, api = self.connection.client, self.connection.api
-        parse = partial(parse_json, envelope=self.name)
-        paginator = NextUrlPaginator(self._start_url(first_url, resumption), api.follow)
-        while url := paginator.current_url:
-            try:
-                page = client.get(url, parse, first_page=paginator.page_count == 0)
-            except _NOT_THE_MARKS_FAULT:
-                raise
-            except CustobarError as error:
-                if resumption.next is None or paginator.page_count:
-                    raise
-                self._start_over(resumption, str(error))
-                paginator = NextUrlPaginator(first_url, api.follow)
-                continue
-            yield page
-            try:
-                paginator.advance(page.next_url)
-            except PaginationLoopError:
-                resumption.forget()  # whoever goes on there meets it again
-                raise
-            following = paginator.current_url or ""
-            # An address that shows the token must not get into a state.
-            resumption.move(following if self.connection.redact(following) == following else "")
-            self.write_state_when_due(resumption.records)
+    def _write(self, records: Sequence[Any]) -> None:
+        """Write records that fit, all of them with the time that their page came at."""
+        now = datetime.now(UTC)
+        for start in range(0, len(records), BLOCK):
+            block = records[start : start + BLOCK]
+            self.write_rows(encode_rows(block), len(block), now)
 
     def _resumption(self, first_url: str) -> Resumption:
         shaping = [name for name in self.config if name.startswith(_SHAPING)]
@@ -148,26 +140,13 @@ class CustobarStream(CustobarBaseStream):
         now = self.tap.initialized_at // 1000
         return Resumption(self.stream_state, asked=asked, now=now, kept=not self._is_partial)
 
-    def _start_url(self, first_url: str, resumption: Resumption) -> str:
-        if resumption.unfit:
-            self._start_over(resumption, resumption.unfit)
-        if resumption.next is None:
-            return first_url
-        try:
-            url = self.connection.api.follow(resumption.next, current=first_url)
-        except UrlError as error:
-            self._start_over(resumption, str(error))
-            return first_url
-        self.logger.info(
-            "Going on where the last sync was interrupted, after %d records", resumption.records
+    def _shape(self) -> Shape:
+        return Shape(
+            self.effective_schema["properties"],
+            selected=self._selected,
+            keys=self.primary_keys,
+            zone=settings.zone(self.config["timezone"]),
         )
-        self.use_version(resumption.began)
-        return url
-
-    def _start_over(self, resumption: Resumption, reason: str) -> None:
-        self.logger.warning("Starting over, not where the last sync was interrupted: %s", reason)
-        resumption.forget()
-        self.use_version(resumption.began)
 
     @property
     def _is_partial(self) -> bool:
@@ -178,30 +157,17 @@ class CustobarStream(CustobarBaseStream):
         return bool(self._filters) or self.get_batch_config(self.config) is not None
 
     def _first_url(self) -> str:
-        """Build the only query of our own; every later one comes from `next_url`."""
         page_size = self.config.get("page_size") or self.max_page_size
         if self.ABORT_AT_RECORD_COUNT is not None:  # --test, which stops at the record after these
             page_size = min(page_size, self.ABORT_AT_RECORD_COUNT + 1)
         properties = {**self.effective_schema["properties"], **self.schema["properties"]}
-        fields = fields_parameter(properties, self._selected)
-        options = settings.options_of(self.config, self.name)
-        order = ",".join(options.get("order") or [])
-        query = {
-            "limit": str(page_size),
-            # Too long to be sent, it is left out: the rest is dropped when it has come.
-            **({"fields": fields} if fields and len(fields) < MAX_LENGTH // 2 else {}),
-            **self._filters,
-            **({"order": order} if order else {}),
-        }
-        return self.connection.api.endpoint(self.path, query)
-
-    def _conformer(self) -> Conformer:
-        return Conformer(
-            self.effective_schema,
-            selected=self._selected,
-            keys=self.primary_keys,
-            zone=settings.zone(self.config["timezone"]),
+        query = first_query(
+            page_size=page_size,
+            fields=fields_parameter(properties, self._selected),
+            filters=self._filters,
+            order=settings.options_of(self.config, self.name).get("order") or [],
         )
+        return self.connection.api.endpoint(self.path, query)
 
     @cached_property
     def _selected(self) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -25,6 +25,25 @@ MAX_DIGITS = 4000
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?")
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def parse_float(text: str) -> Decimal | str:
+    """Keep what a float would round: 19.90 leaves as 19.90; keep as text what no number holds."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def type_names(definition: Schema) -> list[str]:
+    """Return the JSON types that a schema allows, but for null; none where it allows any."""
+    declared = definition.get("type") or []
+    return [n for n in ([declared] if isinstance(declared, str) else declared) if n != "null"]
+
+
+def encode_rows(rows: Sequence[Json]) -> bytes:
+    """Return records as lines of JSON, each with its line break."""
+    return _encoder.encode_lines(rows)
 
 
 class Unfit(Exception):  # noqa: N818 - not an error: it decides that a value becomes null
@@ -89,15 +108,15 @@ class Rules:
     def compile(self, definition: Schema) -> Fit:
         """Return the conversion to what `definition` allows; without a type, to any value."""
         declared = definition.get("type") or []
-        types = [declared] if isinstance(declared, str) else declared
+        types = type_names(definition)
         names = [name for name in types if name in self._by_type]
-        nullable = not types or "null" in types
+        nullable = not declared or "null" in declared
         if types and not names:
             return Fit([_unfit], nullable)
         if len(names) == 1:
             return Fit([self._by_type[names[0]](definition)], nullable)
         # Trying is not losing: only the one that is chosen in the end may lose a part.
-        trying = Rules(self._zone, _refuse)
+        trying = Rules(self._zone, refuse)
         exact = [trying.compile({**definition, "type": name}) for name in names]
         return Fit([self._by_type[name](definition) for name in names], nullable, exact)
 
@@ -159,7 +178,8 @@ class Rules:
         return convert
 
 
-def _refuse() -> NoReturn:
+def refuse() -> NoReturn:
+    """Let no part be lost: the whole value is unfit."""
     raise Unfit
 
 

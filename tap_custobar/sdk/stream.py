@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
 
@@ -13,9 +14,12 @@ from tap_custobar.errors import CatalogError
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
+    from datetime import datetime
 
     from singer_sdk import Tap
+    from singer_sdk.helpers.types import Context
+    from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
 
@@ -26,6 +30,9 @@ class CustobarBaseStream(Stream):
 
     #: Properties that may be a replication key; none where a stream is read as a whole only.
     valid_replication_keys: Sequence[str] = ()
+
+    #: Whether `get_records` writes what it reads, by `write_rows`, instead of yielding it.
+    writes_rows = False
 
     def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
         """Make a stream of the tap with this JSON schema."""
@@ -44,6 +51,44 @@ class CustobarBaseStream(Stream):
         """Give the records another version than the run's own: that of the sync it goes on with."""
         if self._stream_version is not None:
             self._stream_version = version
+
+    def get_record_counter(self, **options: Any) -> Counter:
+        """Return the SDK's counter, after keeping it: it counts what `write_rows` writes too."""
+        self._record_counter = super().get_record_counter(**options)
+        return self._record_counter
+
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        """Read the records, noting whether they may be written as they are, by the page.
+
+        The SDK's own loop is for all that takes them one by one: stream maps, flattening, batch
+        files, --test, the selection of parts of a property, and writers that know nothing else.
+        """
+        self.writes_rows = (
+            write_messages
+            and [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
+            and not self.config.get("flattening_enabled")
+            and self.ABORT_AT_RECORD_COUNT is None
+            and not any(len(place) > 2 and not self.mask[place] for place in self.metadata)  # noqa: PLR2004 - ("properties", name)
+            and hasattr(self._tap.message_writer, "write_records")
+        )
+        try:
+            yield from super()._sync_records(context, write_messages=write_messages)
+        finally:
+            self.writes_rows = False
+
+    def write_rows(self, rows: bytes, count: int, time_extracted: datetime) -> None:
+        """Write so many records, as `encode_rows` makes them, and count them for the SDK."""
+        self._tap.message_writer.write_records(  # type: ignore[attr-defined] # see writes_rows
+            self.name,
+            rows,
+            count=count,
+            time_extracted=time_extracted,
+            version=self._stream_version,
+        )
+        self._record_counter.increment(count)
+        self.state_manager.is_flushed = False
 
     def write_state_when_due(self, records: int) -> None:
         """Write the state at the first page end at or past so many records since the last time.

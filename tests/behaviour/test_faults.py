@@ -512,7 +512,7 @@ def test_a_body_larger_than_allowed_is_not_read_to_its_end(
     faulty.script = [PAGE_1, act]
 
     run = start(
-        before="import tap_custobar.client as c; c.MAX_BODY = 1 << 20",
+        before="import tap_custobar.answers as a; a.MAX_BODY = 1 << 20",
         request_timeout=60,
         max_retries=1,
     ).end()

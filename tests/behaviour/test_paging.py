@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_custobar.pages import ParsedPage, parse_json
+from tap_custobar.pages import JsonPages, ParsedPage
 from tap_custobar.tap import TapCustobar
 from tests.conftest import Reply, Request, Run
 
@@ -113,11 +113,12 @@ def test_trap_4_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
 def test_trap_13_each_page_is_parsed_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes | bytearray] = []
 
-    def counting(received: Page, *, envelope: str) -> ParsedPage:
-        parsed.append(received.body)
-        return parse_json(received, envelope=envelope)
+    class CountingPages(JsonPages):
+        def parse(self, page: Page) -> ParsedPage:
+            parsed.append(page.body)
+            return super().parse(page)
 
-    monkeypatch.setattr("tap_custobar.stream.parse_json", counting)
+    monkeypatch.setattr("tap_custobar.stream.JsonPages", CountingPages)
     server.replies(page("1", next_url="?cursor=2"), page("2"))
     tap = TapCustobar(config=server.config)
 

@@ -132,7 +132,7 @@ def test_too_many_requests_wait_as_long_as_they_are_told(
     get(client, server)
 
     assert clock.slept == [seconds]
-    assert client.retries == 1
+    assert client.traffic.retries == 1
 
 
 def test_a_server_that_is_down_is_told_how_long_too(
@@ -174,7 +174,7 @@ def test_a_page_that_is_refused_is_asked_for_again(
         return "parsed"
 
     assert client.get(f"{server.url}/x/", third, first_page=False) == "parsed"
-    assert client.retries == 2
+    assert client.traffic.retries == 2
 
 
 def test_a_first_page_that_is_refused_is_asked_for_once_more(
@@ -198,7 +198,7 @@ def test_retries_are_counted_over_all_requests(server: Server, client_settings: 
     for _ in range(3):
         get(client, server)
 
-    assert client.retries == 3
+    assert client.traffic.retries == 3
     assert len(server.requests) == 6
 
 
@@ -206,14 +206,14 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
     server: Server, client_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = 3 << 20
-    monkeypatch.setattr("tap_custobar.client.MAX_BODY", limit)
+    monkeypatch.setattr("tap_custobar.answers.MAX_BODY", limit)
     server.replies(Reply(b"x" * limit), Reply(b"x" * (limit + 1)))
     client = CustobarClient(**client_settings)
 
     assert len(get(client, server)) == limit
     with pytest.raises(TooLargeError, match="larger than 3 MiB: lower page_size"):
         get(client, server)
-    assert client.retries == 0
+    assert client.traffic.retries == 0
 
 
 #: Drops, five milliseconds apart: far more than the client may wait for.
@@ -356,7 +356,7 @@ def test_a_body_too_large_tells_neither(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tap_custobar.client.MAX_BODY", 5)
+    monkeypatch.setattr("tap_custobar.answers.MAX_BODY", 5)
     server.replies(Reply(b"APISECRET"))
 
     told = tell(f"{server.url}/data/customers/{QUERY}", client_settings, caplog, TooLargeError)

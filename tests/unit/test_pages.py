@@ -13,7 +13,8 @@ from requests.structures import CaseInsensitiveDict
 
 from tap_custobar.client import Page
 from tap_custobar.errors import UnexpectedAnswerError
-from tap_custobar.pages import ParsedPage, parse_json
+from tap_custobar.pages import JsonPages, ParsedPage
+from tap_custobar.pagination import NextUrlPaginator
 from tests.unit.strategies import texts
 
 JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
@@ -23,7 +24,8 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 def parse(body: bytes | str, **headers: str) -> ParsedPage:
     data = body if isinstance(body, bytes) else body.encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return parse_json(Page(data, CaseInsensitiveDict({**JSON_TYPE, **named})), envelope="rows")
+    page = Page(data, CaseInsensitiveDict({**JSON_TYPE, **named}))
+    return JsonPages("rows", NextUrlPaginator).parse(page)
 
 
 def value(text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -97,7 +99,7 @@ def test_the_next_url_is_the_bodys_else_the_headers(
 ) -> None:
     headers = {} if header is None else {"x_custobar_next_url": header}
 
-    assert parse(f'{{"rows": []{body}}}', **headers).next_url == expected
+    assert parse(f'{{"rows": []{body}}}', **headers).following == expected
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_what_came_instead_is_said_without_its_content(
 
 def test_a_missing_content_type_is_told() -> None:
     with pytest.raises(UnexpectedAnswerError, match="content type not given"):
-        parse_json(Page(b"x", {}), envelope="rows")
+        JsonPages("rows", NextUrlPaginator).parse(Page(b"x", {}))
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
@@ -230,11 +232,9 @@ def test_any_bytes_are_a_page_or_an_unexpected_answer(body: bytes) -> None:
 def test_a_number_that_nothing_holds_is_kept_as_text(number: str) -> None:
     for mark in (b"", BOM_UTF8):  # a byte order mark takes the other parser
         body = mark + b'{"customers": [{"a": ' + number.encode() + b"}]}"
-        parsed = parse_json(Page(body, {}), envelope="customers")
+        parsed = JsonPages("customers", NextUrlPaginator).parse(Page(body, {}))
         assert parsed.rows == [{"a": number}]
 
 
 def test_a_count_that_is_no_number_is_none() -> None:
-    parsed = parse_json(Page(b'{"customers": [], "count": true}', {}), envelope="customers")
-
-    assert parsed.count is None
+    assert parse('{"rows": [], "count": true}').count is None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_custobar.client import Traffic
 from tap_custobar.progress import Progress
 from tap_custobar.records import Loss, Losses
 from tests.unit.conftest import Clock
@@ -38,7 +39,7 @@ def lines() -> Iterator[Lines]:
 
 
 def test_a_line_comes_every_ten_seconds_at_most(clock: Clock, lines: Lines) -> None:
-    progress = Progress(logger, clock)
+    progress = Progress(logger, Traffic(), clock)
     for seconds in (4, 5.9, 0.1, 0, 9.9, 0.1, 35, 1):
         clock.work(seconds)
         progress.count_page(100)
@@ -57,7 +58,7 @@ def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
-        progress = Progress(logger, clock)
+        progress = Progress(logger, Traffic(), clock)
         for count, seconds in enumerate(steps, 1):
             clock.work(seconds)
             before = len(handler.texts)
@@ -73,7 +74,9 @@ def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
 
 
 def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
-    progress = Progress(logger, clock)
+    traffic = Traffic(requests=1, received=1_000_000, retries=1)
+    progress = Progress(logger, traffic, clock)
+    traffic.requests, traffic.received, traffic.retries = 4, 3_500_000, 9
     progress.count_page(0)
     clock.work(2.5)
     progress.count_page(25)
@@ -83,7 +86,7 @@ def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
         unknown={"shoe_size", "age"},
     )
 
-    progress.summarize(8, losses)
+    progress.summarize(losses)
 
     price, tags, no_object, no_key, unknown, total = lines.texts
     assert "price: 3 values" in price
@@ -96,14 +99,17 @@ def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
     assert "age, shoe_size" in unknown
     assert "--refresh-catalog" in unknown
     assert total == (
-        "25 records, 2 pages, 2.5 s, 10 records/s, 8 retries, 7 values nulled, 11 records skipped"
+        "25 records, 2 pages, 2.5 s, 10 records/s, 3 requests, 2.5 MB received, "
+        "8 retries, 7 values nulled, 11 records skipped"
     )
     assert lines.levels == [*[logging.WARNING] * 5, logging.INFO]
 
 
 def test_without_losses_the_summary_is_the_only_line(clock: Clock, lines: Lines) -> None:
-    Progress(logger, clock).summarize(0, Losses())
+    Progress(logger, Traffic(), clock).summarize(Losses())
 
-    assert lines.texts == [
-        "0 records, 0 pages, 0.0 s, 0 records/s, 0 retries, 0 values nulled, 0 records skipped"
-    ]
+    [summary] = lines.texts
+    assert summary == (
+        "0 records, 0 pages, 0.0 s, 0 records/s, 0 requests, 0.0 MB received, "
+        "0 retries, 0 values nulled, 0 records skipped"
+    )

@@ -29,6 +29,7 @@ OURS = {
     "parse_environment_config": "reads every setting as text",
     "Stream.sync": "sets the version and logs a failure that is told elsewhere",
     "Stream._write_activate_version_message": "is put off to the end",
+    "Stream._sync_records": "asks whether it writes",
     "Stream.apply_catalog": "takes keys and replication from the catalog",
     "MsgSpecWriter.write_message": "writes whole lines",
 }
@@ -47,6 +48,7 @@ FINGERPRINTS = {
     "parse_environment_config": "4b35e5e06b70",
     "Stream.sync": "09efba4caad3",
     "Stream._write_activate_version_message": "8ac5a02850b5",
+    "Stream._sync_records": "de0e725d4a0c",
     "Stream.apply_catalog": "ff2f54a211d1",
     "MsgSpecWriter.write_message": "d460f5d9d56e",
 }

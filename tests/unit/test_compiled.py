@@ -1,0 +1,181 @@
+"""The fast path gives what the conforming path gives, to the byte, or leaves the page to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_custobar.answers import Page
+from tap_custobar.compiled import CompiledRows, MisfitError
+from tap_custobar.pages import JsonPages, ParsedPage
+from tap_custobar.pagination import NextUrlPaginator
+from tap_custobar.records import Conformer
+from tap_custobar.shapes import Shape
+from tap_custobar.values import encode_rows
+from tests.unit.strategies import fitting, json_values, schemas
+
+KEY = {"type": "string"}
+
+
+def shape(properties: dict[str, Any], zone: str = "UTC") -> Shape:
+    return Shape({"id": KEY, **properties}, [*properties, "id"], ["id"], ZoneInfo(zone))
+
+
+def compiled(of: Shape) -> CompiledRows:
+    return CompiledRows(of, envelope="rows", next_key="next_url")
+
+
+def body(*rows: object, **others: object) -> bytes:
+    content = {"rows": rows, **others}
+    try:
+        return encode_rows([content])
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can tell
+        return json.dumps(content, default=str).encode()
+
+
+def conformed(of: Shape, content: bytes) -> tuple[bytes, Conformer]:
+    """Return the lines of the conforming path."""
+    conformer = Conformer(of)
+    page = JsonPages("rows", NextUrlPaginator).parse(Page(content, {}))
+    return encode_rows(conformer.conform_page(page.rows, 1)), conformer
+
+
+def fast(of: Shape, content: bytes) -> bytes | None:
+    """Return the lines of the fast path; None where it leaves the page to the other."""
+    try:
+        return encode_rows(compiled(of).decode(content).rows)
+    except MisfitError:
+        return None
+
+
+DEFINITIONS = schemas
+
+
+@given(st.data())
+def test_any_row_gives_the_same_bytes_on_both_paths(data: st.DataObject) -> None:
+    definitions = data.draw(st.lists(DEFINITIONS, min_size=1, max_size=3))
+    of = shape({f"has-{n} x`[0]": each for n, each in enumerate(definitions)})
+    names = st.sampled_from([*of.properties, "unknown"])
+    row = st.dictionaries(names, json_values, max_size=4)
+    ids = st.text(min_size=1) | st.integers()
+    rows = [data.draw(row) | {"id": data.draw(ids)} for _ in range(data.draw(st.integers(1, 3)))]
+    content = body(*rows)
+
+    lines = fast(of, content)
+
+    expected, conformer = conformed(of, content)
+    assert lines in {None, expected}
+    if conformer.losses.nulled or conformer.losses.skipped:
+        assert lines is None
+
+
+@given(st.data())
+def test_what_fits_takes_the_fast_path(data: st.DataObject) -> None:
+    definition = data.draw(DEFINITIONS)
+    of = shape({"x": definition})
+    rows = [{"id": "1", "x": data.draw(fitting(definition))} for _ in range(3)]
+    content = encode_rows([{"rows": rows}])
+
+    assert fast(of, content) == encode_rows(rows)
+
+
+NULLABLE: dict[str, dict[str, Any]] = {
+    name: {"type": [name, "null"]} for name in ("string", "integer", "number", "boolean", "object")
+}
+TEXTS = {"type": ["array", "null"], "items": {"type": "string"}}
+INSTANT = {"type": ["string", "null"], "format": "date-time"}
+DAY = {"type": ["string", "null"], "format": "date"}
+
+
+@pytest.mark.parametrize(
+    ("definition", "values"),
+    [
+        (TEXTS, ["Shoes", ["Shoes", "Boots"], None, "", [], ["a", ["b", 1]], 5]),
+        (NULLABLE["string"], ["00100", 100, True, 19.90, {"a": [1]}, None, ""]),
+        (NULLABLE["integer"], [1095, "1095", 1000.0, "", None, 2**70]),
+        (NULLABLE["number"], [4.5, 4, "4.50", "", None]),
+        (NULLABLE["boolean"], [True, "True", 0, "1", "", None]),
+        (INSTANT, ["2024-02-29T10:00:00Z", "2024-02-29T10:00:00", "2024-02-29", "", None]),
+        (INSTANT, ["2024-02-29T10:00:00+02:00", "2024-02-29 10:00:00.50z"]),
+        (DAY, ["1990-02-28", "1990-02-28T00:00:00Z", "", None]),
+        ({"type": ["integer", "string", "null"]}, [1, "1", "a", None, 1.5]),
+        ({}, [1, "1", [None], {"a": 1.50}, None]),
+        ({"type": ["null"]}, [None]),
+    ],
+    ids=str,
+)
+def test_what_companies_are_known_to_send_stays_on_the_fast_path(
+    definition: dict[str, Any], values: list[object]
+) -> None:
+    of = shape({"x": definition}, zone="Europe/Helsinki")
+    content = body(*({"id": str(n), "x": value} for n, value in enumerate(values)))
+
+    assert fast(of, content) == conformed(of, content)[0]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"id": None},
+        {"id": ""},
+        {"id": "1", "n": "x"},
+        {"id": "1", "n": 1.5},
+        {"id": "1", "at": "2023-02-29T00:00:00Z"},
+        {"id": "1", "at": "2024-02-29T00:00:00Z\n2024-02-29T00:00:00Z"},
+        {"id": "1", "on": "1900-02-29"},
+        {"id": "1", "f": "NaN"},
+        {"id": "1", "s": "\ud800"},
+        5,
+        None,
+        [],
+    ],
+    ids=str,
+)
+def test_what_is_lost_or_odd_is_left_to_the_path_that_counts(row: object) -> None:
+    of = shape(
+        {
+            "n": NULLABLE["integer"],
+            "f": NULLABLE["number"],
+            "s": NULLABLE["string"],
+            "at": INSTANT,
+            "on": DAY,
+        }
+    )
+
+    assert fast(of, body({"id": "0"}, row)) is None
+
+
+def test_a_number_for_a_key_becomes_its_text() -> None:
+    assert fast(shape({}), body({"id": 7}, {"id": "8"})) == b'{"id":"7"}\n{"id":"8"}\n'
+
+
+def test_after_one_odd_page_the_next_ones_are_fast_again() -> None:
+    rows = compiled(shape({"x": NULLABLE["string"], "y": INSTANT}))
+    with pytest.raises(MisfitError):
+        rows.decode(body({"id": "1", "x": 5, "y": "soon"}))
+    odd = rows.decode(body({"id": "2", "x": 5, "y": "2024-02-29"})).rows
+
+    assert encode_rows(odd) == b'{"id":"2","x":"5","y":"2024-02-29T00:00:00Z"}\n'
+
+
+def parse(pages: JsonPages, content: bytes) -> ParsedPage:
+    return pages.parse(Page(content, {}))
+
+
+def test_the_first_page_is_looked_through_for_unknown_properties() -> None:
+    pages = JsonPages("rows", NextUrlPaginator, compiled(shape({"x": TEXTS})))
+
+    first = parse(pages, body({"id": "1", "new": 1}, next_url="?b", count=2))
+    second = parse(pages, body({"id": "2", "newer": 1}))
+    third = parse(pages, body({"newest": 1}))
+
+    assert (first.fits, second.fits, third.fits) == (True, True, False)
+    assert (first.names, second.names, third.names) == ({"id", "new"}, set(), {"newest"})
+    assert (first.following, second.following, first.count) == ("?b", None, 2)
+    assert third.rows == [{"newest": 1}]
