@@ -108,10 +108,9 @@ class Rules:
     def compile(self, definition: Schema) -> Fit:
         """Return the conversion to what `definition` allows; without a type, to any value."""
         declared = definition.get("type") or []
-        types = type_names(definition)
-        names = [name for name in types if name in self._by_type]
+        names = [name for name in type_names(definition) if name in self._by_type]
         nullable = not declared or "null" in declared
-        if types and not names:
+        if declared and not names:
             return Fit([_unfit], nullable)
         if len(names) == 1:
             return Fit([self._by_type[names[0]](definition)], nullable)
