@@ -56,6 +56,8 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 		--constraint requirements/dev.txt -o requirements/demo.txt
 	$(foreach target,$(TARGETS),$(COMPILE) requirements/target-$(target).in \
 		-o requirements/target-$(target).txt &&) true
+	$(COMPILE) --group build pyproject.toml requirements/bench.in \
+		--constraint requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
@@ -80,6 +82,11 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	@touch $@
 
 .venv/ready: requirements/dev.txt pyproject.toml .venv-uv/ready
+	$(ENVIRONMENT)
+	$(PROJECT)
+	@touch $@
+
+.venv-bench/ready: requirements/bench.txt pyproject.toml .venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
 	@touch $@

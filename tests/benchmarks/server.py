@@ -1,0 +1,145 @@
+"""A loopback server that no client waits for: all it sends was rendered beforehand.
+
+The base URL says what it holds: `http://127.0.0.1:PORT/RECORDS/LATENCY/api` is a table of so many
+customers, each page of which is so many seconds late. One server does for all measurements.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import msgspec
+
+from tap_custobar.sandbox.customers import customers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: Different records; a longer table has them again and again, with other cursors.
+BLOCK = 10_000
+
+ROOT = Path(__file__).parents[2]
+DEFAULT_LIMIT = 100  # specification, parameter `limit`
+
+
+@cache
+def properties() -> tuple[str, ...]:
+    """Return the names of the documented fields."""
+    schema = json.loads((ROOT / "schemas/customers.json").read_text("utf-8"))
+    return tuple(schema["properties"])
+
+
+@cache
+def rendered(fields: tuple[str, ...]) -> list[bytes]:
+    """Return each record of the block as JSON, with these fields."""
+    return [msgspec.json.encode(r) for r in customers(BLOCK).records(range(BLOCK), fields)]
+
+
+@cache
+def page(start: int, size: int, fields: tuple[str, ...]) -> bytes:
+    """Return a page up to the end of its list, from this record of the block on."""
+    records = rendered(fields)
+    rows = (records[place % BLOCK] for place in range(start, start + size))
+    return b'{"customers":[' + b",".join(rows) + b"]"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asks for."""
+
+    target: str
+    host: str
+
+    def pieces(self) -> tuple[float, list[bytes]]:
+        """Return how many seconds the answer is late, and the answer."""
+        path, query = urlsplit(self.target).path, urlsplit(self.target).query
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        size, latency = path.split("/")[1:3]
+        start, limit = int(asked.get("cursor", "0")), int(asked.get("limit", DEFAULT_LIMIT))
+        end = min(start + limit, int(size))
+        fields = tuple(asked["fields"].split(",")) if "fields" in asked else properties()
+        head, tail = b"", b"}"
+        if end < int(size):
+            url = f"http://{self.host}{path}?{urlencode({**asked, 'cursor': end})}"
+            head = f"X-Custobar-Next-Url: {url}\r\n".encode()
+            tail = b',"next_url":' + msgspec.json.encode(url) + b"}"
+        body = page(start % BLOCK, end - start, fields)
+        length = f"Content-Length: {len(body) + len(tail)}\r\n".encode()
+        start_line = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        return float(latency), [start_line + head + length + b"\r\n", body, tail]
+
+
+class Handler(StreamRequestHandler):
+    """Answers the requests of one connection, which stays open."""
+
+    disable_nagle_algorithm = True
+
+    def handle(self) -> None:
+        """Answer until the client hangs up."""
+        while line := self.rfile.readline():
+            headers = self._headers()
+            latency, pieces = Request(line.split()[1].decode(), headers["host"]).pieces()
+            time.sleep(latency)
+            for piece in pieces:
+                self.connection.sendall(piece)
+
+    def _headers(self) -> Mapping[str, str]:
+        headers = {}
+        while line := self.rfile.readline().decode().strip():
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        return headers
+
+
+class Server(ThreadingTCPServer):
+    """Listens on a free port of this machine."""
+
+    allow_reuse_address: ClassVar[bool] = True  # type: ignore[misc] # typeshed has no ClassVar
+    daemon_threads = True
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Run the server as a process of its own, and give its host and port."""
+    command = [sys.executable, "-m", "tests.benchmarks.server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process.stdout.readline().strip() if process.stdout else ""
+        finally:
+            process.terminate()
+
+
+def drain(url: str) -> float:
+    """Return the seconds in which the server alone gives all pages, read into nothing."""
+    began = time.perf_counter()
+    buffer = bytearray(1 << 20)
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        while url:
+            parts = urlsplit(url)
+            request = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n"
+            connection.sendall(request.encode())
+            head, _, body = connection.recv(1 << 16).partition(b"\r\n\r\n")
+            headers = dict(line.split(": ", 1) for line in head.decode().splitlines()[1:])
+            left = int(headers["Content-Length"]) - len(body)
+            while left:
+                left -= connection.recv_into(buffer, min(left, len(buffer)))
+            url = headers.get("X-Custobar-Next-Url", "")
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    with Server(("127.0.0.1", 0), Handler) as server:
+        print(f"127.0.0.1:{server.server_address[1]}", flush=True)
+        server.serve_forever()
