@@ -1,0 +1,125 @@
+"""Those who run against each other, each as the command line of a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any
+
+from tests.benchmarks.measuring import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+YARDSTICKS = Path(__file__).parent / "yardsticks"
+
+OURS = (str(Path(sys.executable).with_name("tap-custobar")),)
+STOCK = (sys.executable, str(YARDSTICKS / "stock_tap.py"))
+
+#: In the order in which they take turns, with what the report calls them.
+LABELS = {
+    "ours": "tap-custobar",
+    "lean": "(c) raw bytes, unchecked, fewest copies",
+    "raw": "(c) raw bytes, unchecked",
+    "specification": "(a) the specification's own loop",
+    "stock": "(b) stock singer-sdk tap",
+    "dlt": "(d) dlt, rest_api source",
+}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is read.
+
+    Attributes:
+        records: How many there are.
+        page_size: How many come at once.
+        latency: Seconds after which the server begins to answer.
+        interval: The least seconds between two requests, for those that know such a thing.
+        fields: The properties that a tap is to read; None is all documented ones.
+        unselected: How many more the catalog has that are not selected.
+    """
+
+    records: int
+    page_size: int = 10_000
+    latency: float = 0
+    interval: float = 0
+    fields: Collection[str] | None = None
+    unselected: int = 0
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What the command lines are made with: the server's host and port, a folder for files."""
+
+    host: str
+    folder: Path
+
+    def command(self, name: str, work: Workload) -> list[str]:
+        """Return the command line of the contestant of this name."""
+        base = f"http://{self.host}/{work.records}/{work.latency}/api"
+        url = f"{base}/data/customers/?limit={work.page_size}"
+        config = {"api_url": base, "api_token": "benchmark", "page_size": work.page_size}
+        match name:
+            case "ours":
+                return self._tap(OURS, {**config, "request_interval": work.interval}, work)
+            case "stock":
+                return self._tap(STOCK, config, work)
+            case "raw":
+                return _script("raw_limit.py", url)
+            case "lean":
+                return _script("raw_limit.py", url, "lean")
+            case "specification":
+                return _script("specification.py", url, str(work.interval))
+            case "dlt":
+                return _script("dlt_rest_api.py", base, str(work.page_size), str(work.records))
+        raise ValueError(name)
+
+    def _tap(self, tap: tuple[str, ...], config: Mapping[str, Any], work: Workload) -> list[str]:
+        """Return the command of a Singer tap, with config and catalog as Meltano gives them."""
+        command = [*tap]
+        for option, content in (("config", config), ("catalog", catalog(tap, work))):
+            with NamedTemporaryFile("w", dir=self.folder, suffix=".json", delete=False) as file:
+                json.dump(content, file)
+            command += [f"--{option}", file.name]
+        return command
+
+
+def _script(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, str(YARDSTICKS / name), *arguments]
+
+
+def catalog(tap: tuple[str, ...], work: Workload) -> dict[str, Any]:
+    """Return the tap's own catalog, with what is to be read selected in it."""
+    streams: list[dict[str, Any]] = json.loads(_discovered(tap))["streams"]
+    customers = next(stream for stream in streams if stream["tap_stream_id"] == "customers")
+    properties = customers["schema"]["properties"]
+    wanted = properties.keys() if work.fields is None else work.fields
+    more = [f"acme__unselected_{number}" for number in range(work.unselected)]
+    customers["metadata"] = [
+        {"breadcrumb": [], "metadata": {"selected": True}},
+        *(
+            {"breadcrumb": ["properties", name], "metadata": {"selected": name in wanted}}
+            for name in [*properties, *more]
+        ),
+    ]
+    customers["schema"]["properties"] = properties | {
+        name: {"type": ["string", "null"]} for name in more
+    }
+    return {"streams": [customers]}
+
+
+@cache
+def _discovered(tap: tuple[str, ...]) -> bytes:
+    return subprocess.run(
+        [*tap, "--discover"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        check=True,
+    ).stdout
