@@ -60,10 +60,17 @@ class Contest:
     host: str
     folder: Path
 
+    def base(self, work: Workload) -> str:
+        """Return the base URL under which the server has what is read."""
+        return f"http://{self.host}/{work.records}/{work.latency}/api"
+
+    def url(self, work: Workload) -> str:
+        """Return the URL of the first page."""
+        return f"{self.base(work)}/data/customers/?limit={work.page_size}"
+
     def command(self, name: str, work: Workload) -> list[str]:
         """Return the command line of the contestant of this name."""
-        base = f"http://{self.host}/{work.records}/{work.latency}/api"
-        url = f"{base}/data/customers/?limit={work.page_size}"
+        base, url = self.base(work), self.url(work)
         config = {"api_url": base, "api_token": "benchmark", "page_size": work.page_size}
         match name:
             case "ours":
@@ -78,7 +85,8 @@ class Contest:
                 return _script("specification.py", url, str(work.interval))
             case "dlt":
                 return _script("dlt_rest_api.py", base, str(work.page_size), str(work.records))
-        raise ValueError(name)
+            case _:
+                raise ValueError(name)
 
     def _tap(self, tap: tuple[str, ...], config: Mapping[str, Any], work: Workload) -> list[str]:
         """Return the command of a Singer tap, with config and catalog as Meltano gives them."""

@@ -103,7 +103,7 @@ def costs(contest: Contest, most: int) -> Iterator[Cost]:
         (f"3 of {30 + MANY_MORE}", Workload(few, fields=FEW_FIELDS, unselected=MANY_MORE)),
     ]
     for fields, work in shapes:
-        rounds = SHORT if work.records <= 10_000 else 1  # noqa: PLR2004 - below a second
+        rounds = SHORT if work.records <= 10_000 else 1
         seconds = _seconds(contest, work, rounds)
         microseconds = (seconds - nothing) / work.records * 1e6
         yield Cost(fields, work.records, work.page_size, seconds, microseconds)

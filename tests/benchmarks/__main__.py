@@ -1,0 +1,78 @@
+"""Measures tap-custobar against its yardsticks; `make bench` runs it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks import figures, machine, report, server
+from tests.benchmarks.bounds import bounds, missed
+from tests.benchmarks.chart import svg
+from tests.benchmarks.contestants import LABELS, Contest, Workload
+from tests.benchmarks.results import Results
+from tests.benchmarks.verifying import verify
+
+PARTS = ("speed", "late", "memory", "start-up", "costs")
+
+#: The table that the bounds are meant for.
+RECORDS = 300_000
+
+
+def measure(options: argparse.Namespace) -> Results:
+    """Measure the parts that were asked for."""
+    results = Results(options.records, machine.describe())
+    work = Workload(options.records, options.page_size)
+    with server.running() as host, tempfile.TemporaryDirectory() as folder:
+        contest = Contest(host, Path(folder))
+        if "speed" in options.parts:
+            verify(contest, work, options.contestants)  # renders the pages, too
+            results.server = server.drain(contest.url(work))
+            commands = {name: contest.command(name, work) for name in options.contestants}
+            results.speed = figures.in_turn(commands, options.rounds)
+        if "late" in options.parts:
+            results.late = list(figures.late(contest, max(options.records // 10_000, 1)))
+        if "memory" in options.parts:
+            results.sizes = list(figures.sizes(contest, (10, options.pages)))
+        if "start-up" in options.parts:
+            results.start_up = figures.start_up()
+        if "costs" in options.parts:
+            results.costs = list(figures.costs(contest, options.most))
+    return results
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("--rounds", type=int, default=5, help="runs of each contestant")
+    add("--records", type=int, default=RECORDS, help="of the table that they all read")
+    add("--page-size", type=int, default=10_000, help="records of it at once")
+    add("--pages", type=int, default=100, help="of the table that memory is measured on")
+    add("--most", type=int, default=1_000_000, help="records of the table of costs")
+    add("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
+    add("--contestants", nargs="+", choices=LABELS, default=tuple(LABELS), help="who runs")
+    add("--output", type=Path, default=Path("output"), help="folder of the JSON and the chart")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, report, and exit with 1 when a bound is missed on the table it is meant for."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    options = parse()
+    results = measure(options)
+    print(report.text(results))
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "benchmark.json").write_text(report.as_json(results), "utf-8")
+    if results.speed:
+        (options.output / "benchmark.svg").write_text(svg(results), "utf-8")
+    if options.records < RECORDS:
+        print(f"\nThe bounds are meant for {RECORDS:,} records: a smaller table proves nothing.")
+    elif worse := missed(bounds(results)):
+        sys.exit("\nMISSED: " + ", ".join(bound.figure for bound in worse))
+
+
+if __name__ == "__main__":
+    main()
