@@ -2,7 +2,7 @@
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check soak sweep audit format lock cassettes clean
+.PHONY: help demo test check bench profile soak sweep audit format lock cassettes clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,14 @@ check: .venv/ready ## style and types only
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+
+# PAGES=1000 looks at the memory over ten million records instead of one.
+bench: .venv-bench/ready ## ours against other ways to read the API; QUICK=1 for a taste, ROUNDS=5
+	@.venv-bench/bin/python -m tests.benchmarks $(if $(QUICK),--quick) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PAGES),--pages $(PAGES))
+
+profile: .venv-bench/ready ## where the tap's own time goes, by function
+	@.venv-bench/bin/python -m tests.benchmarks.profiling
 
 soak: .venv/ready ## millions of records in one run; CUSTOMERS=200000 for fewer
 	@.venv/bin/python -m scripts.soak $(CUSTOMERS)

@@ -20,6 +20,26 @@ PARTS = ("speed", "late", "memory", "start-up", "costs")
 #: The table that the bounds are meant for.
 RECORDS = 300_000
 
+QUICK = {"records": 30_000, "rounds": 2, "pages": 20, "most": 10_000}
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="small tables, two rounds: a taste, no evidence")
+    add("--rounds", type=int, default=5, help="runs of each contestant")
+    add("--records", type=int, default=RECORDS, help="of the table that they all read")
+    add("--page-size", type=int, default=10_000, help="records of it at once")
+    add("--pages", type=int, default=100, help="of the table that memory is measured on")
+    add("--most", type=int, default=1_000_000, help="records of the largest table of the costs")
+    add("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
+    add("--contestants", nargs="+", choices=LABELS, default=tuple(LABELS), help="who runs")
+    add("--output", type=Path, help="folder of the JSON and the chart: docs, if all is measured")
+    if "--quick" in sys.argv:
+        parser.set_defaults(**QUICK)
+    return parser.parse_args()
+
 
 def measure(options: argparse.Namespace) -> Results:
     """Measure the parts that were asked for."""
@@ -43,32 +63,22 @@ def measure(options: argparse.Namespace) -> Results:
     return results
 
 
-def parse() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    add = parser.add_argument
-    add("--rounds", type=int, default=5, help="runs of each contestant")
-    add("--records", type=int, default=RECORDS, help="of the table that they all read")
-    add("--page-size", type=int, default=10_000, help="records of it at once")
-    add("--pages", type=int, default=100, help="of the table that memory is measured on")
-    add("--most", type=int, default=1_000_000, help="records of the table of costs")
-    add("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
-    add("--contestants", nargs="+", choices=LABELS, default=tuple(LABELS), help="who runs")
-    add("--output", type=Path, default=Path("output"), help="folder of the JSON and the chart")
-    return parser.parse_args()
-
-
 def main() -> None:
     """Measure, report, and exit with 1 when a bound is missed on the table it is meant for."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse()
+    full = options.records >= RECORDS
+    everything = (
+        full and set(PARTS) <= set(options.parts) and set(LABELS) <= set(options.contestants)
+    )
+    folder = options.output or server.ROOT / ("docs" if everything else "output")
     results = measure(options)
     print(report.text(results))
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "benchmark.json").write_text(report.as_json(results), "utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "benchmark.json").write_text(report.as_json(results), "utf-8")
     if results.speed:
-        (options.output / "benchmark.svg").write_text(svg(results), "utf-8")
-    if options.records < RECORDS:
+        (folder / "benchmark.svg").write_text(svg(results), "utf-8")
+    if not full:
         print(f"\nThe bounds are meant for {RECORDS:,} records: a smaller table proves nothing.")
     elif worse := missed(bounds(results)):
         sys.exit("\nMISSED: " + ", ".join(bound.figure for bound in worse))

@@ -1,0 +1,89 @@
+"""The benchmark, at a size that only shows that it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, cast
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.benchmarks.bounds import Bound
+from tests.benchmarks.contestants import Contest, Workload
+from tests.benchmarks.server import ROOT
+from tests.benchmarks.verifying import verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTESTANTS = ["ours", "raw", "specification"]
+
+
+class Lines:
+    """Contestants that print what a test says."""
+
+    def __init__(self, **programs: str) -> None:
+        self.programs = programs
+
+    def command(self, name: str, _work: Workload) -> list[str]:
+        return [sys.executable, "-I", "-S", "-c", self.programs[name]]
+
+
+def printing(*emails: str) -> str:
+    records = [{"type": "RECORD", "record": {"email": email}} for email in emails]
+    return f"print({chr(10).join(map(json.dumps, records))!r})"
+
+
+def test_it_measures_reports_and_draws(tmp_path: Path) -> None:
+    table = ["--rounds", "1", "--records", "100", "--page-size", "50"]
+    choice = ["--parts", "speed", "--contestants", *CONTESTANTS, "--output", str(tmp_path)]
+    bench = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.benchmarks", *table, *choice],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert bench.returncode == 0, bench.stderr
+    assert "raw / ours" in bench.stdout or "ours / raw" in bench.stdout
+    results = json.loads((tmp_path / "benchmark.json").read_text("utf-8"))
+    for name in CONTESTANTS:
+        [run] = results["speed"][name]
+        assert run["seconds"] > results["server"] > 0
+        assert run["megabytes"] > 1
+    assert [bound["must"] for bound in results["bounds"]] == [2.5, 3]
+    chart = ET.parse(tmp_path / "benchmark.svg").getroot()  # noqa: S314 - our own
+    assert sum("bar" in element.get("class", "") for element in chart) == len(CONTESTANTS)
+
+
+@pytest.mark.parametrize(
+    "other", [printing("a@x"), printing("a@x", "b@x", "c@x"), printing("c@x", "b@x")]
+)
+def test_it_refuses_to_compare_what_does_other_work(other: str) -> None:
+    work = Workload(records=2)
+    same = printing("a@x", "b@x")
+
+    verify(cast("Contest", Lines(one=same, two=same)), work, ["one", "two"])
+    with pytest.raises(RuntimeError, match="not the same records"):
+        verify(cast("Contest", Lines(one=same, two=other)), work, ["one", "two"])
+
+
+@pytest.mark.parametrize(
+    ("value", "must", "aim", "verdict"),
+    [
+        (12.0, 8, 12, "aim met"),
+        (8.0, 8, 12, "met"),
+        (7.9, 8, 12, "MISSED"),
+        (1.8, 3, 1.8, "aim met"),
+        (3.0, 3, 1.8, "met"),
+        (3.1, 3, 1.8, "MISSED"),
+    ],
+)
+def test_a_figure_is_judged_on_the_side_its_aim_is_on(
+    value: float, must: float, aim: float, verdict: str
+) -> None:
+    assert Bound("", value, must, aim).verdict == verdict
