@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.results import Results
 
 WIDTH = 760
-LEFT, RIGHT = 276, 150
+LEFT, RIGHT = 260, 150
 TOP, ROW, BAR = 64, 34, 20
 FOOT = 46
 

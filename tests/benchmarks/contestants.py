@@ -24,11 +24,11 @@ STOCK = (sys.executable, str(YARDSTICKS / "stock_tap.py"))
 #: In the order in which they take turns, with what the report calls them.
 LABELS = {
     "ours": "tap-custobar",
-    "lean": "(c) raw bytes, unchecked, fewest copies",
-    "raw": "(c) raw bytes, unchecked",
-    "specification": "(a) the specification's own loop",
-    "stock": "(b) stock singer-sdk tap",
-    "dlt": "(d) dlt, rest_api source",
+    "lean": "unchecked bytes, fewest copies",
+    "raw": "unchecked bytes",
+    "specification": "the specification's own loop",
+    "stock": "stock singer-sdk tap",
+    "dlt": "dlt, rest_api source",
 }
 
 

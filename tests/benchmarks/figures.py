@@ -90,7 +90,6 @@ def sizes(contest: Contest, pages: Sequence[int]) -> Iterator[Size]:
 
 def costs(contest: Contest, most: int) -> Iterator[Cost]:
     """Measure what a record costs us in tables of up to so many, and with few of many fields."""
-    nothing = _seconds(contest, Workload(0), SHORT)
     shapes = [
         ("all", Workload(records, page_size))
         for records in (1_000, 10_000, 100_000, 1_000_000)
@@ -104,10 +103,9 @@ def costs(contest: Contest, most: int) -> Iterator[Cost]:
     ]
     for fields, work in shapes:
         rounds = SHORT if work.records <= 10_000 else 1
-        seconds = _seconds(contest, work, rounds)
-        microseconds = (seconds - nothing) / work.records * 1e6
+        tables = {"this": work, "empty": Workload(0)}
+        commands = {name: contest.command("ours", table) for name, table in tables.items()}
+        runs = in_turn(commands, rounds)
+        seconds = typical(runs["this"])
+        microseconds = (seconds - typical(runs["empty"])) / work.records * 1e6
         yield Cost(fields, work.records, work.page_size, seconds, microseconds)
-
-
-def _seconds(contest: Contest, work: Workload, rounds: int) -> float:
-    return typical([run(contest.command("ours", work)) for _ in range(rounds)])

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
@@ -105,7 +105,6 @@ class Handler(StreamRequestHandler):
 class Server(ThreadingTCPServer):
     """Listens on a free port of this machine."""
 
-    allow_reuse_address: ClassVar[bool] = True  # type: ignore[misc] # typeshed has no ClassVar
     daemon_threads = True
 
 
