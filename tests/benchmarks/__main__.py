@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.benchmarks import figures, machine, report, server
 from tests.benchmarks.bounds import bounds, missed
 from tests.benchmarks.chart import svg
-from tests.benchmarks.contestants import LABELS, Contest, Workload
+from tests.benchmarks.contestants import YARDSTICKS, Contest, Workload
 from tests.benchmarks.results import Results
 from tests.benchmarks.verifying import verify
 
@@ -34,7 +34,7 @@ def parse() -> argparse.Namespace:
     add("--pages", type=int, default=100, help="of the table that memory is measured on")
     add("--most", type=int, default=1_000_000, help="records of the largest table of the costs")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
-    add("--contestants", nargs="+", choices=LABELS, default=tuple(LABELS), help="who runs")
+    add("--against", nargs="+", choices=YARDSTICKS, default=YARDSTICKS, help="whom ours runs with")
     add("--output", type=Path, help="folder of the JSON and the chart: docs, if all is measured")
     if "--quick" in sys.argv:
         parser.set_defaults(**QUICK)
@@ -48,9 +48,10 @@ def measure(options: argparse.Namespace) -> Results:
     with server.running() as host, tempfile.TemporaryDirectory() as folder:
         contest = Contest(host, Path(folder))
         if "speed" in options.parts:
-            verify(contest, work, options.contestants)  # renders the pages, too
+            names = ("ours", *options.against)
+            verify(contest, work, names)  # renders the pages, too
             results.server = server.drain(contest.url(work))
-            commands = {name: contest.command(name, work) for name in options.contestants}
+            commands = {name: contest.command(name, work) for name in names}
             results.speed = figures.in_turn(commands, options.rounds)
         if "late" in options.parts:
             results.late = list(figures.late(contest, max(options.records // 10_000, 1)))
@@ -68,9 +69,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse()
     full = options.records >= RECORDS
-    everything = (
-        full and set(PARTS) <= set(options.parts) and set(LABELS) <= set(options.contestants)
-    )
+    everything = full and {*PARTS, *YARDSTICKS} == {*options.parts, *options.against}
     folder = options.output or server.ROOT / ("docs" if everything else "output")
     results = measure(options)
     print(report.text(results))

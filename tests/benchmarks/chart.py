@@ -31,7 +31,7 @@ text { font: 14px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f232
 
 def svg(results: Results) -> str:
     """Return the chart of the contestants' medians, ours first and then by time."""
-    ratios = {name: results.ratio(name) or 0 for name in results.speed}
+    ratios = {name: results.ratio(name) for name in results.speed}
     height = TOP + ROW * len(ratios) + FOOT
     title = f"Reading {results.records:,} customers: time relative to tap-custobar"
     lines = [

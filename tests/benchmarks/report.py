@@ -59,7 +59,7 @@ def _speed(results: Results) -> Iterator[str]:
     rows = [["server alone", f"{results.server:.2f}", "", "", "", ""]]
     for name, runs in results.speed.items():
         seconds = [run.seconds for run in runs]
-        figures = [typical(runs), min(seconds), max(seconds), results.ratio(name) or 0]
+        figures = [typical(runs), min(seconds), max(seconds), results.ratio(name)]
         cells = [f"{figure:.2f}" for figure in figures]
         rows.append([LABELS[name], *cells, f"{results.memory(name):.0f}"])
     yield from _table(headings, rows)

@@ -33,10 +33,8 @@ class Results:
     start_up: dict[str, dict[str, list[Run]]] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
 
-    def ratio(self, name: str) -> float | None:
+    def ratio(self, name: str) -> float:
         """Return how many times as long as ours a contestant takes, by the medians."""
-        if not {"ours", name} <= self.speed.keys():
-            return None
         return typical(self.speed[name]) / typical(self.speed["ours"])
 
     def memory(self, name: str) -> float:
