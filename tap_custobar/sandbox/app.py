@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tap_custobar.sandbox.csv_format import encode_csv
-from tap_custobar.sandbox.query import Query, QueryError, make_cursor, matching, parse_query
+from tap_custobar.sandbox.query import Query, make_cursor, parse_query
 from tap_custobar.sandbox.rate_limit import RateLimit
+from tap_custobar.sandbox.search import QueryError, matching
 from tap_custobar.sandbox.untidy import encode_untidy
 
 if TYPE_CHECKING:

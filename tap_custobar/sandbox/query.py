@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import base64
 import re
-from array import array
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
-from operator import itemgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from tap_custobar.sandbox.records import KEY, Stream
-from tap_custobar.sandbox.values import Value, as_text
+from tap_custobar.sandbox.search import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+
+    from tap_custobar.sandbox.records import Stream
+    from tap_custobar.sandbox.search import Filter, Order
 
 DEFAULT_LIMIT = 100
 MAX_LIMITS = {"json": 10_000, "csv": 100_000}
 """The largest `limit` of each `format`."""
 
-SCAN_LIMIT = 100_000
-"""The largest stream that is filtered and ordered by any field."""
-
 _PARAMETERS = frozenset({"limit", "fields", "order", "format", "cursor"})
-
-Filter: TypeAlias = tuple[str, str]
-Order: TypeAlias = tuple[str, bool]
-
-
-class QueryError(ValueError):
-    """The query cannot be answered; the text is a reason for whoever sent it."""
 
 
 @dataclass(frozen=True)
@@ -100,83 +88,6 @@ def make_cursor(
     ).decode()
 
 
-@lru_cache(maxsize=16)
-def matching(
-    stream: Stream, filters: tuple[Filter, ...], order: tuple[Order, ...]
-) -> Sequence[int]:
-    """The indices of the records that pass the filters, in order.
-
-    The latest answers are kept, so that a query's later pages do not sort again.
-
-    Raises:
-        QueryError: The stream is too large to be searched for this.
-    """
-    indices: Sequence[int] = range(stream.size)
-    for name, wanted in filters:
-        if name in stream.increasing:
-            indices = _found(stream, indices, name, wanted)
-    for name, wanted in filters:
-        if name not in stream.increasing:
-            indices = _scanned(stream, indices, name, wanted)
-    return _ordered(stream, indices, order)
-
-
-def _found(stream: Stream, indices: Sequence[int], name: str, wanted: str) -> Sequence[int]:
-    def text(index: int) -> str:
-        return as_text(next(stream.records((index,), (name,)))[name])
-
-    first = bisect_left(indices, wanted, key=text)
-    return indices[first : bisect_right(indices, wanted, lo=first, key=text)]
-
-
-def _scanned(stream: Stream, indices: Sequence[int], name: str, wanted: str) -> Sequence[int]:
-    _check_size("filter", stream, name)
-    values = stream.values(name, indices)
-    return array("I", (i for i, value in zip(indices, values, strict=True) if _is(value, wanted)))
-
-
-def _is(value: Value | None, wanted: str) -> bool:
-    if isinstance(value, list):
-        return any(as_text(each) == wanted for each in value)
-    return value is not None and as_text(value) == wanted
-
-
-def _ordered(stream: Stream, indices: Sequence[int], order: tuple[Order, ...]) -> Sequence[int]:
-    if not order:
-        return indices
-    name, descending = order[0]
-    if name in stream.increasing:
-        # No two records have the same value: what follows decides nothing.
-        return indices[::-1] if descending else indices
-    for name, _ in order:
-        _check_size("order", stream, name)
-    # A stable sort by the last name first, so that the first one has the last word.
-    for name, descending in reversed(order):
-        pairs = list(zip(stream.values(name, indices), indices, strict=True))
-        held = [(_rank(value), index) for value, index in pairs if value is not None]
-        held.sort(key=itemgetter(0), reverse=descending)
-        missing = [index for value, index in pairs if value is None]
-        indices = array("I", [*(index for _, index in held), *missing])
-    return indices
-
-
-def _rank(value: Value) -> tuple[int, float, str]:
-    # Numbers before texts, so that fields of mixed types can be ordered at all.
-    if isinstance(value, int | float):
-        return 0, value, ""
-    return 1, 0, as_text(value)
-
-
-def _check_size(use: str, stream: Stream, name: str) -> None:
-    if stream.size > SCAN_LIMIT and name not in stream.increasing:
-        usable = " and ".join(each for each in stream.properties if each in stream.increasing)
-        reason = (
-            f"cannot {use} by {name}: this sandbox has more than {SCAN_LIMIT} {stream.name}, "
-            f"which only {usable} can filter and order"
-        )
-        raise QueryError(reason)
-
-
 def _check_name(use: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         reason = f"unknown field in {use}: {name[:100]!r}"
@@ -194,7 +105,7 @@ def _parse_fields(stream: Stream, value: str) -> tuple[str, ...]:
     if not value:
         return stream.properties
     names = list(dict.fromkeys(name for name in value.split(",") if name in stream.properties))
-    return tuple(names if KEY in names else [KEY, *names])
+    return (*(key for key in stream.keys if key not in names), *names)
 
 
 def _parse_order(stream: Stream, value: str) -> tuple[Order, ...]:

@@ -13,6 +13,9 @@ from tap_custobar.sandbox.values import BY_TYPE, Make, Value
 
 KEY = "external_id"
 
+BLOCK = 49_152
+"""Ranks do not cross the borders between so many records."""
+
 ALWAYS = 256
 OFTEN = 192
 NEVER = 0
@@ -26,6 +29,7 @@ POOL_SIZE = 1024
 Record: TypeAlias = dict[str, Value]
 Portion: TypeAlias = tuple["Field", ...]
 Derived: TypeAlias = tuple[str, Callable[[Value], Value]]
+Rank: TypeAlias = Callable[[int], int]
 
 _NUMBERS = struct.Struct("<16I")
 
@@ -42,6 +46,8 @@ class Field:
         drawn_as: Another field of its portion whose drawn number this one uses too, so that the
             two agree.
         increasing: Always held, and its values grow with the record's index, as text too.
+        rank: Gives the number that an always held value is ordered by from the record's index
+            alone. Records of different blocks are in the order of their index.
     """
 
     name: str
@@ -50,6 +56,11 @@ class Field:
     share: int = OFTEN
     drawn_as: str = ""
     increasing: bool = False
+    rank: Rank | None = None
+
+
+def _itself(index: int) -> int:
+    return index
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,12 +71,15 @@ class Stream:
         name: As in the path and the envelope of the API.
         size: How many records there are.
         seed: Another seed makes other records.
-        own: The fields whose values are made for each record, the key first.
+        own: The fields whose values are made for each record, the keys first.
         shared: Portions of fields whose values, for speed, come from a pool of ready-made ones.
             A record draws 16 numbers, one for each field of `own` and one for each
             portion; a portion draws as many, one for each of its fields.
         derived: Names that records can be ordered by without holding them: the field they come
             from, and how.
+        keys: Names of the fields that together identify a record.
+        drawn_for: Gives the index whose numbers a record draws. Records that draw the same ones
+            agree in all that does not come from their own index.
     """
 
     name: str
@@ -74,10 +88,12 @@ class Stream:
     own: Portion
     shared: tuple[Portion, ...]
     derived: Mapping[str, Derived] = field(default_factory=dict)
+    keys: tuple[str, ...] = (KEY,)
+    drawn_for: Callable[[int], int] = _itself
 
     @cached_property
     def properties(self) -> tuple[str, ...]:
-        """The names of all potential properties, the key first."""
+        """The names of all potential properties, the keys first."""
         return tuple(each.name for portion in (self.own, *self.shared) for each in portion)
 
     @cached_property
@@ -85,11 +101,16 @@ class Stream:
         """The names of the properties that grow with the index."""
         return frozenset(each.name for each in self.own if each.increasing)
 
+    @cached_property
+    def ranks(self) -> Mapping[str, Rank]:
+        """The names of the properties that are ordered by rank."""
+        return {each.name: each.rank for each in self.own if each.rank}
+
     def records(self, indices: Iterable[int], names: Collection[str]) -> Iterator[Record]:
         """The records at these indices, with these of their properties."""
         steps, pools = _selected(self, tuple(names))
         for index in indices:
-            numbers = self._draw("", index)
+            numbers = self._draw("", self.drawn_for(index))
             record = _make(steps, numbers, index)
             for slot, pool in pools:
                 record |= pool[numbers[slot] % POOL_SIZE]
@@ -137,7 +158,7 @@ def _steps(portion: Portion) -> list[_Step]:
     ]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _selected(
     stream: Stream, names: tuple[str, ...]
 ) -> tuple[list[_Step], list[tuple[int, list[Record]]]]:
@@ -155,9 +176,9 @@ def _selected(
 def _make(steps: Iterable[_Step], numbers: Sequence[int], index: int) -> Record:
     # The lowest byte decides whether the record holds the field, the others which value.
     return {
-        name: make(numbers[source] >> 8, index)
+        name: value
         for name, slot, source, share, make in steps
-        if numbers[slot] & 255 < share
+        if numbers[slot] & 255 < share and (value := make(numbers[source] >> 8, index)) is not None
     }
 
 
@@ -166,7 +187,12 @@ def key_field(letter: str) -> Field:
     return Field(
         name=KEY,
         type="string",
-        make=lambda _n, i: f"{letter}{i + 1:08d}",
+        make=lambda _n, i: identifier(letter, i),
         share=ALWAYS,
         increasing=True,
     )
+
+
+def identifier(letter: str, index: int) -> str:
+    """The key of the record of this index."""
+    return f"{letter}{index + 1:08d}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tap_custobar.sandbox.records import KEY, NEVER
+from tap_custobar.sandbox.records import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tap_custobar.sandbox.records import Stream
 
 Case: TypeAlias = "tuple[str, str]"
-Odd: TypeAlias = "Callable[[Mapping[str, Any], int], object]"
+Odd: TypeAlias = "Callable[[Mapping[str, Any], int, str], object]"
 
 SURPRISE = "surprise"
 """A property that neither a schema nor the header of CSV knows."""
@@ -79,17 +79,22 @@ UNFIT = frozenset(
 EVERY = 20
 """How many rows there are to one that is odd as a whole."""
 
-NO_RECORDS: tuple[Odd, ...] = (
-    lambda _record, _index: "no record",
-    lambda _record, _index: None,
-    lambda _record, _index: ["no record"],
-    lambda record, _index: {name: record[name] for name in record if name != KEY},
-    lambda record, _index: {**record, KEY: None},
-    lambda record, _index: {**record, KEY: ""},
+NO_OBJECTS: tuple[Odd, ...] = (
+    lambda _record, _index, _key: "no record",
+    lambda _record, _index, _key: None,
+    lambda _record, _index, _key: ["no record"],
 )
-"""Makers of odd rows that are no record."""
+"""Makers of odd rows that are no record of any stream."""
 
-ODD_ROWS: tuple[Odd, ...] = (*NO_RECORDS, lambda record, index: {**record, KEY: index + 1})
+NO_RECORDS: tuple[Odd, ...] = (
+    *NO_OBJECTS,
+    lambda record, _index, key: {name: record[name] for name in record if name != key},
+    lambda record, _index, key: {**record, key: None},
+    lambda record, _index, key: {**record, key: ""},
+)
+"""Makers of odd rows that are no record of a stream with a key."""
+
+ODD_ROWS: tuple[Odd, ...] = (*NO_RECORDS, lambda record, index, key: {**record, key: index + 1})
 """Makers of odd rows; the key that is a number makes a record nevertheless."""
 
 
@@ -117,7 +122,7 @@ def encode_untidy(
 
 def skipped(stream: Stream) -> int:
     """How many of a stream's rows are no record."""
-    return sum(_odd_maker(index) in NO_RECORDS for index in range(stream.size))
+    return sum(_odd_maker(stream, index) in NO_RECORDS for index in range(stream.size))
 
 
 def unfit(stream: Stream) -> Counter[str]:
@@ -125,22 +130,23 @@ def unfit(stream: Stream) -> Counter[str]:
     return Counter(
         name
         for index in range(stream.size)
-        if _odd_maker(index) is None
+        if _odd_maker(stream, index) is None
         for name, case in _cases(stream, index)
         if case in UNFIT
     )
 
 
 def _row(stream: Stream, index: int, names: Collection[str], record: Mapping[str, Any]) -> object:
-    if odd := _odd_maker(index):
-        return odd(record, index)
+    if odd := _odd_maker(stream, index):
+        return odd(record, index, stream.keys[0] if stream.keys else "")
     cases = {name: msgspec.Raw(case) for name, case in _cases(stream, index) if name in names}
     return {**record, **cases}
 
 
-def _odd_maker(index: int) -> Odd | None:
+def _odd_maker(stream: Stream, index: int) -> Odd | None:
+    makers = ODD_ROWS if stream.keys else NO_OBJECTS
     turn, place = divmod(index, EVERY)
-    return ODD_ROWS[turn % len(ODD_ROWS)] if place == EVERY - 1 else None
+    return makers[turn % len(makers)] if place == EVERY - 1 else None
 
 
 def _cases(stream: Stream, index: int) -> list[Case]:
@@ -158,7 +164,7 @@ def _all_cases(stream: Stream) -> list[Case]:
         *(
             (field.name, case)
             for field in fields
-            if field.name != KEY and field.share > NEVER
+            if field.name not in stream.keys and field.share > NEVER
             for case in BY_NAME.get(field.name, BY_TYPE[field.type])
         ),
         (SURPRISE, '"!"'),

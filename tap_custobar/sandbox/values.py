@@ -1,21 +1,24 @@
 """How one value of each of Custobar's types is made from a number drawn for it.
 
 A maker gets two integers: the number drawn for this field of this record (0 to 2**24 - 1) and
-the record's index in its stream. The same two always make the same value.
+the record's index in its stream. The same two always make the same value, or None where the
+record has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from math import isqrt
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
 Value: TypeAlias = "bool | int | float | str | Sequence[Value] | Mapping[str, Value]"
-Make: TypeAlias = Callable[[int, int], Value]
+Make: TypeAlias = "Callable[[int, int], Value | None]"
 
 COUNTRIES = ("FI", "SE", "EE", "NO", "DK", "DE")
 LANGUAGES = ("fi", "sv", "en", "et")
