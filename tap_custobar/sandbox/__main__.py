@@ -10,7 +10,7 @@ import sys
 try:
     import uvicorn
 
-    from tap_custobar.sandbox.app import TOKEN, create_app
+    from tap_custobar.sandbox.app import TOKEN, Manner, create_app
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
         raise
@@ -18,12 +18,20 @@ except ModuleNotFoundError as error:
 
 from typing import TYPE_CHECKING
 
+from tap_custobar.sandbox.arrivals import MAX_DAYS, MAX_SIZE
+from tap_custobar.sandbox.campaigns import campaigns
+from tap_custobar.sandbox.csv_format import DELIMITERS
 from tap_custobar.sandbox.customers import customers
+from tap_custobar.sandbox.events import events
 from tap_custobar.sandbox.products import products
+from tap_custobar.sandbox.rate_limit import RateLimit
 from tap_custobar.sandbox.records import MAX_RECORDS
+from tap_custobar.sandbox.sales import SHAPES, sales
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
 """The only address served: the tokens are known to everybody."""
@@ -37,9 +45,8 @@ def main() -> None:
     # that it found here.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    streams = [customers(options.customers, options.seed), products(options.products, options.seed)]
     config = uvicorn.Config(
-        create_app(streams, options.rate_limit, untidy=options.untidy),
+        _app(options),
         access_log=False,
         lifespan="off",
         log_level="warning",
@@ -49,6 +56,22 @@ def main() -> None:
     sys.stdout.write(f"Custobar sandbox: http://{HOST}:{port}/api (token {TOKEN})\n")
     sys.stdout.flush()
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _app(options: argparse.Namespace) -> Starlette:
+    seed, day = options.seed, options.day
+    streams = [
+        customers(options.customers, seed),
+        products(options.products, seed),
+        sales(options.sales, seed, day=day, shape=options.sales_shape),
+        events(options.events, seed, day=day),
+    ]
+    manner = Manner(
+        rate_limit=RateLimit(options.rate_limit),
+        untidy=options.untidy,
+        delimiter=DELIMITERS[options.csv_delimiter],
+    )
+    return create_app(streams, campaigns(options.campaigns, seed), manner)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +85,32 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=_integer(0, 65535), default=8080, help="port to serve on, 0 for a free one")
     add("--customers", metavar="N", type=size, default=1000, help="number of customers")
     add("--products", metavar="N", type=size, default=300, help="number of products")
+    growing = _integer(0, MAX_SIZE)
+    add("--sales", metavar="N", type=growing, default=1500, help="number of sales on day 0")
+    add(
+        "--sales-shape",
+        choices=SHAPES,
+        default="transactions",
+        help="what sales are given as; a sale has two rows on average",
+    )
+    add("--events", metavar="N", type=growing, default=3000, help="number of events on day 0")
+    add(
+        "--campaigns", metavar="N", type=_integer(0, 99_999), default=45, help="number of campaigns"
+    )
+    add(
+        "--day",
+        metavar="D",
+        type=_integer(0, MAX_DAYS),
+        default=0,
+        help="show the data as of so many days later: more sales and events, some of them with "
+        "older dates, and other states of sales",
+    )
+    add(
+        "--csv-delimiter",
+        choices=DELIMITERS,
+        default="comma",
+        help="what is between the cells of CSV; Custobar does not tell",
+    )
     add("--seed", metavar="S", type=int, default=0, help="another seed makes other data")
     add(
         "--rate-limit",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -12,17 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tap_custobar.sandbox.campaigns import make_mark, parse_campaign_query
 from tap_custobar.sandbox.csv_format import encode_csv
-from tap_custobar.sandbox.query import Query, make_cursor, parse_query
+from tap_custobar.sandbox.query import make_cursor, parse_query
 from tap_custobar.sandbox.rate_limit import RateLimit
 from tap_custobar.sandbox.search import QueryError, matching
 from tap_custobar.sandbox.untidy import encode_untidy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from starlette.requests import Request
 
+    from tap_custobar.sandbox.query import Query
     from tap_custobar.sandbox.records import Stream
 
 TOKEN = "APISANDBOX"  # noqa: S105 - made up, and opens nothing but made-up data
@@ -30,83 +33,125 @@ TOKEN = "APISANDBOX"  # noqa: S105 - made up, and opens nothing but made-up data
 
 SCOPES: Mapping[str, frozenset[str] | None] = {
     TOKEN: None,
-    "APISANDBOXCUSTOMERS": frozenset({"customers"}),
-    "APISANDBOXPRODUCTS": frozenset({"products"}),
+    **{
+        f"{TOKEN}{name.upper()}": frozenset({name})
+        for name in ("customers", "products", "sales", "events", "campaigns")
+    },
 }
 """All tokens, each with the streams it may read; None is all of them."""
 
 _SCHEMES = frozenset({"token", "bearer"})
 
 
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How the API answers, whatever the stream.
+
+    Attributes:
+        rate_limit: Requests a minute, over all streams and tokens.
+        untidy: Whether pages of JSON are as untidy as real data.
+        delimiter: What is between the cells of CSV.
+    """
+
+    rate_limit: RateLimit = field(default_factory=lambda: RateLimit(0))
+    untidy: bool = False
+    delimiter: str = ","
+
+
 def create_app(
-    streams: Iterable[Stream], rate_limit: int = 0, *, untidy: bool = False
+    streams: Iterable[Stream], campaigns: Stream, manner: Manner | None = None
 ) -> Starlette:
-    """The data API over these streams.
+    """The API over these streams.
 
     Args:
         streams: Each is served at `/api/data/<name>/`.
-        rate_limit: Requests a minute, over all streams and tokens; 0 is no limit.
-        untidy: Whether pages of JSON are as untidy as real data.
+        campaigns: Served at `/api/campaign/actions/`.
+        manner: Of all answers.
     """
-    limit = RateLimit(rate_limit)
-    routes = [
-        Route(
-            f"/api/data/{stream.name}/",
-            DataEndpoint(stream, limit, untidy).get,
-            methods=["GET"],
-        )
-        for stream in streams
-    ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _error_response})
+    manner = manner or Manner()
+    endpoints: dict[str, Endpoint] = {
+        f"/api/data/{stream.name}/": DataEndpoint(stream, manner) for stream in streams
+    }
+    endpoints["/api/campaign/actions/"] = CampaignEndpoint(campaigns, manner)
+    app = Starlette(
+        routes=[Route(path, each.get, methods=["GET"]) for path, each in endpoints.items()],
+        exception_handlers={HTTPException: _error_response},
+    )
     # Custobar's paths end in a slash; without one they are wrong, not moved.
     app.router.redirect_slashes = False
     return app
 
 
 @dataclass(frozen=True)
-class DataEndpoint:
+class Endpoint(ABC):
     """One stream's path."""
 
     stream: Stream
-    rate_limit: RateLimit
-    untidy: bool
+    manner: Manner
 
     def get(self, request: Request) -> Response:
         """Answer with one page of records."""
-        if not self.rate_limit.admits():
-            raise HTTPException(
-                429, f"rate limit exceeded: {self.rate_limit.maximum} requests a minute"
-            )
+        limit = self.manner.rate_limit
+        if not limit.admits():
+            raise HTTPException(429, f"rate limit exceeded: {limit.maximum} requests a minute")
         _authorize(request, self.stream)
         try:
-            query = parse_query(self.stream, request.query_params.multi_items())
-            indices = matching(self.stream, query.filters, query.order)
+            return self._page(request)
         except QueryError as error:
             raise HTTPException(400, str(error)) from None
 
+    @abstractmethod
+    def _page(self, request: Request) -> Response:
+        """Answer a request that may be answered."""
+
+    def _json(
+        self,
+        page: Sequence[int],
+        query: Query,
+        paging: Mapping[str, object],
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        records = list(self.stream.records(page, query.names))
+        envelope = {self.stream.name: records, **paging}
+        body = (
+            encode_untidy(envelope, self.stream, page, query)
+            if self.manner.untidy
+            else msgspec.json.encode(envelope)
+        )
+        return _json_response(body, headers=headers)
+
+
+class DataEndpoint(Endpoint):
+    """A path of the data API, paged by `next_url`."""
+
+    def _page(self, request: Request) -> Response:
+        query = parse_query(self.stream, request.query_params.multi_items())
+        indices = matching(self.stream, query.filters, query.order)
         end = query.position + query.limit
         next_url = self._next_url(request, query, end) if end < len(indices) else None
         headers = {"X-Custobar-Next-Url": next_url} if next_url else {}
         page = indices[query.position : end]
-        records = self.stream.records(page, query.names)
         if query.format == "csv":
-            return Response(
-                encode_csv(query.names, records), headers=headers, media_type="text/csv"
-            )
-        envelope: dict[str, object] = {self.stream.name: list(records), "count": len(indices)}
-        if next_url:
-            envelope["next_url"] = next_url
-        body = (
-            encode_untidy(envelope, self.stream, page, query)
-            if self.untidy
-            else msgspec.json.encode(envelope)
-        )
-        return _json_response(body, headers=headers)
+            records = self.stream.records(page, query.names)
+            body = encode_csv(query.names, records, self.manner.delimiter)
+            return Response(body, headers=headers, media_type="text/csv")
+        paging = {"count": len(indices), **({"next_url": next_url} if next_url else {})}
+        return self._json(page, query, paging, headers)
 
     def _next_url(self, request: Request, query: Query, position: int) -> str:
         cursor = make_cursor(self.stream, query.filters, query.order, position)
         items = [item for item in request.query_params.multi_items() if item[0] != "cursor"]
         return str(request.url.replace(query=urlencode([*items, ("cursor", cursor)])))
+
+
+class CampaignEndpoint(Endpoint):
+    """The path of campaigns, paged by `next`."""
+
+    def _page(self, request: Request) -> Response:
+        query, indices = parse_campaign_query(self.stream, request.query_params)
+        end = query.position + query.limit
+        paging = {"next": make_mark(indices[end])} if end < len(indices) else {}
+        return self._json(indices[query.position : end], query, paging)
 
 
 def _authorize(request: Request, stream: Stream) -> None:

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from tap_custobar.sandbox.records import Record
 
 
-def encode_csv(names: Sequence[str], records: Iterable[Record]) -> bytes:
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+"""The specification does not tell which one the API uses."""
+
+
+def encode_csv(names: Sequence[str], records: Iterable[Record], delimiter: str = ",") -> bytes:
     """A header line of these names and one line a record; an absent value is an empty cell."""
     # Bytes at once: text with an emoji somewhere takes four bytes for each of its characters.
     body = BytesIO()
     text = TextIOWrapper(body, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(
         [

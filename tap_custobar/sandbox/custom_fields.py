@@ -1,4 +1,4 @@
-"""A company's own fields: for either stream one of each of Custobar's types, and two odd ones."""
+"""A company's own fields: for each stream one of each of Custobar's types, and two odd ones."""
 
 from __future__ import annotations
 
@@ -43,6 +43,40 @@ PRODUCTS: Mapping[str, str] = {
     "acme__support_phone": "phone_number",
     "acme__materials": "set",
     "acme__care_instructions": "string",
+}
+SALES: Mapping[str, str] = {
+    "acme__is_gift": "boolean",
+    "acme__ship_from_country": "country_code",
+    "acme__promised_date": "date",
+    "acme__picked_at": "datetime",
+    "acme__anniversary": "day_of_year",
+    "acme__seller_email": "email",
+    "acme__parcels": "integer",
+    "acme__receipt_language": "language_code",
+    "acme__campaign_words": "list",
+    "acme__margin": "money",
+    "acme__weight_kilos": "number",
+    "acme__packing": "object",
+    "acme__pickup_phone": "phone_number",
+    "acme__channels": "set",
+    "acme__greeting": "string",
+}
+EVENTS: Mapping[str, str] = {
+    "acme__is_first_visit": "boolean",
+    "acme__visitor_country": "country_code",
+    "acme__campaign_date": "date",
+    "acme__expires_at": "datetime",
+    "acme__reminder_day": "day_of_year",
+    "acme__referrer_email": "email",
+    "acme__seconds_on_page": "integer",
+    "acme__page_language": "language_code",
+    "acme__words_searched": "list",
+    "acme__basket_value": "money",
+    "acme__scroll_depth": "number",
+    "acme__device": "object",
+    "acme__callback_phone": "phone_number",
+    "acme__segments": "set",
+    "acme__comment": "string",
 }
 
 

@@ -39,6 +39,9 @@ TEXTS = (
 START = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())
 """Seconds since 1970 at which the first record of every stream appeared."""
 
+ALONG = 10**10
+"""Square of the seconds over which the first record of a stream is alone."""
+
 _DAY_ZERO = date(1970, 1, 1).toordinal()
 _MINUTES = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
 _SECONDS = tuple(f"{second:02d}Z" for second in range(60))
@@ -81,7 +84,7 @@ def appeared(index: int) -> int:
     Strictly increasing with the index, and the same whatever the size of the stream: a thousand
     records span five weeks, a million three years, ten million ten.
     """
-    return START + isqrt(index * 10**10)
+    return START + isqrt(index * ALONG)
 
 
 def appeared_at(_n: int, index: int) -> str:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-COUNTS = {"customers": 500, "products": 120}
+COUNTS = {"customers": 500, "products": 120, "sales": 300, "events": 700, "campaigns": 45}
+SIZES = [f"--{name}={count}" for name, count in COUNTS.items()]
 
 
 class Sandbox:
@@ -74,5 +75,19 @@ def start() -> Callable[..., AbstractContextManager[Sandbox]]:
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """One with more customers than a page; not to be stopped by a test."""
-    with started(*[f"--{name}={count}" for name, count in COUNTS.items()]) as running:
+    with started(*SIZES) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def rows_sandbox() -> Iterator[Sandbox]:
+    """One whose sales are rows, and whose CSV has semicolons."""
+    with started(*SIZES, "--sales-shape=rows", "--csv-delimiter=semicolon") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def later_sandbox() -> Iterator[Sandbox]:
+    """The first one, three days later; its CSV has tabs."""
+    with started(*SIZES, "--day=3", "--csv-delimiter=tab") as running:
         yield running

@@ -72,8 +72,9 @@ def test_only_the_loopback_address_is_served(sandbox: Sandbox) -> None:
 
 def test_the_same_seed_makes_the_same_data_in_every_process(start: Start) -> None:
     options = ("--customers", "300", "--products", "300", "--seed")
+    streams = ("customers", "products", "sales", "events")
     with start(*options, "7") as one, start(*options, "7") as two, start(*options, "8") as other:
-        for stream in ("customers", "products"):
+        for stream in streams:
             records = one.records(stream, limit=300)
             assert records == two.records(stream, limit=300)
             assert records != other.records(stream, limit=300)
@@ -82,8 +83,9 @@ def test_the_same_seed_makes_the_same_data_in_every_process(start: Start) -> Non
 def test_a_larger_sandbox_begins_with_the_records_of_a_smaller_one(
     start: Start, sandbox: Sandbox
 ) -> None:
-    with start("--customers", "1000000") as large:
-        assert large.records("customers", limit=500) == sandbox.records("customers", limit=500)
+    with start("--customers", "1000000", "--events", "1000000") as large:
+        for stream in ("customers", "events"):
+            assert large.records(stream, limit=500) == sandbox.records(stream, limit=500)
 
 
 def test_over_the_rate_limit_requests_get_429(start: Start) -> None:
@@ -110,3 +112,20 @@ def test_a_million_customers_are_found_by_key_and_date_only(start: Start) -> Non
             reply = sandbox.get("customers/", query)
             assert reply.status_code == 400
             assert "only external_id and date_joined" in reply.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize("shape", ["transactions", "rows"])
+def test_a_million_sales_are_ordered_by_a_date_that_does_not_grow(start: Start, shape: str) -> None:
+    name = {"transactions": "date", "rows": "sale_date"}[shape]
+    with start("--sales", "1000000", "--sales-shape", shape) as sandbox:
+        query = {"limit": 10_000, "fields": name}
+        found = [sandbox.records("sales", order=f"{sign}{name}", **query) for sign in ("", "-")]
+        for records, descending in zip(found, (False, True), strict=True):
+            dates = [each[name].removesuffix("Z") for each in records]
+            assert dates == sorted(dates, reverse=descending)
+            assert len({each["external_id"] for each in records}) == len(records)
+        oldest, newest = (records[0][name] for records in found)
+        assert (oldest[:10], newest[:10]) == ("2014-12-30", "2018-03-03")
+        reply = sandbox.get("sales/", {name: newest})
+    assert reply.status_code == 400
+    assert "only external_id can filter" in reply.json()["error"]["reason"]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
+from datetime import date
+from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,69 +17,14 @@ from tap_custobar.sandbox import custom_fields
 if TYPE_CHECKING:
     from tests.unit.sandbox.conftest import Sandbox
 
-DOCUMENTED = {
-    "customers": {
-        "external_id",
-        "phone_number",
-        "email",
-        "canonical_id",
-        "first_name",
-        "last_name",
-        "can_email",
-        "can_post",
-        "can_profile",
-        "can_push",
-        "can_sms",
-        "date_joined",
-        "mailing_lists",
-        "street_address",
-        "zip_code",
-        "city",
-        "state",
-        "country",
-        "language",
-        "company",
-        "vat_number",
-        "last_login",
-        "birth_date",
-        "tags",
-        "shop_id",
-        "gender",
-        "cb_token",
-        *("registered_user", "is_forgotten", "lifetime_value_month"),
-    },
-    "products": {
-        "external_id",
-        "price",
-        "type",
-        "category",
-        "category_id",
-        "vendor",
-        "ean",
-        "sku",
-        "shop_id",
-        "brand",
-        "title",
-        "image",
-        "date",
-        "url",
-        "sale_price",
-        "lowest_price",
-        "price_before_campaign",
-        "highest_price",
-        "description",
-        "language",
-        "visible",
-        "exclude_from_recommendations",
-        "recommendation_set_ids",
-        "in_stock",
-        "stock",
-        "tags",
-        *("main_product_ids", "unit", "weight", "short_description", "rating"),
-    },
-}
+SCHEMAS = Path(__file__).parents[3] / "schemas"
 ALWAYS = {"customers": ["external_id", "date_joined"], "products": ["external_id", "date"]}
-CUSTOM = {"customers": custom_fields.CUSTOMERS, "products": custom_fields.PRODUCTS}
+CUSTOM = {
+    "customers": custom_fields.CUSTOMERS,
+    "products": custom_fields.PRODUCTS,
+    "sales": custom_fields.SALES,
+    "events": custom_fields.EVENTS,
+}
 STREAMS = ["customers", "products"]
 
 DATE = r"\d{4}-(0[1-9]|1[0-2])-([0-2]\d|3[01])"
@@ -99,6 +49,11 @@ CLASS_OF_TYPE = {
 }
 
 
+def documented(stream: str) -> set[str]:
+    schema = json.loads((SCHEMAS / f"{stream}.json").read_text(encoding="utf-8"))
+    return {*schema["properties"]} - {"event_key"}
+
+
 def values(sandbox: Sandbox, stream: str, name: str) -> list[Any]:
     records = sandbox.records(stream, limit=10_000, fields=name)
     return [each[name] for each in records if name in each]
@@ -110,7 +65,7 @@ def test_every_documented_field_occurs_and_about_a_quarter_is_missing(
 ) -> None:
     records = sandbox.records(stream, limit=10_000)
     names = {name for each in records for name in each}
-    assert names == {*DOCUMENTED[stream], *CUSTOM[stream], "acme__legacy_code"}
+    assert names == {*documented(stream), *CUSTOM[stream], "acme__legacy_code"}
     for name in names - set(ALWAYS[stream]):
         assert 0.5 < sum(name in each for each in records) / len(records) < 0.95
     assert all(None not in each.values() for each in records)
@@ -124,7 +79,20 @@ def test_key_and_date_are_always_there_and_grow(sandbox: Sandbox, stream: str) -
         assert column == sorted(set(column))
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+def test_every_documented_field_of_later_streams_occurs(
+    sandbox: Sandbox, rows_sandbox: Sandbox
+) -> None:
+    for stream in ("sales", "events"):
+        records = [
+            record
+            for each in (sandbox, rows_sandbox)
+            for record in each.records(stream, limit=10_000)
+        ]
+        names = {name for each in records for name in each}
+        assert names == {*documented(stream), *CUSTOM[stream], "acme__legacy_code"}
+
+
+@pytest.mark.parametrize("stream", CUSTOM)
 def test_there_is_a_custom_field_of_each_type_with_fitting_values(
     sandbox: Sandbox, stream: str
 ) -> None:
@@ -141,7 +109,7 @@ def test_there_is_a_custom_field_of_each_type_with_fitting_values(
                 assert len(value) == len(set(value))
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", CUSTOM)
 def test_one_custom_field_has_values_of_all_kinds(sandbox: Sandbox, stream: str) -> None:
     kinds = {type(value) for value in values(sandbox, stream, "acme__legacy_code")}
     assert kinds == {int, float, str, bool, list}
@@ -177,3 +145,74 @@ def test_products_prices_stock_and_categories(sandbox: Sandbox) -> None:
     for shops in values(sandbox, "products", "stock"):
         assert shops
         assert all(each.keys() == {"shop_id", "quantity"} for each in shops)
+
+
+def test_sales_are_the_same_in_either_shape(sandbox: Sandbox, rows_sandbox: Sandbox) -> None:
+    rows = rows_sandbox.records("sales", limit=10_000)
+    sales = sandbox.records("sales", limit=10_000)
+    assert len({row["external_id"] for row in rows}) == len(rows) == 2 * len(sales)
+    for sale in sales:
+        own = [row for row in rows if row["sale_external_id"] == sale["external_id"]]
+        shared = [{name: row[name] for name in row if name.startswith("sale_")} for row in own]
+        assert all(each == shared[0] for each in shared)
+        for name in ("date", "total", "state"):
+            assert shared[0][f"sale_{name}"] == sale[name]
+        assert sale["total"] == sum(row["total"] for row in own)
+        for product, row in zip(sale.get("products", []), own, strict="products" in sale):
+            assert product == {name: row[name] for name in product}
+    assert {type(sale["products"]) for sale in sales if "products" in sale} == {list}
+    assert {sale["state"] for sale in sales} >= {"PENDING", "PAID", "SHIPPED", "COMPLETE"}
+
+
+FIELDS_OF_TYPE = {
+    "BROWSE": "label product_ean product_id path utm_campaign utm_source utm_medium",
+    "BASKET_ADD": "product_id",
+    "MAIL_OPEN": "",
+    "MAIL_CLICK": "utm_source utm_medium",
+    "MAIL_SUBSCRIBE": "mailing_lists",
+    "MAIL_UNSUBSCRIBE": "mailing_lists",
+    "SMS_SUBSCRIBE": "",
+    "SMS_UNSUBSCRIBE": "",
+    "ORDER_SHIPPED": "tracking_number sale_id",
+    "SENTIMENT": "sentiment_value",
+    "COMPETITION_ENTRY": "",
+}
+WHO = {"customer_id", "phone_number", "email", "customer_token"}
+ANY_TYPE = {"type", "date", "store_id", "first_name", "last_name", *WHO}
+
+
+def test_events_have_the_fields_of_their_type_and_one_name_of_their_customer(
+    sandbox: Sandbox,
+) -> None:
+    records = sandbox.records("events", limit=10_000)
+    for type_, fields in FIELDS_OF_TYPE.items():
+        held = {name for each in records if each["type"] == type_ for name in each}
+        documented = {name for name in held - ANY_TYPE if not name.startswith("acme__")}
+        assert documented == {*fields.split()}
+    assert {each["type"] for each in records} == FIELDS_OF_TYPE.keys()
+    assert all(len(each.keys() & WHO) == 1 for each in records)
+
+
+def test_some_events_differ_from_another_in_one_field_only(sandbox: Sandbox) -> None:
+    records = sandbox.records("events", limit=10_000)
+    texts = [json.dumps(each, sort_keys=True) for each in records]
+    assert len(set(texts)) == len(texts)
+    differences = [
+        [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
+        for one, other in pairwise(records)
+    ]
+    twins = [names for names in differences if len(names) == 1]
+    assert len(twins) == 7
+    assert {name for names in twins for name in names} <= WHO
+
+
+@pytest.mark.parametrize("stream", ["sales", "events"])
+def test_dates_come_in_runs_late_and_some_without_zone(sandbox: Sandbox, stream: str) -> None:
+    dates = [each["date"] for each in sandbox.records(stream, limit=10_000)]
+    assert all(re.fullmatch(DATE + r"T\d\d:\d\d:\d\dZ?", each) for each in dates)
+    assert 0.01 < sum(not each.endswith("Z") for each in dates) / len(dates) < 0.05
+    days = [date.fromisoformat(each[:10]).toordinal() for each in dates]
+    late = [latest - day for latest, day in zip(accumulate(days, max), days, strict=True)]
+    assert 0.05 < sum(days > 1 for days in late) / len(late) < 0.1
+    assert max(late) in (8, 9)
+    assert max(Counter(dates).values()) >= 6

@@ -214,7 +214,7 @@ def test_a_token_opens_the_streams_of_its_scope(
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "sales/", 404),
+        ("GET", "shops/", 404),
         ("GET", "customers", 404),
         ("GET", "", 404),
         ("POST", "customers/", 405),
