@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from typing import Any
 
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _DATE_TIME = re.compile(
@@ -23,19 +24,22 @@ _DATES = re.compile(rf"(?:{_REAL_DATE}\n)*")
 _INSTANTS = re.compile(rf"(?:{_REAL_DATE}{_TIME}Z\n)*")
 
 
-def all_dates(texts: list[str]) -> bool:
-    """Tell whether all texts are what `to_date` would make of them."""
-    return _all(_DATES, texts)
+def all_dates(values: list[Any]) -> bool:
+    """Tell whether all values are texts and what `to_date` would make of them."""
+    return _all(_DATES, values)
 
 
-def all_instants(texts: list[str]) -> bool:
-    """Tell whether all texts are what `to_utc` would make of them."""
-    return _all(_INSTANTS, texts)
+def all_instants(values: list[Any]) -> bool:
+    """Tell whether all values are texts and what `to_utc` would make of them."""
+    return _all(_INSTANTS, values)
 
 
-def _all(pattern: re.Pattern[str], texts: list[str]) -> bool:
-    lines = "\n".join([*texts, ""])
-    return pattern.fullmatch(lines) is not None and lines.count("\n") == len(texts)
+def _all(pattern: re.Pattern[str], values: list[Any]) -> bool:
+    try:
+        lines = "\n".join([*values, ""])
+    except TypeError:
+        return False
+    return pattern.fullmatch(lines) is not None and lines.count("\n") == len(values)
 
 
 def to_date(text: str) -> str | None:
