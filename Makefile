@@ -2,7 +2,8 @@
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test check bench profile soak sweep audit format lock cassettes clean
+# Every target that `make help` lists is a way to work, not a file.
+.PHONY: $(shell sed -n 's/:.*\#\# .*//p' $(MAKEFILE_LIST))
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,6 +16,11 @@ TARGETS = csv jsonl postgres
 
 test: check $(TARGETS:%=.venv-target-%/ready) ## all checks and all tests
 	.venv/bin/pytest
+
+test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples/dagster, with the real Dagster
+	.venv/bin/mypy --python-executable .venv-dagster/bin/python \
+		examples/dagster/*.py tests/dagster/*.py
+	.venv-dagster/bin/pytest tests/dagster
 
 check: .venv/ready ## style and types only
 	.venv/bin/ruff check
@@ -66,6 +72,8 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 		-o requirements/target-$(target).txt &&) true
 	$(COMPILE) --group build pyproject.toml requirements/bench.in \
 		--constraint requirements/dev.txt -o requirements/bench.txt
+	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
+		-o requirements/dagster.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
@@ -94,12 +102,8 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	$(PROJECT)
 	@touch $@
 
-.venv-bench/ready: requirements/bench.txt pyproject.toml .venv-uv/ready
-	$(ENVIRONMENT)
-	$(PROJECT)
-	@touch $@
-
-.venv-demo/ready: requirements/demo.txt pyproject.toml .venv-uv/ready
+.venv-bench/ready .venv-demo/ready .venv-dagster/ready: .venv-%/ready: requirements/%.txt pyproject.toml \
+		.venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
 	@touch $@
