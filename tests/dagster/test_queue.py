@@ -87,3 +87,6 @@ def test_of_one_company_one_run_goes_at_a_time(
             goes_on.set()
             wait_for([0, 1])
         assert all(run.is_success for run in runs())
+    kept = [file.read_bytes() for file in environment.parent.rglob("*") if file.is_file()]
+    assert any(b"Beginning sync" in content for content in kept)  # logs are among them
+    assert not any(token.encode() in content for content in kept)
