@@ -14,7 +14,10 @@ demo: .venv-demo/ready .venv-target-csv/ready ## sandbox -> tap-custobar -> targ
 # The tests load into each of these targets, the real ones.
 TARGETS = csv jsonl postgres
 
-test: check $(TARGETS:%=.venv-target-%/ready) ## all checks and all tests
+# The PostgreSQL server that they load into.
+SERVICES = .venv-postgres-server/ready
+
+test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
 	.venv/bin/pytest
 
 test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples/dagster, with the real Dagster
@@ -75,6 +78,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
 		-o requirements/dagster.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
 cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
@@ -109,6 +113,10 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	@touch $@
 
 .venv-audit/ready: requirements/audit.txt .venv-uv/ready
+	$(ENVIRONMENT)
+	@touch $@
+
+.venv-postgres-server/ready: requirements/postgres-server.txt .venv-uv/ready
 	$(ENVIRONMENT)
 	@touch $@
 

