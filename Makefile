@@ -14,8 +14,8 @@ demo: .venv-demo/ready .venv-target-csv/ready ## sandbox -> tap-custobar -> targ
 # The tests load into each of these targets, the real ones.
 TARGETS = csv jsonl postgres
 
-# The PostgreSQL server that they load into.
-SERVICES = .venv-postgres-server/ready
+# What else they run: Meltano, and the PostgreSQL server that they load into.
+SERVICES = .venv-meltano/ready .venv-postgres-server/ready
 
 test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
 	.venv/bin/pytest
@@ -37,6 +37,9 @@ bench: .venv-bench/ready ## ours against other ways to read the API; QUICK=1 for
 
 profile: .venv-bench/ready ## where the tap's own time goes, by function
 	@.venv-bench/bin/python -m tests.benchmarks.profiling
+
+docs: .venv/ready ## renew what other files say of the tap's settings
+	.venv/bin/python -m scripts.settings_docs
 
 soak: .venv/ready ## millions of records in one run; CUSTOMERS=200000 for fewer
 	@.venv/bin/python -m scripts.soak $(CUSTOMERS)
@@ -78,6 +81,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
 		-o requirements/dagster.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
@@ -113,6 +117,10 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	@touch $@
 
 .venv-audit/ready: requirements/audit.txt .venv-uv/ready
+	$(ENVIRONMENT)
+	@touch $@
+
+.venv-meltano/ready: requirements/meltano.txt .venv-uv/ready
 	$(ENVIRONMENT)
 	@touch $@
 

@@ -1,0 +1,74 @@
+"""What the tap says of itself: the one source of every list of its settings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+#: How the names of the settings begin that every tap made with Meltano's SDK has.
+_OF_THE_SDK = ("batch_", "faker_", "flattening_", "stream_map")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of the tap.
+
+    Attributes:
+        name: As in the config.
+        title: What it is called, in a word or two.
+        description: Where to find or how to choose the value.
+        type: The JSON type of the value, null aside.
+        default: The value where none is set; None where there is none.
+        options: The only values that are allowed; empty where there are others.
+        is_secret: Whether the value must never be shown.
+    """
+
+    name: str
+    title: str
+    description: str
+    type: str
+    default: Any
+    options: list[str]
+    is_secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it, for Meltano and for `--config ENV`."""
+        return f"TAP_CUSTOBAR_{self.name.upper()}"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is this tap's, and not one that its SDK gives to every tap."""
+        return not self.name.startswith(_OF_THE_SDK)
+
+
+@dataclass(frozen=True)
+class About:
+    """What `tap-custobar --about` tells."""
+
+    capabilities: list[str]
+    settings: list[Setting]
+
+
+def about() -> About:
+    """Ask the tap."""
+    command = [sys.executable, "-m", "tap_custobar", "--about", "--format", "json"]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    settings = [_setting(*item) for item in told["settings"]["properties"].items()]
+    return About(told["capabilities"], settings)
+
+
+def _setting(name: str, definition: dict[str, Any]) -> Setting:
+    (kind,) = (kind for kind in definition["type"] if kind != "null")
+    return Setting(
+        name=name,
+        title=definition["title"],
+        description=definition["description"],
+        type=kind,
+        default=definition.get("default"),
+        options=definition.get("enum", []),
+        is_secret=definition.get("secret", False),
+    )
