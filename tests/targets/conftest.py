@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Request, Server
 
+    OnStart = Callable[[subprocess.Popen[bytes]], object]
+
 ROOT = Path(__file__).parent.parent.parent
 TIMEOUT = 120
 
@@ -80,7 +82,7 @@ class Pipe(Protocol):
         *,
         catalog: object = None,
         state: object = None,
-        on_start: Callable[[subprocess.Popen[bytes]], object] = ...,
+        on_start: OnStart = ...,
     ) -> Piped: ...
 
 
@@ -95,7 +97,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
         *,
         catalog: object = None,
         state: object = None,
-        on_start: Callable[[subprocess.Popen[bytes]], object] = lambda _: None,
+        on_start: OnStart = lambda _: None,
     ) -> Piped:
         folder = tmp_path_factory.mktemp("pipe")
         tap_command = list(TAP)
@@ -170,13 +172,16 @@ class Postgres:
         self.process.stdin.flush()
         assert self.process.stdout.readline() == f"{command}\n"
 
+    @property
+    def url(self) -> str:
+        """The target's setting; not `host` and so on, which cannot name the folder of a socket."""
+        return self.uri.replace("postgresql:", "postgresql+psycopg:", 1)
+
     def config(self, schema: str) -> dict[str, Any]:
         """Return target-postgres' settings; each test module loads into a schema of its own."""
-        # Not `host` and so on, which cannot name the folder of a socket. Without the time zone
-        # the target would store instants as local times of the server's zone.
-        url = self.uri.replace("postgresql:", "postgresql+psycopg:", 1)
+        # Without the time zone the target would store instants as local times of the server's.
         return {
-            "sqlalchemy_url": f"{url}&options=-ctimezone%3DUTC",
+            "sqlalchemy_url": f"{self.url}&options=-ctimezone%3DUTC",
             "default_target_schema": schema,
         }
 
@@ -193,6 +198,14 @@ class Postgres:
         )
         assert result.returncode == 0, result.stderr
         return result.stdout
+
+    def wait_until(self, condition: str) -> None:
+        """Return once the SQL condition holds for what is committed."""
+        self.execute(f"""
+            DO $$ BEGIN
+                WHILE NOT ({condition}) LOOP PERFORM pg_sleep(0.02); END LOOP;
+            END $$
+        """)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Return a SELECT's rows, as the JSON that the server itself makes of them."""
