@@ -1,0 +1,123 @@
+"""Customers that are gone at Custobar go from PostgreSQL too, and no others do."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.conftest import Reply
+from tests.targets.conftest import fail, give, page_number
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.conftest import Server
+    from tests.targets.conftest import OnStart, Pipe, Piped, Postgres
+
+
+def page(*ids: str) -> list[dict[str, Any]]:
+    return [{"external_id": external_id} for external_id in ids]
+
+
+class Table:
+    """A table of customers that runs of the tap are loaded into."""
+
+    def __init__(self, server: Server, pipe: Pipe, postgres: Postgres, name: str) -> None:
+        self._server, self._pipe, self._postgres, self._name = server, pipe, postgres, name
+
+    def load(
+        self,
+        *,
+        hard: bool,
+        state: object = None,
+        on_start: OnStart = lambda _: None,
+        **config: object,
+    ) -> Piped:
+        return self._pipe(
+            {
+                **self._server.config,
+                "max_retries": 0,
+                "emit_activate_version_messages": True,
+                **config,
+            },
+            "postgres",
+            {**self._postgres.config(self._name), "hard_delete": hard},
+            state=state,
+            on_start=on_start,
+        )
+
+    @property
+    def ids(self) -> list[str]:
+        return self._ids("true")
+
+    @property
+    def marked(self) -> list[str]:
+        return self._ids("_sdc_deleted_at IS NOT NULL")
+
+    def _ids(self, condition: str) -> list[str]:
+        sql = f'SELECT external_id FROM "{self._name}".customers WHERE {condition} ORDER BY 1'  # noqa: S608
+        return [row["external_id"] for row in self._postgres.query(sql)]
+
+
+@pytest.fixture
+def table(server: Server, pipe: Pipe, postgres: Postgres, request: pytest.FixtureRequest) -> Table:
+    return Table(server, pipe, postgres, request.node.name[:60])
+
+
+def test_only_a_table_that_was_read_whole_deletes(table: Table, server: Server) -> None:
+    give(server, page("a", "b"), page("c"))
+    assert table.load(hard=True).exit_codes == (0, 0)
+    left = page("a"), page("c")  # b is gone at Custobar
+    all_of_them = ["a", "b", "c"]
+
+    give(server, *left)
+    filters = {"customers": {"filters": {"can_email": True}}}
+    assert table.load(hard=True, stream_options=filters).exit_codes == (0, 0)
+    assert table.ids == all_of_them, "filtered"
+
+    give(server, [])
+    assert table.load(hard=True).exit_codes == (0, 0)
+    assert table.ids == all_of_them, "empty by mistake"
+
+    give(server, *left, at={1: lambda: Reply({"customers": page("a"), "count": 3})})
+    assert table.load(hard=True).exit_codes == (0, 0)
+    assert table.ids == all_of_them, "less than the API says there are"
+
+    give(server, *left, [{"email": "somebody without a key"}])
+    assert table.load(hard=True).exit_codes == (0, 0)
+    assert table.ids == all_of_them, "a record skipped"
+
+    taps: list[subprocess.Popen[bytes]] = []
+    give(server, *left, at={2: lambda: taps[0].send_signal(signal.SIGTERM)})
+    assert table.load(hard=True, on_start=taps.append).exit_codes == (143, 0)
+    assert table.ids == all_of_them, "interrupted"
+
+    # Here comes an incremental run, once there are streams that can be read so.
+
+    give(server, *left, at={2: fail})
+    failed = table.load(hard=True)
+    assert failed.exit_codes == (1, 0)
+    assert table.ids == all_of_them, "failed"
+
+    give(server, *left)
+    server.requests.clear()
+    assert table.load(hard=True, state=failed.states[-1]).exit_codes == (0, 0)
+    assert page_number(server.requests[0]) == 2
+    assert table.ids == ["a", "c"], "read whole, by two runs"
+
+
+def test_without_hard_delete_the_row_is_marked_until_the_customer_is_back(
+    table: Table, server: Server
+) -> None:
+    give(server, page("a", "b"), page("c"))
+    assert table.load(hard=False).exit_codes == (0, 0)
+    give(server, page("a"), page("c"))
+    assert table.load(hard=False).exit_codes == (0, 0)
+    assert table.ids == ["a", "b", "c"]
+    assert table.marked == ["b"]
+
+    give(server, page("a", "b", "c"))
+    assert table.load(hard=False).exit_codes == (0, 0)
+    assert table.marked == []
