@@ -27,7 +27,26 @@ NEEDED = (
     *("CHANGELOG.md", "LICENSE", "README.md", "meltano.yml", "pyproject.toml"),
     *("requirements", "schemas", "tap_custobar"),
 )
-PAGES = [[{"external_id": f"{page}-{row:02}"} for row in range(50)] for page in range(1, 4)]
+PAGES = [
+    [
+        {
+            "external_id": f"{page}-{row:02}",
+            "first_name": "nul \0",
+            "date_joined": "2024-06-01T12:00:00Z",
+        }
+        for row in range(50)
+    ]
+    for page in range(1, 4)
+]
+#: What target-postgres makes of them, with the settings of meltano.yml: U+0000 replaced, which
+#: PostgreSQL cannot hold, and the time in UTC, wherever the server is.
+ROWS = [
+    [
+        {**record, "first_name": "nul \ufffd", "date_joined": "2024-06-01T12:00:00"}
+        for record in page
+    ]
+    for page in PAGES
+]
 
 
 @dataclass(frozen=True)
@@ -113,7 +132,10 @@ def test_each_run_goes_on_from_the_state_of_the_one_before(
     (project.folder / ".env").unlink(missing_ok=True)
 
     def stored() -> list[dict[str, Any]]:
-        return postgres.query("SELECT external_id FROM custobar.customers ORDER BY external_id")
+        return postgres.query(
+            "SELECT external_id, first_name, date_joined FROM custobar.customers"
+            " ORDER BY external_id"
+        )
 
     def stop_when_some_is_stored() -> None:
         postgres.wait_until("(SELECT count(*) FROM custobar.customers) > 50")
@@ -123,7 +145,7 @@ def test_each_run_goes_on_from_the_state_of_the_one_before(
     first = project.meltano("run", "custobar-to-postgres", env=env)
     assert first.exit_code != 0
     assert "customers failed" in first.of("tap-custobar")
-    assert stored() == PAGES[0]
+    assert stored() == ROWS[0]
 
     give(server, *PAGES, at={3: stop_when_some_is_stored})
     second = project.meltano("schedule", "run", "custobar-daily", env=env)
@@ -136,4 +158,4 @@ def test_each_run_goes_on_from_the_state_of_the_one_before(
     third = project.meltano("run", "custobar-to-postgres", env=env)
     assert third.exit_code == 0, third.lines
     assert page_number(server.requests[0]) == 2
-    assert stored() == [customer for page in PAGES for customer in page]
+    assert stored() == [row for page in ROWS for row in page]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Run, RunTap, Sandbox
     from tests.targets.conftest import Pipe, Postgres
 
@@ -128,3 +130,19 @@ def test_a_second_run_updates_and_adds(
     run = run_tap(sandbox.config)
     for stream in STREAMS:
         assert stored(run, stream, postgres, loaded) == expected(run, stream)
+
+
+def test_only_what_is_selected_becomes_a_column(
+    sandbox: Sandbox, pipe: Pipe, postgres: Postgres, catalog_of: Callable[..., dict[str, Any]]
+) -> None:
+    catalog = catalog_of(customers=["email", "tags"])
+
+    piped = pipe(sandbox.config, "postgres", postgres.config("selected"), catalog=catalog)
+
+    assert piped.exit_codes == (0, 0), piped.target_log
+    (row,) = postgres.query("SELECT * FROM selected.customers LIMIT 1")
+    assert {name for name in row if not name.startswith("_sdc_")} == {
+        *("external_id", "email", "tags")
+    }
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'selected'"
+    assert postgres.query(tables) == [{"table_name": "customers"}]
