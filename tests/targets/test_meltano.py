@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import TOKEN
+from tap_custobar.streams import ProductsStream
+from tests.conftest import TOKEN, Reply
 from tests.targets.conftest import ROOT, environment, fail, give, page_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.conftest import Sandbox, Server
+    from tests.conftest import Request, Sandbox, Server
     from tests.targets.conftest import Postgres
 
 #: What `meltano install` and the pipelines need of the checkout.
@@ -103,10 +104,12 @@ def project(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Proje
 
 
 def test_the_sandbox_becomes_csv_files(project: Project, sandbox: Sandbox) -> None:
-    (project.folder / ".env").write_text("TAP_CUSTOBAR_COMPANY=acme\nTAP_CUSTOBAR_API_TOKEN=APIX\n")
+    dotenv = project.folder / ".env"
+    dotenv.write_text("TAP_CUSTOBAR_COMPANY=acme\nTAP_CUSTOBAR_API_TOKEN=APIX\n")
     before = (project.folder / "meltano.yml").read_bytes()
 
     ended = project.meltano("run", "custobar-to-csv")
+    dotenv.unlink()
 
     assert ended.exit_code == 0, ended.lines
     for stream, size in (("customers", sandbox.customers), ("products", sandbox.products)):
@@ -116,20 +119,23 @@ def test_the_sandbox_becomes_csv_files(project: Project, sandbox: Sandbox) -> No
     assert (project.folder / "meltano.yml").read_bytes() == before
 
 
-def test_each_run_goes_on_from_the_state_of_the_one_before(
-    project: Project, server: Server, postgres: Postgres
-) -> None:
-    env = {
+def prod(server: Server, postgres: Postgres) -> dict[str, str]:
+    """What a user's environment holds, or the `.env` of the project."""
+    return {
         "TAP_CUSTOBAR_API_URL": server.url,
         "TAP_CUSTOBAR_API_TOKEN": TOKEN,
         "TAP_CUSTOBAR_REQUEST_INTERVAL": "0",
         "TAP_CUSTOBAR_MAX_RETRIES": "0",
         "TAP_CUSTOBAR_DISCOVER_CUSTOM_FIELDS": "false",
         "TARGET_POSTGRES_SQLALCHEMY_URL": postgres.url,
-        "TARGET_POSTGRES_BATCH_SIZE_ROWS": "20",
         "MELTANO_ENVIRONMENT": "prod",
     }
-    (project.folder / ".env").unlink(missing_ok=True)
+
+
+def test_each_run_goes_on_from_the_state_of_the_one_before(
+    project: Project, server: Server, postgres: Postgres
+) -> None:
+    env = {**prod(server, postgres), "TARGET_POSTGRES_BATCH_SIZE_ROWS": "20"}
 
     def stored() -> list[dict[str, Any]]:
         return postgres.query(
@@ -159,3 +165,40 @@ def test_each_run_goes_on_from_the_state_of_the_one_before(
     assert third.exit_code == 0, third.lines
     assert page_number(server.requests[0]) == 2
     assert stored() == [row for page in ROWS for row in page]
+
+
+@pytest.mark.skipif(
+    not ProductsStream.valid_replication_keys, reason="products are read whole only, so far"
+)
+def test_an_incremental_run_asks_for_what_is_new(
+    project: Project, server: Server, postgres: Postgres
+) -> None:
+    env = {
+        **prod(server, postgres),
+        "TAP_CUSTOBAR__SELECT": '["products.*"]',
+        "TAP_CUSTOBAR__METADATA": json.dumps(
+            {"products": {"replication-method": "INCREMENTAL", "replication-key": "date"}}
+        ),
+    }
+
+    def run_at_the(day: int) -> int:
+        """Run when there is a product of each day so far; return how many pages it asked for."""
+        days = [f"2024-01-{number:02}" for number in range(day, 0, -1)]
+        products = [{"external_id": day, "date": f"{day}T00:00:00Z"} for day in days]
+
+        def answer(request: Request) -> Reply:
+            number = page_number(request)
+            page = products[3 * number - 3 : 3 * number]
+            next_url = f"{request.path}?page={number + 1}" if products[3 * number :] else None
+            return Reply({"products": page, "next_url": next_url})
+
+        server.answer = answer
+        server.requests.clear()
+        ended = project.meltano("run", "custobar-to-postgres", env=env)
+        assert ended.exit_code == 0, ended.lines
+        stored = postgres.query("SELECT external_id FROM custobar.products ORDER BY 1 DESC")
+        assert [row["external_id"] for row in stored] == days
+        return max(page_number(request) for request in server.requests)
+
+    assert run_at_the(30) == 10
+    assert run_at_the(31) <= 3  # of 11
