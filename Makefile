@@ -89,7 +89,7 @@ cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
 	.venv/bin/python -m scripts.record_cassettes
 
 clean: ## remove everything that the other targets made
-	rm -rf .venv* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist output
+	rm -rf .venv* .meltano .mypy_cache .pytest_cache .ruff_cache .hypothesis dist output
 
 # uv makes every environment: what two of them share is unpacked once.
 UV = .venv-uv/bin/uv
