@@ -71,7 +71,7 @@ class Project:
         ours = {k: v for k, v in os.environ.items() if not k.startswith(("TAP_", "TARGET_"))}
         result = subprocess.run(
             [environment("meltano") / "bin/meltano", *arguments],
-            cwd=self.folder,
+            cwd=self.folder / "schemas",  # any folder of the project will do
             env={
                 **ours,
                 "MELTANO_CLI_LOG_FORMAT": "json",
