@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from tests.conftest import TAP, TOKEN, Reply
+from tests.conftest import TAP, TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from tests.conftest import Request, Server
+    from collections.abc import Callable, Iterator
 
     OnStart = Callable[[subprocess.Popen[bytes]], object]
 
@@ -30,37 +28,6 @@ def environment(name: str) -> Path:
     folder = ROOT / f".venv-{name}"
     assert (folder / "ready").exists(), f"missing, run: make {folder.name}/ready"
     return folder
-
-
-def page_number(request: Request) -> int:
-    return int(dict(request.query).get("page", "1"))
-
-
-def give(
-    server: Server,
-    *pages: list[dict[str, Any]],
-    at: Mapping[int, Callable[[], Reply | None]] | None = None,
-) -> None:
-    """Let the server give these pages of customers, and no products.
-
-    What is to happen `at` a page happens before it is given, or in its stead.
-    """
-    steps = at or {}
-
-    def answer(request: Request) -> Reply:
-        if "products" in request.path:
-            return Reply({"products": []})
-        number = page_number(request)
-        step = steps.get(number)
-        next_url = f"{request.path}?page={number + 1}" if number < len(pages) else None
-        body = {"customers": pages[number - 1], "next_url": next_url}
-        return (step and step()) or Reply(body)
-
-    server.answer = answer
-
-
-def fail() -> Reply:
-    return Reply(status=500)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.conftest import Reply
-from tests.targets.conftest import fail, give, page_number
+from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
     import subprocess

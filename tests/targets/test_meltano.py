@@ -14,7 +14,8 @@ import pytest
 
 from tap_custobar.streams import ProductsStream
 from tests.conftest import TOKEN, Reply
-from tests.targets.conftest import ROOT, environment, fail, give, page_number
+from tests.targets.conftest import ROOT, environment
+from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

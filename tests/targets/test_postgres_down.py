@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.targets.conftest import fail, give, page_number
+from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
     from tests.conftest import Server

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.targets.conftest import ROOT, environment, fail, give, page_number
+from tests.targets.conftest import ROOT, environment
+from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
     from tests.conftest import Server
