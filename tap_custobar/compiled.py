@@ -21,7 +21,7 @@ from tap_custobar.instants import all_dates, all_instants
 from tap_custobar.values import Rules, Unfit, refuse, type_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_custobar.shapes import Shape
     from tap_custobar.values import Fit, Schema
@@ -183,23 +183,49 @@ class CompiledRows:
         """Return the same of a body that was decoded already."""
         return self._take(lambda: msgspec.convert(content, self._page, strict=True))
 
+    def take_texts(self) -> None:
+        """Expect texts for values of every type, as CSV has them."""
+        for column in self.columns.values():
+            column.loosen()
+        self._compile()
+
+    def build(self, columns: Mapping[str, Sequence[Any]], count: int) -> list[Row]:
+        """Return so many records, made of the values of their properties.
+
+        Raises:
+            MisfitError: the fast path cannot take them.
+        """
+        absent = [UNSET] * count
+        rows = list(map(self._row, *(columns.get(name, absent) for name in self.columns)))
+        self._conform(rows)
+        return rows
+
+    def adopt(self, records: Iterable[Mapping[str, Any]]) -> list[Row]:
+        """Return records that fit already, as structs."""
+        return [self._row(*(r.get(name, UNSET) for name in self.columns)) for r in records]
+
+    def _conform(self, rows: Sequence[Row]) -> None:
+        try:
+            for column in self.columns.values():
+                column.conform(rows)
+        except (Unfit, RecursionError):
+            raise MisfitError from None
+        if not all(all(map(key.get, rows)) for key in self._keys):
+            raise MisfitError
+
     def _take(self, decode: Callable[[], Row]) -> Row:
         while True:
             try:
                 with _no_collection():
                     page = decode()
-                for column in self.columns.values():
-                    column.conform(page.rows)
             except msgspec.ValidationError as error:
                 if not self._loosen(str(error)):
                     raise MisfitError from None
-            except (ArithmeticError, ValueError, RecursionError, Unfit):
+            except (ArithmeticError, ValueError, RecursionError):
                 raise MisfitError from None
             else:
-                break
-        if not all(all(map(key.get, page.rows)) for key in self._keys):
-            raise MisfitError
-        return page
+                self._conform(page.rows)
+                return page
 
     def _loosen(self, problem: str) -> bool:
         """Let the property that the decoder stopped at hold anything, from this page on.
@@ -215,7 +241,7 @@ class CompiledRows:
         return True
 
     def _compile(self) -> None:
-        row = msgspec.defstruct(
+        self._row = msgspec.defstruct(
             "Row",
             [
                 (column.attribute, column.annotation | UnsetType, UNSET)
@@ -227,7 +253,7 @@ class CompiledRows:
         )
         self._page = msgspec.defstruct(
             "Page",
-            [("rows", list[row]), ("following", str | None, None), ("count", Any, None)],  # type: ignore[valid-type] # made just now
+            [("rows", list[self._row]), ("following", str | None, None), ("count", Any, None)],  # type: ignore[name-defined] # made just now
             rename={"rows": self._envelope, "following": self._next_key},
         )
         self._decoder = msgspec.json.Decoder(self._page, float_hook=Decimal)

@@ -8,6 +8,7 @@ anything and does not change from run to run.
 from __future__ import annotations
 
 import json
+import logging
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -16,6 +17,7 @@ from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, Sc
 
 from tap_custobar import settings
 from tap_custobar.connection import Connection
+from tap_custobar.csv_pages import read_names
 from tap_custobar.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
 from tap_custobar.errors import (
     BrokenInstallationError,
@@ -25,7 +27,7 @@ from tap_custobar.errors import (
     NotFoundError,
     RefusedError,
 )
-from tap_custobar.pages import JsonPages, parse_csv_header
+from tap_custobar.pages import JsonPages
 from tap_custobar.sdk.tap import CustobarBaseTap
 from tap_custobar.stream import schema_directory
 
@@ -59,10 +61,10 @@ class DiscoveringTap(CustobarBaseTap):
         """Return all streams, with the declared and the discovered custom fields."""
         self._refuse_contradictions()
         self._refusals = []
-        schemas = [(stream, self._schema(stream)) for stream in self.stream_types]
-        if len(self._refusals) == len(schemas):
+        streams = [self._discover(stream) for stream in self.stream_types]
+        if len(self._refusals) == sum(stream.is_data for stream in streams):
             raise DiscoveryFailedError(self._refusals[0])
-        return [stream(self, self.connection, schema) for stream, schema in schemas]
+        return streams
 
     def run_discovery(self) -> str:
         """Print the catalog, and log the types that undeclared custom fields look like."""
@@ -95,22 +97,27 @@ class DiscoveringTap(CustobarBaseTap):
             msg = "The config is not valid"
             raise ConfigValidationError(msg, errors=problems)
 
-    def _schema(self, stream: type[CustobarStream]) -> dict[str, Any]:
-        """Return the documented fields, then the company's own by their names."""
-        shipped = shipped_schema(stream.name)
+    def _discover(self, stream_type: type[CustobarStream]) -> CustobarStream:
+        """Return a stream with the documented fields, then the company's own by their names."""
+        shipped = shipped_schema(stream_type.name)
         documented = shipped["properties"]
-        types = self._declared(stream.name)
-        if self._asks:
-            parse = partial(parse_csv_header, known=documented)
-            names = self._ask(stream, {"format": "csv", "limit": "1"}, parse) or []
-            types = dict.fromkeys(names, UNDECLARED) | types
+        names: list[str] = []
+        if self._asks and stream_type.is_data:
+            parse = partial(read_names, known=documented)
+            names = self._ask(stream_type, {"format": "csv", "limit": "1"}, parse) or []
+        types = dict.fromkeys(names, UNDECLARED) | self._declared(stream_type.name)
         own = {name: custom_field(types[name]) for name in sorted(types.keys() - documented.keys())}
-        return {**shipped, "properties": documented | own}
+        stream = stream_type(self, self.connection, {**shipped, "properties": documented | own})
+        if stream.as_rows and stream.as_rows.keys[0] in names:
+            stream.read_as_rows()
+        return stream
 
     def _suggest_types(self) -> None:
         """Log a config that declares the undeclared fields by what a sample of them holds."""
         suggested = {}
         for stream in self.stream_types:
+            if not stream.is_data:
+                continue
             documented = shipped_schema(stream.name)["properties"].keys()
             declared = self._declared(stream.name)
             own = [n for n in self.streams[stream.name].schema["properties"] if n not in documented]
@@ -118,7 +125,8 @@ class DiscoveringTap(CustobarBaseTap):
                 continue
             parse = JsonPages(stream.name, stream.paginator).parse
             sample = self._ask(stream, {"limit": str(SAMPLE_SIZE)}, parse)
-            rows = [row for row in (sample.rows if sample else []) if isinstance(row, dict)]
+            blocks = sample.blocks if sample else []
+            rows = [row for block in blocks for row in block.rows if isinstance(row, dict)]
             guessed = {name: guess_type(row.get(name) for row in rows) for name in own}
             suggested[stream.name] = {"custom_fields": {**guessed, **declared}}
         if suggested:
@@ -137,7 +145,8 @@ class DiscoveringTap(CustobarBaseTap):
             return self.connection.client.get(url, parse, first_page=True)
         except (ForbiddenError, NotFoundError, RefusedError) as error:
             self._refusals.append(error)
-            self.logger.warning("%s: only documented fields are known. %s", stream.name, error)
+            level = logging.WARNING if stream.selected_by_default else logging.INFO
+            self.logger.log(level, "%s: only documented fields are known. %s", stream.name, error)
             return None
         except CustobarError as error:
             raise DiscoveryFailedError(error) from None

@@ -90,6 +90,24 @@ def to_utc(text: str, zone: tzinfo) -> str | None:
     return f"{seconds}{(fraction or '').replace(',', '.')}Z"
 
 
+def comparable(instant: str) -> str:
+    """Return a text that sorts as the instant does; `instant` as `to_utc` returns it.
+
+    Texts with and without a fraction would not: "." comes before "Z".
+    """
+    seconds, dot, fraction = instant.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction.rstrip('0')}".rstrip(".") if dot else seconds
+
+
+def days_before(instant: str, days: int) -> str:
+    """Return the instant so many days before another, both in UTC; at the earliest in year 1."""
+    seconds, rest = instant[:19], instant[19:]
+    try:
+        return (datetime.fromisoformat(seconds) - timedelta(days)).isoformat() + rest
+    except OverflowError:
+        return "0001-01-01T00:00:00Z"
+
+
 def _zone(offset: str | None, zone: tzinfo) -> tzinfo:
     if offset is None:
         return zone

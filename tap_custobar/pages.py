@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -17,7 +15,7 @@ from tap_custobar.errors import UnexpectedAnswerError
 from tap_custobar.values import parse_float
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from tap_custobar.answers import Page
@@ -27,23 +25,28 @@ if TYPE_CHECKING:
 _decoder = msgspec.json.Decoder(float_hook=parse_float)
 
 
+class Block(NamedTuple):
+    """Rows that follow each other, as they came or as records that fit (see `compiled`)."""
+
+    rows: Sequence[Any]
+    fits: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedPage:
     """One page of a stream.
 
     Attributes:
-        rows: The elements of the envelope's list: records that fit, or as they came.
-        fits: Whether they are records that fit, as `compiled` makes them.
+        blocks: Its rows, in the pieces that they are read in.
         following: The next page as the API named it, or None on the last one.
         count: How many records the API says there are on all pages, where it says so.
         names: The properties that came, where they were looked for.
     """
 
-    rows: list[Any]
+    blocks: Iterable[Block]
     following: str | None
     count: int | None = None
     names: AbstractSet[str] = frozenset()
-    fits: bool = False
 
 
 class JsonPages:
@@ -92,37 +95,17 @@ class JsonPages:
                 if is_tidy:
                     return self._fitting(page, self._compiled.convert(content), names)
         count = _count(content.get("count"))
-        return ParsedPage(rows, self._following(page, named), count, names)
+        return ParsedPage([Block(rows)], self._following(page, named), count, names)
 
     def _fitting(
         self, page: Page, parsed: Row, names: AbstractSet[str] = frozenset()
     ) -> ParsedPage:
         following = self._following(page, parsed.following)
-        return ParsedPage(parsed.rows, following, _count(parsed.count), names, fits=True)
+        return ParsedPage([Block(parsed.rows, fits=True)], following, _count(parsed.count), names)
 
     def _following(self, page: Page, named: str | None) -> str | None:
         """Return the next page's name: of the body, else of the header."""
         return named or page.headers.get(self._paginator.next_header) or None
-
-
-def parse_csv_header(page: Page, *, known: Collection[str]) -> list[str]:
-    """Return the names of the columns of a page of CSV, each once (section "Data format").
-
-    The specification does not tell the delimiter, so it is the one of comma, semicolon and tab
-    that finds most of the `known` names.
-
-    Raises:
-        UnexpectedAnswerError: there is no column with a known name.
-    """
-    headers: list[list[str]] = []
-    with suppress(UnicodeDecodeError, csv.Error):
-        text = page.body.decode("utf-8-sig")
-        headers = [next(csv.reader(io.StringIO(text), delimiter=d), []) for d in ",;\t"]
-    header = max(headers, key=lambda names: len(set(names) & set(known)), default=[])
-    if set(header).isdisjoint(known):
-        msg = "no CSV with a header of field names"
-        raise UnexpectedAnswerError(msg)
-    return [name for name in dict.fromkeys(header) if name]
 
 
 def _count(value: object) -> int | None:

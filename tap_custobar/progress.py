@@ -73,8 +73,8 @@ class Progress:
             self.traffic.requests - self._before.requests,
             (self.traffic.received - self._before.received) / 1e6,
             self.traffic.retries - self._before.retries,
-            sum(loss.count for loss in losses.nulled.values()),
-            sum(loss.count for loss in losses.skipped.values()),
+            losses.nulled_count,
+            losses.skipped_count,
         )
 
     def _figures(self) -> str:

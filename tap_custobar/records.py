@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from tap_custobar.values import Rules, Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from tap_custobar.compiled import CompiledRows
+    from tap_custobar.pages import ParsedPage
     from tap_custobar.shapes import Shape
 
 
@@ -44,6 +46,16 @@ class Losses:
     skipped: dict[str, Loss] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
 
+    @property
+    def nulled_count(self) -> int:
+        """How many values became null or left their list."""
+        return sum(loss.count for loss in self.nulled.values())
+
+    @property
+    def skipped_count(self) -> int:
+        """How many rows gave no record."""
+        return sum(loss.count for loss in self.skipped.values())
+
 
 class Conformer:
     """Makes the rows of one stream fit its schema, and keeps count of what is lost."""
@@ -62,10 +74,31 @@ class Conformer:
         if len(self.losses.unknown) < MAX_UNKNOWN:
             self.losses.unknown |= names - self._known
 
-    def conform_page(self, rows: Iterable[object], page: int) -> list[dict[str, Any]]:
-        """Return the records that a page's rows give, in their order; `page` is its number."""
+    def conform(
+        self, page: ParsedPage, number: int, compiled: CompiledRows | None
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the records of a page by the block, in their order.
+
+        Args:
+            page: The page.
+            number: Which one it is, counted from 1.
+            compiled: The fast path, where it is taken: all records are structs then.
+        """
+        read = 0
+        for rows, fits in page.blocks:
+            if fits:
+                yield rows
+            else:
+                records = self.conform_rows(rows, number, read)
+                yield compiled.adopt(records) if compiled else records
+            read += len(rows)
+
+    def conform_rows(
+        self, rows: Iterable[object], page: int, before: int = 0
+    ) -> list[dict[str, Any]]:
+        """Return the records that rows give; so many of the page's were `before` them."""
         records = []
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(rows, before + 1):
             place = page, number
             if not isinstance(row, dict):
                 self._count(self.losses.skipped, "no object", place)

@@ -53,13 +53,19 @@ class Resumption:
     def _begin(self) -> None:
         self.next: str | None = None
         self.began = self._now
-        self._records = self._skipped = 0
+        self._records = self._skipped = self._skipped_before = 0
         self._count: int | None = None
 
     def add_page(self, *, records: int, skipped: int, count: int | None) -> None:
-        """Count a page that was written; `count` is how many records the API says there are."""
+        """Count a page that was written.
+
+        Args:
+            records: How many it gave.
+            skipped: How many rows gave none, on this run's pages so far.
+            count: How many records the API says there are.
+        """
         self._records += records
-        self._skipped += skipped
+        self._skipped = self._skipped_before + skipped
         self._count = self._count if count is None else count
 
     def move(self, next_url: str) -> None:
@@ -113,7 +119,8 @@ class Resumption:
         if not 0 <= self._now - began < MAX_AGE:
             return "it is not of the last 24 hours"
         self.next, self.began = next_, began
-        self._records, self._skipped = records, skipped
+        self._records = records
+        self._skipped = self._skipped_before = skipped
         return None
 
 

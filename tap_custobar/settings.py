@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tap_custobar.errors import UrlError
+from tap_custobar.instants import to_utc
 from tap_custobar.urls import PARAMETERS, ApiUrl
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from jsonschema import ValidationError
+
+#: Records that the API gives at once at the most, but as CSV.
+MAX_JSON_PAGE = 10_000
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
@@ -137,6 +141,12 @@ def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator
         zone(config["timezone"])
     except ValueError:
         yield "timezone: must be an IANA name that this machine knows, like Europe/Helsinki"
+    else:
+        start_date = config.get("start_date")
+        if start_date and to_utc(start_date, zone(config["timezone"])) is None:
+            yield "start_date: must be a date or date-time, like 2024-01-31"
+    if config["response_format"] == "json" and (config.get("page_size") or 0) > MAX_JSON_PAGE:
+        yield f"page_size: must be at most {MAX_JSON_PAGE}, unless response_format is csv"
     yield from _check_address(config)
     yield from _check_filters(config.get("stream_options") or {})
     yield from _check_stream_maps(config.get("stream_maps") or {}, streams)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from tap_custobar.pagination import FromPaginator
+from tap_custobar.sdk.stream import RowShape
 from tap_custobar.stream import CustobarStream
 
 
@@ -21,6 +23,47 @@ class ProductsStream(CustobarStream):
     name = "products"
     path = "/data/products/"
     primary_keys: ClassVar = ("external_id",)
+    valid_replication_keys = ("date",)
 
 
-STREAMS: tuple[type[CustobarStream], ...] = (CustomersStream, ProductsStream)
+class SalesStream(CustobarStream):
+    """The company's sales: whole, or as their rows, whichever way Custobar gives them."""
+
+    name = "sales"
+    path = "/data/sales/"
+    primary_keys: ClassVar = ("external_id",)
+    valid_replication_keys = ("date",)
+    as_rows = RowShape(keys=("sale_external_id", "external_id"), replication_keys=("sale_date",))
+    selected_by_default = False
+
+
+class EventsStream(CustobarStream):
+    """What customers did."""
+
+    name = "events"
+    path = "/data/events/"
+    primary_keys: ClassVar = ("event_key",)
+    digest_key = "event_key"
+    valid_replication_keys = ("date",)
+    selected_by_default = False
+
+
+class CampaignsStream(CustobarStream):
+    """The company's campaigns, with their statistics."""
+
+    name = "campaigns"
+    path = "/campaign/actions/"
+    primary_keys: ClassVar = ("campaign_key",)
+    paginator = FromPaginator
+    max_page_size = None
+    is_data = False
+    selected_by_default = False
+
+
+STREAMS: tuple[type[CustobarStream], ...] = (
+    CustomersStream,
+    ProductsStream,
+    SalesStream,
+    EventsStream,
+    CampaignsStream,
+)

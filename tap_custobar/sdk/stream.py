@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from singer_sdk import Stream
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import Schema
-from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, Metadata
+from singer_sdk.singerlib.catalog import Metadata
 
-from tap_custobar.catalog import plain
+from tap_custobar.catalog import FULL_TABLE, INCREMENTAL, plain, replication_key
 from tap_custobar.errors import CatalogError
+from tap_custobar.settings import options_of
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Generator, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from singer_sdk import Tap
-    from singer_sdk.helpers.types import Context
+    from singer_sdk.helpers.types import Context, Record
     from singer_sdk.metrics import Counter
-    from singer_sdk.singerlib import Catalog, CatalogEntry
+    from singer_sdk.singerlib import Catalog, MetadataMapping
+
+
+class RowShape(NamedTuple):
+    """A list of rows, several of which make up what another company gets as one record.
+
+    Attributes:
+        keys: The keys of a row. The first is in no other shape.
+        replication_keys: Properties that may be its replication key.
+    """
+
+    keys: Sequence[str]
+    replication_keys: Sequence[str]
 
 
 class CustobarBaseStream(Stream):
@@ -30,6 +44,11 @@ class CustobarBaseStream(Stream):
 
     #: Properties that may be a replication key; none where a stream is read as a whole only.
     valid_replication_keys: Sequence[str] = ()
+
+    #: The other shape that the list may come in, where it has one.
+    as_rows: RowShape | None = None
+
+    replication_key: str | None = None
 
     #: Whether `get_records` writes what it reads, by `write_rows`, instead of yielding it.
     writes_rows = False
@@ -111,25 +130,77 @@ class CustobarBaseStream(Stream):
         the key; and one with demands that no value can be bent to would not fit its records.
         """
         if entry := catalog.get_stream(self.name):
-            self._check_replication(entry)
+            keys = entry.key_properties or entry.metadata.root.table_key_properties or ()
+            if self.as_rows and {*self.as_rows.keys} == {*keys}:
+                self.read_as_rows()
+            key = replication_key(
+                self.name,
+                entry.replication_method,
+                entry.replication_key,
+                self.valid_replication_keys,
+            )
+            entry.replication_key = entry.metadata.root.replication_key = key
+            entry.replication_method = INCREMENTAL if key else FULL_TABLE
             entry.key_properties = self.primary_keys
             entry.schema = Schema.from_dict(plain(entry.schema.to_dict()))
             properties = entry.schema.properties = entry.schema.properties or {}
-            for key in self.primary_keys:
-                properties[key] = Schema.from_dict(self.schema["properties"][key])
-                entry.metadata[("properties", key)].inclusion = Metadata.InclusionType.AUTOMATIC
+            for name in [*self.primary_keys, *([key] if key else [])]:
+                properties[name] = Schema.from_dict(self.schema["properties"][name])
+                entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
         super().apply_catalog(catalog)
+        if self.replication_key and options_of(self.config, self.name).get("order"):
+            msg = (
+                f"stream_options.{self.name}.order: cannot be chosen while {self.name} is read "
+                f"incrementally, by {self.replication_key}."
+            )
+            raise CatalogError(msg)
 
-    def _check_replication(self, entry: CatalogEntry) -> None:
-        key = entry.replication_key or entry.metadata.root.replication_key
-        if key and key not in self.valid_replication_keys:
-            valid = ", ".join(self.valid_replication_keys) or "none"
-            msg = f"The catalog's replication-key {key} is not valid for {self.name}: {valid} is."
+    def read_as_rows(self) -> None:
+        """Take the keys of the other shape that the list may come in."""
+        if self.as_rows:
+            self.primary_keys = self.as_rows.keys
+            self.valid_replication_keys = self.as_rows.replication_keys
+            properties = self.schema["properties"]
+            for key in self.as_rows.keys:
+                properties[key] = {**properties[key], "type": "string"}
+
+    def check_shape(self, names: AbstractSet[str]) -> None:
+        """Compare the shape that the list came in with the one that its key is of.
+
+        Raises:
+            CatalogError: they differ: the key would be no key.
+        """
+        if self.as_rows is None or not names:
+            return
+        told = self.as_rows.keys[0] in self.primary_keys
+        if told != (self.as_rows.keys[0] in names):
+            msg = (
+                f"{self.name} come with{'out' if told else ''} {self.as_rows.keys[0]}, so their "
+                f"key is not {', '.join(self.primary_keys)}: discover again "
+                "(Meltano: --refresh-catalog)."
+            )
             raise CatalogError(msg)
-        method = entry.replication_method or entry.metadata.root.forced_replication_method
-        if method not in {None, REPLICATION_FULL_TABLE} and not self.valid_replication_keys:
-            msg = f"The catalog asks for {method} replication of {self.name}: only FULL_TABLE is."
-            raise CatalogError(msg)
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """The SDK's, with the replication keys that may be chosen."""
+        metadata = super().metadata
+        metadata.root.valid_replication_keys = list(self.valid_replication_keys) or None
+        return metadata
+
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        """Return none: a bookmark may be in the future, and is warned about."""
+
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        """Write nothing: `incremental` reads and moves the bookmark.
+
+        The SDK's way compares texts and moves back, and fails on records without the key.
+        """
+
+    def _increment_stream_state(
+        self, latest_record: Record, *, context: Context | None = None
+    ) -> None:
+        """Move nothing, for the same reason."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -17,6 +17,7 @@ from singer_sdk.singerlib import RecordMessage
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar import settings
+from tap_custobar.catalog import settle_replication
 from tap_custobar.errors import (
     CatalogError,
     OutputError,
@@ -74,6 +75,12 @@ class CustobarBaseTap(Tap):
     message_writer_class = LineWriter
     _is_syncing = False
     capabilities: ClassVar = [*Tap.capabilities, TapCapabilities.TEST]
+
+    def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's
+        """Take what the SDK's tap takes; a catalog that is a dictionary is settled first."""
+        if isinstance(catalog, dict):
+            catalog = settle_replication(catalog)
+        super().__init__(catalog=catalog, **options)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

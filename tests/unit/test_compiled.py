@@ -42,7 +42,7 @@ def conformed(of: Shape, content: bytes) -> tuple[bytes, Conformer]:
     """Return the lines of the conforming path."""
     conformer = Conformer(of)
     page = JsonPages("rows", NextUrlPaginator).parse(Page(content, {}))
-    return encode_rows(conformer.conform_page(page.rows, 1)), conformer
+    return encode_rows(conformer.conform_rows(page.rows, 1)), conformer
 
 
 def fast(of: Shape, content: bytes) -> bytes | None:

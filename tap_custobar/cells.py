@@ -1,0 +1,42 @@
+"""What a cell of CSV stands for, as the value that JSON would have (section "Data format").
+
+The specification does not say how values are written in cells. A text is what it is; numbers,
+booleans and dates are left to the conversions that JSON's untidy texts go through as well; a list
+stands in one cell with commas between its elements, and an object as JSON.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap_custobar.values import parse_float, type_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_decoder = msgspec.json.Decoder(float_hook=parse_float)
+
+
+def cell_reader(definition: Mapping[str, Any]) -> Callable[[str], Any] | None:
+    """Return what reads the cells of a property, never empty ones; None where they are texts."""
+    match type_names(definition):
+        case ["array"]:
+            return _list
+        case ["string"] | ["integer"] | ["number"] | ["boolean"]:
+            return None
+        case _:
+            return _json
+
+
+def _list(cell: str) -> Any:  # noqa: ANN401 - any JSON value
+    value = _json(cell) if cell[0] in "[{" else cell
+    return cell.split(",") if isinstance(value, str) else value
+
+
+def _json(cell: str) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return _decoder.decode(cell)
+    except (msgspec.DecodeError, RecursionError):
+        return cell

@@ -1,0 +1,23 @@
+"""Keys for records that come without one."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Sorted, so that the order of a catalog's properties makes no difference.
+_encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
+
+
+def digests(records: Sequence[Any]) -> list[str]:
+    """Return the SHA-256 of each record, as hexadecimal digits.
+
+    Equal records have equal digests, whatever way they came and in whatever run. They are
+    dictionaries or structs.
+    """
+    return [sha256(line).hexdigest() for line in _encoder.encode_lines(records).splitlines()]
