@@ -44,6 +44,7 @@ class DiscoveryFailedError(CustobarError):
             f"{cause} (Asked for the company's own fields; discover_custom_fields: false turns "
             "that off.)"
         )
+        self.cause = cause
 
 
 class StreamsFailedError(CustobarError):

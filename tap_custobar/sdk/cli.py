@@ -10,14 +10,20 @@ import io
 import logging
 import sys
 import traceback
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
+from singer_sdk._logging import _setup_console_logging
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 from singer_sdk.helpers._util import dump_json, load_json
+from singer_sdk.plugin_base import _plugin_log_level
 from singer_sdk.singerlib import Catalog
 
 from tap_custobar.errors import CustobarError, InputFileError, StreamsFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _UNEXPECTED = "TAP_CUSTOBAR_LOGLEVEL=DEBUG shows more; please report it"
 
@@ -28,14 +34,30 @@ class OneLineCommand(click.Command):
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's signature
         """Run the command; see `click.Command.main`."""
         logging.captureWarnings(capture=True)
-        try:
+        with one_line_failures(str(self.name)):
             return super().main(*args, **kwargs)
-        except Exception as error:
-            logger = logging.getLogger(self.name)
-            for problem in _problems(error):
-                logger.error("%s", problem)  # noqa: TRY400 - no traceback
-            logger.debug("Traceback", exc_info=True)
-            sys.exit(1)
+
+
+@contextmanager
+def one_line_failures(command: str, tell: Callable[[Exception], object] = id) -> Iterator[None]:
+    """End a failure with one line in the log, what `tell` makes of it, and exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        logger = logging.getLogger(command)
+        for problem in problems(error):
+            logger.error("%s", problem)  # noqa: TRY400 - no traceback
+        logger.debug("Traceback", exc_info=True)
+        tell(error)
+        sys.exit(1)
+
+
+def log_to_stderr(plugin: str) -> None:
+    """Log as the SDK's own command does, for a command beside it."""
+    _setup_console_logging(log_level=_plugin_log_level(plugin_name=plugin))
+    logging.captureWarnings(capture=True)
 
 
 def read_json_object(path: str) -> dict[str, Any]:
@@ -44,9 +66,21 @@ def read_json_object(path: str) -> dict[str, Any]:
     Raises:
         InputFileError: there is none.
     """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputFileError(path, "holds no JSON object")
+    return content
+
+
+def read_json(path: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return what a JSON file holds.
+
+    Raises:
+        InputFileError: it cannot be read, or is no JSON.
+    """
     try:
         with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - /dev/stdin must work too
-            content = load_json(file.read())
+            return load_json(file.read())
     except OSError as error:
         raise InputFileError(path, error.strerror or "cannot be read") from None
     except UnicodeDecodeError:
@@ -54,9 +88,6 @@ def read_json_object(path: str) -> dict[str, Any]:
     except ValueError as error:
         line = getattr(error, "lineno", None)
         raise InputFileError(path, f"is no valid JSON{f' (line {line})' if line else ''}") from None
-    if not isinstance(content, dict):
-        raise InputFileError(path, "holds no JSON object")
-    return content
 
 
 class SingerFile(click.ParamType[io.StringIO]):
@@ -94,7 +125,8 @@ def _is_state(content: dict[str, Any]) -> bool:
     )
 
 
-def _problems(error: Exception) -> list[str]:
+def problems(error: Exception) -> list[str]:
+    """Say what a failure is, in one line for each thing to be mended."""
     if isinstance(error, ConfigValidationError):
         return error.errors
     if isinstance(error, StreamsFailedError):
