@@ -26,6 +26,7 @@ from tap_custobar.errors import (
     ForbiddenError,
     NotFoundError,
     RefusedError,
+    RequestFailedError,
 )
 from tap_custobar.pages import JsonPages
 from tap_custobar.sdk.tap import CustobarBaseTap
@@ -71,6 +72,24 @@ class DiscoveringTap(CustobarBaseTap):
         if self._asks:
             self._suggest_types()
         return super().run_discovery()
+
+    def ask_for_a_record(self) -> None:
+        """Ask one stream after the other for a record, until one may be read.
+
+        Raises:
+            CustobarError: no stream may be read, or the API cannot be asked.
+        """
+        refusals: list[RequestFailedError] = []
+        for stream in self.stream_types:
+            url = self.connection.api.endpoint(stream.path, {"limit": "1"})
+            parse = JsonPages(stream.name, stream.paginator).parse
+            try:
+                self.connection.client.get(url, parse, first_page=True)
+            except RequestFailedError as error:
+                refusals.append(error)
+            else:
+                return
+        raise refusals[0]
 
     @property
     def _asks(self) -> bool:

@@ -66,6 +66,13 @@ def test_it_describes_itself_without_config_and_network(
     assert re.fullmatch(r"tap-custobar v[0-9.]+, Meltano SDK v[0-9.]+\n", stdout("--version"))
 
 
+def test_the_airbyte_source_comes_with_it(installed: Path) -> None:
+    command = [str(installed / "venv/bin/source-custobar"), "spec"]
+    result = subprocess.run(command, check=True, capture_output=True, cwd=installed)
+
+    assert json.loads(result.stdout)["type"] == "SPEC"
+
+
 def test_without_its_extra_the_sandbox_says_what_to_install(installed: Path) -> None:
     python = installed / "venv/bin/python"
     result = subprocess.run(

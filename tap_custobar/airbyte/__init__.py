@@ -1,0 +1,1 @@
+"""The tap's second face: `source-custobar`, which speaks the Airbyte protocol."""

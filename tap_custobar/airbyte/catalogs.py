@@ -1,0 +1,122 @@
+"""Settings, catalogs and states, from Singer's shape to Airbyte's and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from tap_custobar.resuming import KEY as RESUME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Entries = list[dict[str, Any]]
+
+
+class Fields(msgspec.Struct):
+    """A JSON schema whose properties are the wanted fields; without any, all are."""
+
+    properties: dict[str, dict[str, Any]] | None = None
+
+
+class Stream(msgspec.Struct):
+    """A stream, as the user's catalog knows it."""
+
+    name: str
+    json_schema: Fields
+
+
+class Wanted(msgspec.Struct):
+    """A stream of the user's catalog, and how to read it."""
+
+    stream: Stream
+    sync_mode: Literal["full_refresh", "incremental"]
+
+
+def plain(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON schema in the dialect that Airbyte makes its form from."""
+    if not isinstance(schema, dict):
+        return schema
+    form = {name: plain(value) for name, value in schema.items() if name != "writeOnly"}
+    if isinstance(types := form.get("type"), list):
+        types = [name for name in types if name != "null"]
+        form["type"] = types[0] if len(types) == 1 else types
+    if form.get("secret") is True:
+        form["airbyte_secret"] = form.pop("secret")
+    return form
+
+
+def airbyte_stream(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Airbyte calls a stream, from the entry of a Singer catalog."""
+    cursor = _cursor(entry)
+    return {
+        "name": entry["tap_stream_id"],
+        "json_schema": entry["schema"],
+        "supported_sync_modes": ["full_refresh", *(["incremental"] if cursor else [])],
+        "source_defined_cursor": bool(cursor),
+        "default_cursor_field": cursor,
+        "source_defined_primary_key": [[key] for key in entry["key_properties"]],
+        "is_resumable": True,
+    }
+
+
+def _cursor(entry: Mapping[str, Any]) -> list[str]:
+    root = next(item["metadata"] for item in entry["metadata"] if not item["breadcrumb"])
+    return list(root.get("valid-replication-keys") or ())[:1]
+
+
+def unknown(wanted: Mapping[str, Wanted], entries: Entries) -> Iterator[str]:
+    """Yield the wanted streams and fields that there are not."""
+    known = {entry["tap_stream_id"]: entry["schema"]["properties"] for entry in entries}
+    yield from wanted.keys() - known.keys()
+    for name in wanted.keys() & known.keys():
+        fields = wanted[name].stream.json_schema.properties or {}
+        yield from (f"{name}.{field}" for field in fields if field not in known[name])
+
+
+def singer_catalog(wanted: Mapping[str, Wanted], entries: Entries) -> dict[str, Any]:
+    """Return the entries with what is wanted of them selected, and nothing else."""
+    return {"streams": [_select(entry, wanted.get(entry["tap_stream_id"])) for entry in entries]}
+
+
+def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
+    known = entry["schema"]["properties"]
+    fields = wanted.stream.json_schema.properties if wanted else {}
+    fields = known if fields is None else fields
+    root: dict[str, Any] = {"selected": bool(wanted), "replication-method": "FULL_TABLE"}
+    if wanted and wanted.sync_mode == "incremental" and (cursor := _cursor(entry)):
+        root |= {"replication-method": "INCREMENTAL", "replication-key": cursor[0]}
+    # The destination goes by the types in the user's catalog, and so must the records.
+    schema = {
+        **entry["schema"],
+        "properties": {name: fields.get(name, known[name]) for name in known},
+    }
+    marks = [(["properties", name], {"selected": name in fields}) for name in known]
+    metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
+    return {"tap_stream_id": entry["tap_stream_id"], "schema": schema, "metadata": metadata}
+
+
+def singer_state(wanted: Mapping[str, Wanted], state: object) -> dict[str, Any]:
+    """Return the bookmarks of the wanted streams; raise TypeError where there are none to find.
+
+    Of a stream that is read whole only the mark stays that an interrupted attempt left.
+    """
+    bookmarks = {name: mark for name, mark in _bookmarks(state).items() if name in wanted}
+    for name, mark in bookmarks.items():
+        if wanted[name].sync_mode == "full_refresh":
+            bookmarks[name] = {RESUME: mark.get(RESUME)}
+    return {"bookmarks": bookmarks}
+
+
+def _bookmarks(state: object) -> dict[str, dict[str, Any]]:
+    match state:
+        case list():
+            return {name: mark for each in state for name, mark in _bookmarks(each).items()}
+        case {"stream": {"stream_descriptor": {"name": str(name)}, **rest}}:
+            return _bookmarks({name: rest.get("stream_state") or {}})
+        case {"data": older}:
+            return _bookmarks(older or {})
+        case dict() if all(isinstance(mark, dict) for mark in state.values()):
+            return state
+    raise TypeError

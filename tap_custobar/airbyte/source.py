@@ -1,0 +1,114 @@
+"""The command source-custobar: the four verbs of the Airbyte protocol."""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.exceptions import ConfigValidationError
+
+from tap_custobar.airbyte import catalogs
+from tap_custobar.airbyte.writer import AirbyteWriter
+from tap_custobar.errors import CustobarError, InputFileError
+from tap_custobar.redaction import Redactor
+from tap_custobar.sdk.cli import log_to_stderr, one_line_failures, read_json, read_json_object
+from tap_custobar.tap import TapCustobar
+
+if TYPE_CHECKING:
+    from singer_sdk import Stream
+
+logger = logging.getLogger("source-custobar")
+
+#: Settings that change what a Singer target gets; Airbyte has means of its own for all of that.
+SINGER_ONLY = re.compile("batch_|emit_activate_version|faker_|flattening_|stream_map")
+
+
+class AirbyteTap(TapCustobar):
+    """The tap, telling how each of its streams fares."""
+
+    def __init__(self, known: TapCustobar, out: AirbyteWriter, **given: Any) -> None:
+        """Make a tap on the connection of another, so that the pace holds over both."""
+        self.connection = known.connection
+        self._out = out
+        super().__init__(config=dict(known.config), message_writer=out, **given)
+
+    def _sync_stream(self, stream: Stream) -> None:
+        with self._out.reading(stream.name):
+            super()._sync_stream(stream)
+
+
+def spec(out: AirbyteWriter, _: Namespace) -> None:
+    """Tell what settings there are."""
+    form = catalogs.plain(TapCustobar.config_jsonschema)
+    form["$schema"] = "http://json-schema.org/draft-07/schema#"
+    offered = {n: s for n, s in form["properties"].items() if not SINGER_ONLY.match(n)}
+    form["properties"] = {n: {**s, "order": i} for i, (n, s) in enumerate(offered.items())}
+    out.write("SPEC", spec={"connectionSpecification": form})
+
+
+def check(out: AirbyteWriter, files: Namespace) -> None:
+    """Tell whether the settings are good, by the smallest request there is."""
+    status = {"status": "SUCCEEDED"}
+    try:
+        _tap(out, files, asks=False).ask_for_a_record()
+    except (ConfigValidationError, CustobarError) as error:
+        status = {"status": "FAILED", "message": out.explain(error)}
+    out.write("CONNECTION_STATUS", connectionStatus=status)
+
+
+def discover(out: AirbyteWriter, files: Namespace) -> None:
+    """Tell what there is to read."""
+    entries = _tap(out, files, asks=True).catalog_dict["streams"]
+    out.write("CATALOG", catalog={"streams": [*map(catalogs.airbyte_stream, entries)]})
+
+
+def read(out: AirbyteWriter, files: Namespace) -> None:
+    """Read what the catalog wants, from where the state says."""
+    tap = _tap(out, files, asks=False)
+    streams = read_json_object(files.catalog).get("streams")
+    try:
+        wanted = {w.stream.name: w for w in msgspec.convert(streams, list[catalogs.Wanted])}
+        state = catalogs.singer_state(wanted, read_json(files.state) if files.state else [])
+    except msgspec.ValidationError as error:
+        raise InputFileError(files.catalog, f"is no configured catalog: {error}") from None
+    except TypeError:
+        raise InputFileError(files.state, "is no state of Airbyte's") from None
+    if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
+        tap = _tap(out, files, asks=True)  # for the company's own fields, most likely
+    entries = tap.catalog_dict["streams"]
+    for name in sorted(catalogs.unknown(wanted, entries)):
+        logger.warning("%s is in the catalog but not at Custobar: skipped", name)
+    AirbyteTap(tap, out, catalog=catalogs.singer_catalog(wanted, entries), state=state).sync_all()
+
+
+def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool) -> TapCustobar:
+    """Make a tap that tells what there is; with a catalog, be it empty, it asks nobody for it."""
+    config = read_json_object(files.config)
+    out.redact = Redactor([str(config.get("api_token") or "")])
+    if refused := [name for name in config if SINGER_ONLY.match(name)]:
+        problem = f"{', '.join(refused)}: for Singer targets only, without effect here"
+        raise ConfigValidationError(problem, errors=[problem])
+    tap = TapCustobar(config=config, catalog=None if asks else {"streams": []})
+    # PyAirbyte sends it once it has its answer, and takes any exit code but 0 and -15 amiss.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return tap
+
+
+def main() -> None:
+    """Run the command."""
+    parser = ArgumentParser(prog="source-custobar", description="Airbyte source for Custobar.")
+    verbs = parser.add_subparsers(required=True, metavar="spec|check|discover|read")
+    for verb in (spec, check, discover, read):
+        command = verbs.add_parser(verb.__name__, help=verb.__doc__)
+        command.set_defaults(verb=verb)
+        for name in {spec: (), read: ("config", "catalog", "state")}.get(verb, ("config",)):
+            command.add_argument(f"--{name}", metavar="FILE", required=name != "state")
+    arguments = parser.parse_args()
+    log_to_stderr(TapCustobar.name)
+    out = AirbyteWriter()
+    with one_line_failures("source-custobar", out.write_error):
+        arguments.verb(out, arguments)

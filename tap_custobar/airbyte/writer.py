@@ -1,0 +1,121 @@
+"""Writes the tap's messages as Airbyte's."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singer_sdk.contrib.msgspec import encoder
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.singerlib import RecordMessage, StateMessage
+
+from tap_custobar import errors
+from tap_custobar.sdk.cli import problems
+from tap_custobar.sdk.tap import LineWriter, output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from singer_sdk.singerlib import Message
+
+#: Failures that the user mends; transient ones pass, and all others are for us to mend.
+_USERS = (
+    ConfigValidationError,
+    errors.CatalogError,
+    errors.InputFileError,
+    errors.RequestFailedError,
+)
+
+
+class AirbyteWriter(LineWriter):
+    """Writes whole lines of the Airbyte protocol; `redact` masks secrets in those of errors."""
+
+    def __init__(self) -> None:
+        """Begin before the first stream."""
+        self.redact: Callable[[str], str] = str
+        self._bookmarks: dict[str, Any] = {}  # the tap's own, which change as it reads
+        self._begin("")
+
+    def _begin(self, stream: str) -> None:
+        self._about = {"stream_descriptor": {"name": stream}}
+        self._stream, self._state = stream, b""
+        self._is_running, self._count = False, 0
+
+    def write(self, kind: str, **content: object) -> None:
+        """Write a message of any type, by the names that the protocol gives its parts."""
+        output.write(encoder.encode({"type": kind, **content}) + b"\n")
+
+    def write_message(self, message: Message) -> None:
+        """Write a record or a state; the other messages say nothing to Airbyte."""
+        if isinstance(message, StateMessage):
+            self._bookmarks = message.value.get("bookmarks", {})
+            self._write_state()
+        elif isinstance(message, RecordMessage):
+            row = encoder.encode(message.record) + b"\n"
+            now = message.time_extracted or datetime.now(UTC)
+            self.write_records(message.stream, row, count=1, time_extracted=now, version=None)
+
+    def write_records(
+        self,
+        stream: str,
+        rows: bytes,
+        *,
+        count: int,
+        time_extracted: datetime,
+        version: int | None,  # noqa: ARG002 - for Singer targets
+    ) -> None:
+        """Write so many records: JSON objects, each with its only line break at its end."""
+        if not self._is_running:
+            self._is_running = True
+            self._write_status("RUNNING")
+        before = b'{"type":"RECORD","record":{"stream":%b,"data":' % encoder.encode(stream)
+        after = b',"emitted_at":%d}}\n' % (time_extracted.timestamp() * 1000)
+        lines = before + rows[:-1].replace(b"\n", after + before) + after
+        self._count += count  # by now: the state that a signal writes comes right after the lines
+        output.write(lines)
+
+    @contextmanager
+    def reading(self, stream: str) -> Iterator[None]:
+        """Tell how the reading of a stream begins and ends, and the state it ends in."""
+        self._begin(stream)
+        self._write_status("STARTED")
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, Exception):
+                self.write_error(error, **self._about)
+            self._write_status("INCOMPLETE")
+            raise
+        self._write_state()
+        self._write_status("COMPLETE")
+
+    def write_error(self, error: Exception, **about: object) -> None:
+        """Tell of a failure, and whose business it is; those of streams were told by then."""
+        if not isinstance(error, errors.StreamsFailedError):
+            cause = getattr(error, "cause", error)
+            passing = "transient" if isinstance(cause, errors.TransientError) else "system"
+            failure_type = f"{'config' if isinstance(cause, _USERS) else passing}_error"
+            content = {"message": self.explain(error), "failure_type": failure_type, **about}
+            self._write_trace("ERROR", error=content)
+
+    def explain(self, error: Exception) -> str:
+        """Say what a failure is, without secrets."""
+        return self.redact("; ".join(problems(error)))
+
+    def _write_state(self) -> None:
+        """Write the bookmark of the stream being read, if it or what it covers is new."""
+        state = encoder.encode(self._bookmarks.get(self._stream, {}))
+        if self._stream and (state != self._state or self._count):
+            stream = {**self._about, "stream_state": msgspec.Raw(state)}
+            counts = {"recordCount": float(self._count)}
+            self.write("STATE", state={"type": "STREAM", "stream": stream, "sourceStats": counts})
+            self._state, self._count = state, 0
+
+    def _write_status(self, status: str) -> None:
+        self._write_trace("STREAM_STATUS", stream_status={**self._about, "status": status})
+
+    def _write_trace(self, kind: str, **content: object) -> None:
+        self.write("TRACE", trace={"type": kind, "emitted_at": time.time() * 1000, **content})

@@ -1,0 +1,447 @@
+"""source-custobar as a process: the Airbyte protocol over the same streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+import pytest
+from airbyte_protocol_dataclasses.models import AirbyteMessage, ConfiguredAirbyteCatalog
+
+from tap_custobar.tap import TapCustobar
+from tests.conftest import TOKEN, Reply, select
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Request, RunTap, Sandbox, Server
+
+START = "from tap_custobar.airbyte.source import main; main()"
+SOURCE = [sys.executable, "-W", "error", "-c", START]
+Json = dict[str, Any]
+
+
+def says(model: object, message: object) -> bool:
+    """Tell whether the protocol's model has all that a message says, and nothing got lost."""
+    match model, message:
+        case dict(), dict():
+            return all(name in model and says(model[name], v) for name, v in message.items())
+        case list(), list():
+            return len(model) == len(message) and all(map(says, model, message))
+        case _:
+            return model == message
+
+
+def parsed(line: str) -> Json:
+    """Return a line's message, valid by the published models."""
+    message: Json = json.loads(line)
+    as_the_model_has_it = json.loads(line)
+    if message["type"] == "STATE":
+        assert isinstance(message["state"]["stream"]["stream_state"], dict)
+        as_the_model_has_it["state"]["stream"]["stream_state"] = {}  # has no fields there
+    model = msgspec.to_builtins(msgspec.convert(message, AirbyteMessage))
+    assert says(model, as_the_model_has_it), line
+    return message
+
+
+@dataclass
+class Ran:
+    """One run of the source."""
+
+    exit_code: int
+    messages: list[Json]
+    log: str
+
+    def of_type(self, kind: str) -> list[Json]:
+        return [m[kind] for m in self.messages if m["type"] == kind.upper()]
+
+    def records(self, stream: str) -> list[Json]:
+        return [r["data"] for r in self.of_type("record") if r["stream"] == stream]
+
+    @property
+    def story(self) -> list[str]:
+        """What happened, in a word or two for each message but records."""
+        return [word for message in self.messages if (word := _word(message))]
+
+    @property
+    def errors(self) -> list[Json]:
+        return [trace["error"] for trace in self.of_type("trace") if "error" in trace]
+
+
+def _word(message: Json) -> str:
+    match message:
+        case {"trace": {"stream_status": {"stream_descriptor": {"name": name}, "status": status}}}:
+            return f"{name} {status}"
+        case {"trace": {"error": {"failure_type": kind}}}:
+            return str(kind)
+        case {"state": {"stream": {"stream_descriptor": {"name": name}}, "sourceStats": stats}}:
+            return f"{name} state of {stats['recordCount']:.0f}"
+        case _:
+            return ""
+
+
+class RunSource(Protocol):
+    def __call__(
+        self, verb: str, *, config: object = None, catalog: object = None, state: object = None
+    ) -> Ran: ...
+
+
+def command(folder: Path, verb: str, **contents: object) -> list[str]:
+    arguments = [*SOURCE, verb]
+    for name, content in contents.items():
+        if content is not None:
+            file = folder / f"{name}.json"
+            file.write_text(content if isinstance(content, str) else json.dumps(content))
+            arguments += [f"--{name}", str(file)]
+    return arguments
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> RunSource:
+    """Run the source to its end; every line it writes is one of the protocol's."""
+
+    def run(verb: str, **contents: object) -> Ran:
+        result = subprocess.run(
+            command(tmp_path, verb, **contents),
+            capture_output=True,
+            check=False,
+            cwd=tmp_path,
+            encoding="utf-8",
+            env={"PATH": os.environ["PATH"]},
+            timeout=120,
+        )
+        assert TOKEN not in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        return Ran(result.returncode, [*map(parsed, result.stdout.splitlines())], result.stderr)
+
+    return run
+
+
+def stream(name: str, *fields: str, mode: str = "full_refresh", **more: object) -> Json:
+    """Return a configured stream of text fields, as a platform would write it."""
+    properties = {field: {"type": ["string", "null"]} for field in fields}
+    configured = {
+        "stream": {
+            "name": name,
+            "json_schema": {"type": "object", "properties": properties},
+            "supported_sync_modes": [mode],
+        },
+        "sync_mode": mode,
+        "destination_sync_mode": "append",
+        **more,
+    }
+    msgspec.convert({"streams": [configured]}, ConfiguredAirbyteCatalog)
+    return configured
+
+
+CUSTOMERS = stream("customers", "external_id", "email")
+
+
+def customers(*ids: str, **more: object) -> Reply:
+    return Reply(
+        {"customers": [{"external_id": i, "email": f"{i}@e.example"} for i in ids], **more}
+    )
+
+
+def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) -> None:
+    ran = source("spec")
+
+    (spec,) = ran.of_type("spec")
+    form = spec["connectionSpecification"]
+    declared = TapCustobar.config_jsonschema["properties"]
+    ours = [name for name, setting in declared.items() if "title" in setting]
+    ours = [n for n in ours if not n.startswith(("emit_", "batch", "faker", "flatt", "stream_map"))]
+    assert [*form["properties"]] == ours
+    assert [setting["order"] for setting in form["properties"].values()] == [*range(len(ours))]
+    assert form["required"] == ["api_token"]
+    assert form["properties"]["page_size"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 10_000,
+        "title": "Page size",
+        "description": declared["page_size"]["description"],
+        "order": ours.index("page_size"),
+    }
+    assert [n for n, setting in form["properties"].items() if "airbyte_secret" in setting] == [
+        "api_token"
+    ]
+    assert form["$schema"] == "http://json-schema.org/draft-07/schema#"
+    text = json.dumps(form)
+    assert '"null"' not in text
+    assert "writeOnly" not in text
+
+
+def test_check_asks_for_one_record(source: RunSource, server: Server) -> None:
+    ran = source("check", config={**server.config, "discover_custom_fields": True})
+
+    assert ran.messages == [
+        {"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}
+    ]
+    assert [r.target for r in server.requests] == ["/api/data/customers/?limit=1"]
+    assert ran.exit_code == 0
+
+
+def test_check_is_content_with_one_stream_that_may_be_read(
+    source: RunSource, server: Server
+) -> None:
+    server.answer = lambda request: (
+        Reply({"products": []}) if "products" in request.path else Reply(status=403)
+    )
+
+    (status,) = source("check", config=server.config).messages
+
+    assert status["connectionStatus"] == {"status": "SUCCEEDED"}
+
+
+def test_check_tells_a_wrong_token(source: RunSource, sandbox: Sandbox) -> None:
+    ran = source("check", config={**sandbox.config, "api_token": "of-somebody-else"})
+
+    (message,) = ran.messages
+    status = message["connectionStatus"]
+    assert status["status"] == "FAILED"
+    assert status["message"].startswith("Custobar did not accept the token (401): api_token is")
+    assert "of-somebody-else" not in ran.log + json.dumps(ran.messages)
+    assert ran.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("[]", "holds no JSON object"),
+        ({"api_token": TOKEN}, "company: is missing, and so is api_url"),
+        (
+            {"company": "acme", "api_token": TOKEN, "stream_maps": {}},
+            "stream_maps: for Singer targets only",
+        ),
+    ],
+)
+def test_check_tells_a_broken_config(source: RunSource, config: object, told: str) -> None:
+    ran = source("check", config=config)
+
+    (message,) = ran.messages
+    assert message["connectionStatus"]["status"] == "FAILED"
+    assert told in message["connectionStatus"]["message"]
+    assert ran.exit_code == 0
+
+
+def test_discover_tells_what_the_tap_tells(
+    source: RunSource, run_tap: RunTap, sandbox: Sandbox
+) -> None:
+    (catalog,) = source("discover", config=sandbox.config).of_type("catalog")
+
+    singer = json.loads(run_tap(sandbox.config, "--discover").stdout)["streams"]
+    schemas = {entry["tap_stream_id"]: entry["schema"] for entry in singer}
+    assert {s["name"]: s.pop("json_schema") for s in catalog["streams"]} == schemas
+    assert catalog["streams"][:1] == [
+        {
+            "name": "customers",
+            "supported_sync_modes": ["full_refresh"],
+            "source_defined_cursor": False,
+            "default_cursor_field": [],
+            "source_defined_primary_key": [["external_id"]],
+            "is_resumable": True,
+        }
+    ]
+
+
+def test_read_tells_records_state_and_status(source: RunSource, server: Server) -> None:
+    server.replies(customers("C1", next_url="?cursor=2"), customers("C2"))
+
+    ran = source("read", config=server.config, catalog={"streams": [CUSTOMERS]})
+
+    for message in ran.messages:
+        content = message.get("record") or message.get("trace")
+        assert content is None or content.pop("emitted_at") > 1_700_000_000_000
+    about = {"stream_descriptor": {"name": "customers"}}
+
+    def status(status: str) -> Json:
+        content = {"type": "STREAM_STATUS", "stream_status": {**about, "status": status}}
+        return {"type": "TRACE", "trace": content}
+
+    def record(name: str) -> Json:
+        data = {"external_id": name, "email": f"{name}@e.example"}
+        return {"type": "RECORD", "record": {"stream": "customers", "data": data}}
+
+    stream_state = {**about, "stream_state": {"resume": None}}
+    counts = {"recordCount": 2.0}
+    assert ran.messages == [
+        status("STARTED"),
+        status("RUNNING"),
+        record("C1"),
+        record("C2"),
+        {
+            "type": "STATE",
+            "state": {"type": "STREAM", "stream": stream_state, "sourceStats": counts},
+        },
+        status("COMPLETE"),
+    ]
+    assert dict(server.requests[0].query)["fields"] == "external_id,email"
+    assert ran.exit_code == 0
+
+
+def test_an_empty_stream_has_a_state_too(source: RunSource, server: Server) -> None:
+    options = {"customers": {"filters": {"email": "nobody@e.example"}}}
+    config = {**server.config, "stream_options": options}
+
+    ran = source("read", config=config, catalog={"streams": [CUSTOMERS]})
+
+    assert ran.story == ["customers STARTED", "customers state of 0", "customers COMPLETE"]
+
+
+def test_the_records_are_those_of_the_tap(
+    source: RunSource, run_tap: RunTap, untidy_sandbox: Sandbox
+) -> None:
+    config = {**untidy_sandbox.config, "timezone": "Europe/Helsinki"}
+    (catalog,) = source("discover", config=config).of_type("catalog")
+    singer = json.loads(run_tap(config, "--discover").stdout)
+    wanted = {
+        s["name"]: [name for i, name in enumerate(s["json_schema"]["properties"]) if i % 3 != 1]
+        for s in catalog["streams"]
+        if s["name"] in {"customers", "products"}
+    }
+    assert any("__" in name for name in wanted["customers"]), "no field of the company's own"
+    configured = []
+    for each in catalog["streams"]:
+        properties = each["json_schema"]["properties"]
+        chosen = wanted.get(each["name"], [])
+        each["json_schema"]["properties"] = {name: properties[name] for name in chosen}
+        if chosen:
+            modes = {"sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
+            configured.append({"stream": each, **modes})
+
+    ran = source("read", config=config, catalog={"streams": configured})
+    tap = run_tap(config, catalog=select(singer, **wanted))
+
+    for name in wanted:
+        assert ran.records(name) == tap.records(name) != []
+
+
+def test_an_interrupted_full_refresh_goes_on(source: RunSource, server: Server) -> None:
+    config = {**server.config, "max_retries": 0}
+    catalog = {"streams": [CUSTOMERS]}
+    server.replies(customers("C1", next_url="?cursor=2"), Reply(status=503))
+    first = source("read", config=config, catalog=catalog)
+    server.requests.clear()
+    server.replies(customers("C2"))
+    second = source("read", config=config, catalog=catalog, state=first.of_type("state"))
+
+    assert first.story == [
+        "customers STARTED",
+        "customers RUNNING",
+        "customers state of 1",
+        "transient_error",
+        "customers INCOMPLETE",
+    ]
+    assert first.exit_code == 1
+    assert [r.target for r in server.requests] == ["/api/data/customers/?cursor=2"]
+    assert second.story[-2:] == ["customers state of 1", "customers COMPLETE"]
+    (state,) = second.of_type("state")
+    assert state["stream"]["stream_state"] == {"resume": None}
+
+
+def test_a_stream_that_fails_does_not_stop_the_others(source: RunSource, server: Server) -> None:
+    def answer(request: Request) -> Reply:
+        refused = Reply({"error": {"reason": f"{TOKEN} lacks a scope"}}, status=403)
+        return customers("C1") if "customers" in request.path else refused
+
+    server.answer = answer
+    products = stream("products", "external_id")
+
+    ran = source("read", config=server.config, catalog={"streams": [products, CUSTOMERS]})
+
+    (error,) = ran.errors
+    assert error["stream_descriptor"] == {"name": "products"}
+    assert error["failure_type"] == "config_error"
+    assert "give its API key the scope GET /api/data/products/" in error["message"]
+    assert "customers COMPLETE" in ran.story
+    assert "products INCOMPLETE" in ran.story
+    assert ran.exit_code == 1
+
+
+def test_what_custobar_quotes_is_masked(source: RunSource, server: Server) -> None:
+    server.replies(Reply({"error": {"reason": f"bad token {TOKEN}"}}, status=400))
+
+    ran = source("read", config=server.config, catalog={"streams": [CUSTOMERS]})
+
+    assert "bad token ***" in ran.errors[0]["message"]
+
+
+def test_what_there_is_not_is_logged_and_skipped(source: RunSource, server: Server) -> None:
+    server.replies(customers("C1"))
+    odd = stream("customers", "external_id", "acme__gone", "email", generation_id=3)
+
+    ran = source("read", config=server.config, catalog={"streams": [stream("orders", "a"), odd]})
+
+    assert ran.records("customers") == [{"external_id": "C1", "email": "C1@e.example"}]
+    assert dict(server.requests[0].query)["fields"] == "external_id,email"
+    assert "orders is in the catalog but not at Custobar: skipped" in ran.log
+    assert "customers.acme__gone is in the catalog but not at Custobar: skipped" in ran.log
+    assert ran.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("catalog", "state", "told"),
+    [
+        ("{", None, "catalog.json: is no valid JSON"),
+        ({"streams": [{**CUSTOMERS, "sync_mode": TOKEN}]}, None, "Invalid enum value '***'"),
+        ({"streams": [CUSTOMERS]}, [[], 1], "state.json: is no state of Airbyte's"),
+    ],
+)
+def test_broken_files_are_named(
+    source: RunSource, server: Server, catalog: object, state: object, told: str
+) -> None:
+    ran = source("read", config=server.config, catalog=catalog, state=state)
+
+    (error,) = ran.errors
+    assert told in error["message"]
+    assert error["failure_type"] == "config_error"
+    assert told in ran.log
+    assert (ran.exit_code, server.requests) == (1, [])
+
+
+def test_a_signal_leaves_whole_lines_and_a_state(server: Server, tmp_path: Path) -> None:
+    page = [{"external_id": f"C{i}", "email": "x" * 5_000} for i in range(500)]
+    server.answer = lambda _: Reply(
+        {"customers": page, "next_url": f"?cursor={len(server.requests)}"}
+    )
+    arguments = command(tmp_path, "read", config=server.config, catalog={"streams": [CUSTOMERS]})
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log) as process,
+    ):
+        assert process.stdout
+        first = [process.stdout.readline() for _ in range(1_100)]
+        process.send_signal(signal.SIGTERM)
+        lines = [*first, *process.stdout]
+
+    ran = Ran(process.returncode, [parsed(line.decode()) for line in lines], "")
+    assert ran.exit_code == 143
+    assert ran.story[-1] == "customers INCOMPLETE"
+    states = ran.of_type("state")
+    assert states[-1]["stream"]["stream_state"]["resume"]["records"] % 500 == 0
+    counted = sum(state["sourceStats"]["recordCount"] for state in states)
+    assert counted == len(ran.of_type("record"))
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(server: Server, tmp_path: Path) -> None:
+    page = [{"external_id": f"C{i}", "email": "x" * 5_000} for i in range(500)]
+    server.answer = lambda _: Reply(
+        {"customers": page, "next_url": f"?cursor={len(server.requests)}"}
+    )
+    arguments = command(tmp_path, "read", config=server.config, catalog={"streams": [CUSTOMERS]})
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        log = process.stderr.read().decode()
+
+    assert process.returncode == 1
+    assert "Traceback" not in log
+    assert "Exception ignored" not in log
