@@ -25,6 +25,9 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 		examples/dagster/*.py tests/dagster/*.py
 	.venv-dagster/bin/pytest tests/dagster
 
+test-airbyte: .venv/ready .venv-pyairbyte/ready ## PyAirbyte reads the sandbox into DuckDB
+	.venv/bin/pytest -n0 -m pyairbyte tests/behaviour/test_pyairbyte.py
+
 check: .venv/ready ## style and types only
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -83,6 +86,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
+	$(COMPILE) requirements/pyairbyte.in -o requirements/pyairbyte.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
 cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
@@ -116,7 +120,7 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	$(PROJECT)
 	@touch $@
 
-.venv-audit/ready: requirements/audit.txt .venv-uv/ready
+.venv-audit/ready .venv-pyairbyte/ready: .venv-%/ready: requirements/%.txt .venv-uv/ready
 	$(ENVIRONMENT)
 	@touch $@
 
