@@ -41,6 +41,8 @@ def bounds(results: Results) -> Iterator[Bound]:
     for name, must, aim in (("stock", 8, 12), ("specification", 2.5, 4)):
         if name in results.speed:
             yield Bound(f"{name} / ours", results.ratio(name), must, aim)
+    if "airbyte" in results.speed:
+        yield Bound("airbyte / ours", results.ratio("airbyte"), 1.5, 1.1)
     if "raw" in results.speed:
         yield Bound("ours / raw", 1 / results.ratio("raw"), 3, 1.8)
     for late in results.late:

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 SCRIPTS = Path(__file__).parent / "yardsticks"
 
 OURS = (str(Path(sys.executable).with_name("tap-custobar")),)
+AIRBYTE = (str(Path(sys.executable).with_name("source-custobar")), "read")
 STOCK = (sys.executable, str(SCRIPTS / "stock_tap.py"))
 
 #: In the order in which they take turns, with what the report calls them. Ours always runs.
 LABELS = {
     "ours": "tap-custobar",
+    "airbyte": "source-custobar",
     "lean": "unchecked bytes, fewest copies",
     "raw": "unchecked bytes",
     "specification": "the specification's own loop",
@@ -72,12 +74,20 @@ class Contest:
     def command(self, name: str, work: Workload) -> list[str]:
         """Return the command line of the contestant of this name."""
         base, url = self.base(work), self.url(work)
-        config = {"api_url": base, "api_token": "benchmark", "page_size": work.page_size}
+        config: dict[str, Any] = {
+            "api_url": base,
+            "api_token": "benchmark",
+            "page_size": work.page_size,
+        }
         match name:
             case "ours":
-                return self._tap(OURS, {**config, "request_interval": work.interval}, work)
+                config["request_interval"] = work.interval
+                return self._tap(OURS, config, catalog(OURS, work))
+            case "airbyte":
+                config["request_interval"] = work.interval
+                return self._tap(AIRBYTE, config, configured_catalog(work))
             case "stock":
-                return self._tap(STOCK, config, work)
+                return self._tap(STOCK, config, catalog(STOCK, work))
             case "raw":
                 return _script("raw_limit.py", url)
             case "lean":
@@ -89,10 +99,12 @@ class Contest:
             case _:
                 raise ValueError(name)
 
-    def _tap(self, tap: tuple[str, ...], config: Mapping[str, Any], work: Workload) -> list[str]:
-        """Return the command of a Singer tap, with config and catalog as Meltano gives them."""
+    def _tap(
+        self, tap: tuple[str, ...], config: Mapping[str, Any], chosen: Mapping[str, Any]
+    ) -> list[str]:
+        """Return the command of a tap, with config and catalog as Meltano or Airbyte give them."""
         command = [*tap]
-        for option, content in (("config", config), ("catalog", catalog(tap, work))):
+        for option, content in (("config", config), ("catalog", chosen)):
             with NamedTemporaryFile("w", dir=self.folder, suffix=".json", delete=False) as file:
                 json.dump(content, file)
             command += [f"--{option}", file.name]
@@ -121,6 +133,16 @@ def catalog(tap: tuple[str, ...], work: Workload) -> dict[str, Any]:
         name: {"type": ["string", "null"]} for name in more
     }
     return {"streams": [customers]}
+
+
+def configured_catalog(work: Workload) -> dict[str, Any]:
+    """Return the same choice as `catalog`, the way Airbyte tells it."""
+    [customers] = catalog(OURS, work)["streams"]
+    chosen = {i["breadcrumb"][-1] for i in customers["metadata"][1:] if i["metadata"]["selected"]}
+    properties = {n: p for n, p in customers["schema"]["properties"].items() if n in chosen}
+    stream = {"name": "customers", "json_schema": {"properties": properties}}
+    modes = {"sync_mode": "full_refresh", "destination_sync_mode": "append"}
+    return {"streams": [{"stream": stream, **modes}]}
 
 
 @cache

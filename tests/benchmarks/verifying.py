@@ -38,7 +38,8 @@ def emitted(command: list[str]) -> Emitted:
                 continue
             if records % SAMPLE == 0:
                 record = json.loads(line)["record"]
-                digest.update(json.dumps(record, sort_keys=True).encode())
+                values = record.get("data", record)  # of a message of Airbyte's, or of Singer's
+                digest.update(json.dumps(values, sort_keys=True).encode())
             records += 1
     if process.returncode:
         msg = f"{command} ended with {process.returncode}"
