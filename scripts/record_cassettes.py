@@ -15,11 +15,22 @@ CASSETTES = Path("tests", "cassettes")
 PUBLIC_URL = "https://acme.custobar.com/api"
 
 
+def everything(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a catalog that selects all streams, without asking for it."""
+    catalog = TapCustobar(config={**config, "discover_custom_fields": False}).catalog_dict
+    for entry in catalog["streams"]:
+        for item in entry["metadata"]:
+            item["metadata"]["selected"] = True
+    return catalog
+
+
 def main() -> None:
     """Record one sync and one connection test of a small sandbox."""
     file = CASSETTES / "sandbox.yaml"
     file.unlink(missing_ok=True)
-    with sandbox("--customers", "120", "--products", "60") as (url, token):
+    sizes = {"customers": 120, "products": 60, "sales": 60, "events": 60, "campaigns": 35}
+    options = [text for name, size in sizes.items() for text in (f"--{name}", str(size))]
+    with sandbox(*options) as (url, token):
 
         def scrub_request(request: Any) -> Any:  # noqa: ANN401 - vcrpy is not typed
             request.uri = request.uri.replace(url, PUBLIC_URL)
@@ -41,11 +52,11 @@ def main() -> None:
             before_record_response=scrub_response,
             decode_compressed_response=True,
         )
-        address = {"api_url": url, "api_token": token, "discover_custom_fields": False}
-        config = {**address, "request_interval": 0, "page_size": 50}
+        config = {"api_url": url, "api_token": token, "request_interval": 0, "page_size": 50}
+        catalog = everything(config)
         with recorder.use_cassette(file):
-            TapCustobar(config=config).sync_all()
-            TapCustobar(config=config).run_connection_test()
+            TapCustobar(config=config, catalog=catalog).sync_all()
+            TapCustobar(config=config, catalog=catalog).run_connection_test()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 from functools import cached_property, partial
+from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from singer_sdk import SchemaDirectory
@@ -26,11 +28,11 @@ from tap_custobar.errors import (
     ForbiddenError,
     NotFoundError,
     RefusedError,
+    UnexpectedAnswerError,
     RequestFailedError,
 )
 from tap_custobar.pages import JsonPages
 from tap_custobar.sdk.tap import CustobarBaseTap
-from tap_custobar.stream import schema_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +55,9 @@ class DiscoveringTap(CustobarBaseTap):
     #: Streams that could not be read when their fields were asked for, by cause.
     _refusals: list[CustobarError]
 
+    #: The company's own fields, by stream.
+    _own: dict[str, list[str]]
+
     @cached_property
     def connection(self) -> Connection:
         """The one that all streams share."""
@@ -61,7 +66,7 @@ class DiscoveringTap(CustobarBaseTap):
     def discover_streams(self) -> Sequence[CustobarStream]:
         """Return all streams, with the declared and the discovered custom fields."""
         self._refuse_contradictions()
-        self._refusals = []
+        self._refusals, self._own = [], {}
         streams = [self._discover(stream) for stream in self.stream_types]
         if len(self._refusals) == sum(stream.is_data for stream in streams):
             raise DiscoveryFailedError(self._refusals[0])
@@ -69,7 +74,7 @@ class DiscoveringTap(CustobarBaseTap):
 
     def run_discovery(self) -> str:
         """Print the catalog, and log the types that undeclared custom fields look like."""
-        if self._asks:
+        if self.streams and self._asks:  # the streams first: the sample is of what they found
             self._suggest_types()
         return super().run_discovery()
 
@@ -118,18 +123,29 @@ class DiscoveringTap(CustobarBaseTap):
 
     def _discover(self, stream_type: type[CustobarStream]) -> CustobarStream:
         """Return a stream with the documented fields, then the company's own by their names."""
-        shipped = shipped_schema(stream_type.name)
-        documented = shipped["properties"]
+        name, documented = stream_type.name, shipped_schema(stream_type.name)["properties"]
         names: list[str] = []
         if self._asks and stream_type.is_data:
             parse = partial(read_names, known=documented)
             names = self._ask(stream_type, {"format": "csv", "limit": "1"}, parse) or []
-        types = dict.fromkeys(names, UNDECLARED) | self._declared(stream_type.name)
+        rows = stream_type.as_rows
+        is_rows = rows is not None and rows.keys[0] in (names or self._keys_in_catalog(name))
+        shipped = shipped_schema(rows.schema if rows and is_rows else name)
+        documented = shipped["properties"]
+        types = dict.fromkeys(names, UNDECLARED) | self._declared(name)
         own = {name: custom_field(types[name]) for name in sorted(types.keys() - documented.keys())}
+        self._own[name] = [*own]
         stream = stream_type(self, self.connection, {**shipped, "properties": documented | own})
-        if stream.as_rows and stream.as_rows.keys[0] in names:
+        if is_rows:
             stream.read_as_rows()
         return stream
+
+    def _keys_in_catalog(self, stream: str) -> Sequence[str]:
+        """Return the key that the catalog gives a stream: it tells the shape that it comes in."""
+        entry = self.input_catalog.get_stream(stream) if self.input_catalog else None
+        if entry is None:
+            return ()
+        return entry.key_properties or entry.metadata.root.table_key_properties or ()
 
     def _suggest_types(self) -> None:
         """Log a config that declares the undeclared fields by what a sample of them holds."""
@@ -137,15 +153,13 @@ class DiscoveringTap(CustobarBaseTap):
         for stream in self.stream_types:
             if not stream.is_data:
                 continue
-            documented = shipped_schema(stream.name)["properties"].keys()
             declared = self._declared(stream.name)
-            own = [n for n in self.streams[stream.name].schema["properties"] if n not in documented]
+            own = self._own[stream.name]
             if declared.keys() >= set(own):
                 continue
             parse = JsonPages(stream.name, stream.paginator).parse
             sample = self._ask(stream, {"limit": str(SAMPLE_SIZE)}, parse)
-            blocks = sample.blocks if sample else []
-            rows = [row for block in blocks for row in block.rows if isinstance(row, dict)]
+            rows = [row for row in (sample.rows if sample else []) if isinstance(row, dict)]
             guessed = {name: guess_type(row.get(name) for row in rows) for name in own}
             suggested[stream.name] = {"custom_fields": {**guessed, **declared}}
         if suggested:
@@ -162,7 +176,9 @@ class DiscoveringTap(CustobarBaseTap):
         url = self.connection.api.endpoint(stream.path, query)
         try:
             return self.connection.client.get(url, parse, first_page=True)
-        except (ForbiddenError, NotFoundError, RefusedError) as error:
+        except (ForbiddenError, NotFoundError, RefusedError, UnexpectedAnswerError) as error:
+            if isinstance(error, UnexpectedAnswerError) and stream.selected_by_default:
+                raise DiscoveryFailedError(error) from None
             self._refusals.append(error)
             level = logging.WARNING if stream.selected_by_default else logging.INFO
             self.logger.log(level, "%s: only documented fields are known. %s", stream.name, error)
@@ -184,6 +200,12 @@ def shipped_schema(stream: str) -> dict[str, Any]:
     if not isinstance(schema.get("properties"), dict):
         raise BrokenInstallationError(stream)
     return schema
+
+
+def schema_directory() -> Any:  # noqa: ANN401 - importlib.resources' own type moves about
+    """Return the folder of the JSON schemas: in the package, or beside it in a checkout."""
+    packaged = files("tap_custobar") / "schemas"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "schemas"
 
 
 _SHIPPED = SchemaDirectory(schema_directory())

@@ -48,6 +48,11 @@ class ParsedPage:
     count: int | None = None
     names: AbstractSet[str] = frozenset()
 
+    @property
+    def rows(self) -> list[Any]:
+        """All rows at once: for a page that is small."""
+        return [row for block in self.blocks for row in block.rows]
+
 
 class JsonPages:
     """Reads the pages of one stream, each once (section "JSON" of the specification).

@@ -33,7 +33,7 @@ class SalesStream(CustobarStream):
     path = "/data/sales/"
     primary_keys: ClassVar = ("external_id",)
     valid_replication_keys = ("date",)
-    as_rows = RowShape(keys=("sale_external_id", "external_id"), replication_keys=("sale_date",))
+    as_rows = RowShape("sales_as_rows", ("sale_external_id", "external_id"), ("sale_date",))
     selected_by_default = False
 
 

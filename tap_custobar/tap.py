@@ -168,7 +168,7 @@ class TapCustobar(DiscoveringTap):
         ),
         th.Property(
             "start_date",
-            th.DateTimeType(),
+            th.StringType(),
             title="Start date",
             description=(
                 "Of streams that are read incrementally: nothing older than this is read. A date "

@@ -247,6 +247,11 @@ def server() -> Iterator[Server]:
     server.close()
 
 
+def entry_of(catalog: dict[str, Any], stream: str = "customers") -> dict[str, Any]:
+    """Return the catalog's entry for a stream."""
+    return next(entry for entry in catalog["streams"] if entry["tap_stream_id"] == stream)
+
+
 def select(catalog: dict[str, Any], **streams: list[str] | bool) -> dict[str, Any]:
     """Return the catalog with the named streams selected, whole or with only these properties."""
     for entry in catalog["streams"]:

@@ -25,6 +25,7 @@ class Stream(msgspec.Struct):
 
     name: str
     json_schema: Fields
+    source_defined_primary_key: list[list[str]] | None = None
 
 
 class Wanted(msgspec.Struct):
@@ -32,6 +33,7 @@ class Wanted(msgspec.Struct):
 
     stream: Stream
     sync_mode: Literal["full_refresh", "incremental"]
+    cursor_field: list[str] | None = None
 
 
 def plain(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -85,7 +87,8 @@ def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
     fields = wanted.stream.json_schema.properties if wanted else {}
     fields = known if fields is None else fields
     root: dict[str, Any] = {"selected": bool(wanted), "replication-method": "FULL_TABLE"}
-    if wanted and wanted.sync_mode == "incremental" and (cursor := _cursor(entry)):
+    if wanted and wanted.sync_mode == "incremental" and (default := _cursor(entry)):
+        cursor = wanted.cursor_field or default
         root |= {"replication-method": "INCREMENTAL", "replication-key": cursor[0]}
     # The destination goes by the types in the user's catalog, and so must the records.
     schema = {
@@ -94,7 +97,14 @@ def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
     }
     marks = [(["properties", name], {"selected": name in fields}) for name in known]
     metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
-    return {"tap_stream_id": entry["tap_stream_id"], "schema": schema, "metadata": metadata}
+    # The key that discovery told tells in turn which shape the records come in.
+    told = wanted.stream.source_defined_primary_key if wanted else None
+    return {
+        "tap_stream_id": entry["tap_stream_id"],
+        "key_properties": [path[0] for path in told] if told else entry["key_properties"],
+        "schema": schema,
+        "metadata": metadata,
+    }
 
 
 def singer_state(wanted: Mapping[str, Wanted], state: object) -> dict[str, Any]:

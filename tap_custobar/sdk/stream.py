@@ -29,10 +29,12 @@ class RowShape(NamedTuple):
     """A list of rows, several of which make up what another company gets as one record.
 
     Attributes:
+        schema: The name of its JSON schema.
         keys: The keys of a row. The first is in no other shape.
         replication_keys: Properties that may be its replication key.
     """
 
+    schema: str
     keys: Sequence[str]
     replication_keys: Sequence[str]
 
@@ -130,9 +132,6 @@ class CustobarBaseStream(Stream):
         the key; and one with demands that no value can be bent to would not fit its records.
         """
         if entry := catalog.get_stream(self.name):
-            keys = entry.key_properties or entry.metadata.root.table_key_properties or ()
-            if self.as_rows and {*self.as_rows.keys} == {*keys}:
-                self.read_as_rows()
             key = replication_key(
                 self.name,
                 entry.replication_method,
@@ -160,9 +159,6 @@ class CustobarBaseStream(Stream):
         if self.as_rows:
             self.primary_keys = self.as_rows.keys
             self.valid_replication_keys = self.as_rows.replication_keys
-            properties = self.schema["properties"]
-            for key in self.as_rows.keys:
-                properties[key] = {**properties[key], "type": "string"}
 
     def check_shape(self, names: AbstractSet[str]) -> None:
         """Compare the shape that the list came in with the one that its key is of.

@@ -163,7 +163,7 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
     assert form["properties"]["page_size"] == {
         "type": "integer",
         "minimum": 1,
-        "maximum": 10_000,
+        "maximum": 100_000,
         "title": "Page size",
         "description": declared["page_size"]["description"],
         "order": ours.index("page_size"),
@@ -238,16 +238,23 @@ def test_discover_tells_what_the_tap_tells(
     singer = json.loads(run_tap(sandbox.config, "--discover").stdout)["streams"]
     schemas = {entry["tap_stream_id"]: entry["schema"] for entry in singer}
     assert {s["name"]: s.pop("json_schema") for s in catalog["streams"]} == schemas
-    assert catalog["streams"][:1] == [
-        {
-            "name": "customers",
-            "supported_sync_modes": ["full_refresh"],
-            "source_defined_cursor": False,
-            "default_cursor_field": [],
-            "source_defined_primary_key": [["external_id"]],
-            "is_resumable": True,
-        }
-    ]
+    told = {stream["name"]: stream for stream in catalog["streams"]}
+    assert told["customers"] == {
+        "name": "customers",
+        "supported_sync_modes": ["full_refresh"],
+        "source_defined_cursor": False,
+        "default_cursor_field": [],
+        "source_defined_primary_key": [["external_id"]],
+        "is_resumable": True,
+    }
+    assert told["events"] == {
+        "name": "events",
+        "supported_sync_modes": ["full_refresh", "incremental"],
+        "source_defined_cursor": True,
+        "default_cursor_field": ["date"],
+        "source_defined_primary_key": [["event_key"]],
+        "is_resumable": True,
+    }
 
 
 def test_read_tells_records_state_and_status(source: RunSource, server: Server) -> None:

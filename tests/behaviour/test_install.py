@@ -13,7 +13,8 @@ from zipfile import ZipFile
 import pytest
 
 import tap_custobar
-from tap_custobar.stream import schema_directory
+from tap_custobar.discovery import schema_directory
+from tap_custobar.streams import STREAMS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -60,7 +61,7 @@ def test_it_describes_itself_without_config_and_network(
         ).stdout
 
     catalog = json.loads(stdout("--discover"))
-    assert [entry["tap_stream_id"] for entry in catalog["streams"]] == ["customers", "products"]
+    assert len(catalog["streams"]) == len(STREAMS)
     assert "first_name" in catalog["streams"][0]["schema"]["properties"]
     assert json.loads(stdout("--about", "--format", "json"))["version"] != "[could not be detected]"
     assert re.fullmatch(r"tap-custobar v[0-9.]+, Meltano SDK v[0-9.]+\n", stdout("--version"))

@@ -9,6 +9,7 @@ import pytest
 import vcr
 from singer_sdk.testing import get_tap_test_class
 
+from scripts.record_cassettes import everything
 from tap_custobar.tap import TapCustobar
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ CONFIG = {
 }
 
 # Environment variables of whoever runs the tests must not take part.
-SdkTests = get_tap_test_class(TapCustobar, config=CONFIG, parse_env_config=False)
+SdkTests = get_tap_test_class(
+    TapCustobar, config=CONFIG, catalog=everything(CONFIG), parse_env_config=False
+)
 
 
 class TestTapCustobar(SdkTests):  # type: ignore[misc,valid-type] # a class made at run time

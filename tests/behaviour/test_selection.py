@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Reply
+from tests.conftest import Reply, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def test_the_key_is_kept_whatever_an_edited_catalog_says(
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi"}]}))
     catalog = catalog_of(customers=["email"])
-    entry = catalog["streams"][0]
+    entry = entry_of(catalog)
     del entry["key_properties"]
     del entry["schema"]["properties"]["external_id"]
     entry["metadata"] = [
@@ -72,7 +72,7 @@ def test_a_property_dropped_from_the_catalogs_schema_is_not_asked_for(
     run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
 ) -> None:
     catalog = catalog_of(customers=True)
-    entry = catalog["streams"][0]
+    entry = entry_of(catalog)
     entry["schema"]["properties"] = {
         name: entry["schema"]["properties"][name] for name in ("external_id", "email")
     }
@@ -86,7 +86,7 @@ def test_a_selected_stream_that_does_not_exist_is_refused_by_name(
     run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
 ) -> None:
     catalog = catalog_of(customers=True)
-    catalog["streams"].append({**catalog["streams"][0], "tap_stream_id": "custmers"})
+    catalog["streams"].append({**entry_of(catalog), "tap_stream_id": "custmers"})
 
     run = run_tap(server.config, catalog=catalog)
 
@@ -100,7 +100,7 @@ def test_a_replication_key_that_a_stream_does_not_have_is_refused_by_name(
     run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
 ) -> None:
     catalog = catalog_of(customers=True)
-    catalog["streams"][0]["metadata"][-1]["metadata"]["replication-key"] = "date_joined"
+    entry_of(catalog)["metadata"][-1]["metadata"]["replication-key"] = "date_joined"
 
     run = run_tap(server.config, catalog=catalog)
 
@@ -114,7 +114,7 @@ def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi", "city": "Oulu"}]}))
     catalog = catalog_of(customers=True)
-    entry = catalog["streams"][0]
+    entry = entry_of(catalog)
     for number in range(300):
         entry["schema"]["properties"][f"acme__{number:030}"] = {"type": ["string", "null"]}
     entry["metadata"].append(
@@ -157,7 +157,7 @@ def test_whatever_an_edited_catalog_demands_records_fit_the_schema_that_is_writt
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": 1, "acme__x": value}]}))
     catalog = catalog_of(customers=True)
-    properties = catalog["streams"][0]["schema"]["properties"]
+    properties = entry_of(catalog)["schema"]["properties"]
     properties["acme__x"] = definition
     properties["external_id"] = {"type": "integer"}  # a key stays what it is
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.conftest import RunTap, Sandbox
 
 STREAMS = ["customers", "products"]
+PREVIEWS = ["sales", "events", "campaigns"]
 
 
 @pytest.mark.parametrize("page_size", [None, 100, 7])
@@ -97,7 +98,7 @@ def test_without_a_config_it_describes_itself_offline(run_tap: RunTap) -> None:
     assert about["settings"]["properties"]["api_token"]["secret"] is True
 
     catalog = json.loads(run_tap(None, "--discover").stdout)
-    assert [entry["tap_stream_id"] for entry in catalog["streams"]] == STREAMS
+    assert {entry["tap_stream_id"] for entry in catalog["streams"]} == {*STREAMS, *PREVIEWS}
 
     assert run_tap(None, "--version").stdout.startswith("tap-custobar v")
 

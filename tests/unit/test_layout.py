@@ -18,7 +18,16 @@ AIRBYTE = {f"airbyte/{path.stem}": path for path in sorted((PACKAGE / "airbyte")
 SANDBOX = {f"sandbox/{path.stem}": path for path in sorted((PACKAGE / "sandbox").glob("*.py"))}
 
 #: Those that know the SDK; every other module works without it.
-WITH_SDK = {"airbyte/source", "airbyte/writer", "discovery", "sdk", "stream", "streams", "tap"}
+WITH_SDK = {
+    "airbyte/source",
+    "airbyte/writer",
+    "asking",
+    "discovery",
+    "sdk",
+    "stream",
+    "streams",
+    "tap",
+}
 
 #: Those that join the parts; no other module knows of them.
 JOINERS = WITH_SDK | {"__main__", "airbyte"}

@@ -115,7 +115,12 @@ def test_a_setting_of_the_wrong_type_is_named(name: str) -> None:
         ({**GOOD, "request_interval": "1"}, "request_interval: must be a number"),
         ({**GOOD, "request_timeout": 0}, "request_timeout: must be more than 0"),
         ({**GOOD, "max_retries": -1}, "max_retries: must be at least 0"),
-        ({**GOOD, "page_size": 10_001}, "page_size: must be at most 10000"),
+        ({**GOOD, "page_size": 100_001}, "page_size: must be at most 100000"),
+        (
+            {**GOOD, "page_size": 10_001},
+            "page_size: must be at most 10000, unless response_format is csv",
+        ),
+        ({**GOOD, "start_date": "soon"}, "start_date: must be a date or date-time"),
         ({**GOOD, "auth_scheme": "token"}, "auth_scheme: must be one of Token, Bearer"),
         ({**GOOD, "request_timeout": math.inf}, "request_timeout: must be at most 86400"),
         (

@@ -1,0 +1,151 @@
+"""What a stream asks the API for, by the settings and the catalog."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tap_custobar import settings
+from tap_custobar.incremental import Increment
+from tap_custobar.instants import to_utc
+from tap_custobar.pagination import NextUrlPaginator
+from tap_custobar.query import first_query
+from tap_custobar.resuming import Resumption, fingerprint
+from tap_custobar.sdk.stream import CustobarBaseStream
+from tap_custobar.selection import fields_parameter
+from tap_custobar.shapes import Shape
+
+if TYPE_CHECKING:
+    from singer_sdk import Tap
+
+    from tap_custobar.connection import Connection
+    from tap_custobar.pagination import Paginator
+
+#: Records that the API gives at once at the most as CSV (section "limit" of the specification).
+MAX_CSV_PAGE_SIZE = 100_000
+
+#: How the names of settings begin that change the records, though not what is asked for.
+_SHAPING = ("timezone", "stream_map", "faker", "flattening")
+
+
+class AskingStream(CustobarBaseStream):
+    """A list of the API, and the question that it is read by."""
+
+    #: Below the base URL, with its closing slash, as the scopes of API keys name it.
+    path: ClassVar[str]
+
+    #: How a page names the next one.
+    paginator: ClassVar[type[Paginator]] = NextUrlPaginator
+
+    #: Records to ask for at once, the most that the API gives; None to leave it to the API.
+    max_page_size: ClassVar[int | None] = 10_000
+
+    #: Whether the API takes `fields` and `format` for this list, as the data API does.
+    is_data: ClassVar[bool] = True
+
+    #: A key that the API does not give: the digest of the record.
+    digest_key: ClassVar[str | None] = None
+
+    def __init__(self, tap: Tap, connection: Connection, schema: dict[str, Any]) -> None:
+        """Make a stream of the tap.
+
+        Args:
+            tap: The tap.
+            connection: The one that all streams of the tap share.
+            schema: All properties that are known, the company's own included.
+        """
+        super().__init__(tap, schema)
+        self.tap = tap
+        self.connection = connection
+
+    def shape(self) -> Shape:
+        """Return what the records must look like."""
+        return Shape(
+            self.effective_schema["properties"],
+            selected=self._selected,
+            keys=[key for key in self.primary_keys if key != self.digest_key],
+            zone=settings.zone(self.config["timezone"]),
+        )
+
+    def increment(self) -> Increment | None:
+        """Return what is new since the last run; None where the table is read whole."""
+        if self.replication_key is None:
+            return None
+        return Increment(
+            self.stream_state,
+            key=self.replication_key,
+            start_date=self.config.get("start_date"),
+            lookback_days=self.config["lookback_days"],
+            zone=settings.zone(self.config["timezone"]),
+            now=to_utc(datetime.now(UTC).isoformat(), UTC) or "",
+            logger=self.logger,
+        )
+
+    def resumption(self, first_url: str) -> Resumption:
+        """Return where an interrupted sync of the same question goes on."""
+        shaping = [name for name in self.config if name.startswith(_SHAPING)]
+        asked = fingerprint(
+            first_url,
+            self.emit_activate_version_messages,
+            self.effective_schema,
+            sorted(self._selected),
+            [(name, self.config[name]) for name in sorted(shaping)],
+        )
+        now = self.tap.initialized_at // 1000
+        return Resumption(self.stream_state, asked=asked, now=now, kept=not self.is_partial)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the sync must neither be resumed nor tell deletes.
+
+        Filters read a part of a table, and hold personal data; batch mode writes late; what is
+        read incrementally goes on from its bookmark.
+        """
+        return (
+            bool(self._filters)
+            or self.get_batch_config(self.config) is not None
+            or self.replication_key is not None
+        )
+
+    def first_url(self) -> str:
+        """Return where the table begins, with the only query of our own."""
+        page_size = self.config.get("page_size") or self.max_page_size
+        if self.is_csv and not self.config.get("page_size"):
+            page_size = MAX_CSV_PAGE_SIZE
+        if self.ABORT_AT_RECORD_COUNT is not None:  # --test, which stops at the record after these
+            most = self.ABORT_AT_RECORD_COUNT + 1
+            page_size = min(page_size or most, most)
+        order = settings.options_of(self.config, self.name).get("order") or []
+        query = first_query(
+            page_size=page_size,
+            fields=self._fields,
+            filters=self._filters,
+            order=[f"-{self.replication_key}"] if self.replication_key else order,
+            format_="csv" if self.is_csv else None,
+        )
+        return self.connection.api.endpoint(self.path, query)
+
+    @property
+    def _fields(self) -> str | None:
+        if not self.is_data:
+            return None
+        known = {**self.effective_schema["properties"], **self.schema["properties"]}
+        given = [name for name in known if name != self.digest_key]
+        # As CSV, every field there could be would come, with columns of no use.
+        return fields_parameter(given, self._selected, always=self.is_csv)
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether the records travel as CSV."""
+        return self.is_data and self.config["response_format"] == "csv"
+
+    @cached_property
+    def _selected(self) -> frozenset[str]:
+        """The properties that leave; the catalog always selects the keys."""
+        properties = self.effective_schema["properties"]
+        return frozenset(name for name in properties if self.mask["properties", name])
+
+    @cached_property
+    def _filters(self) -> dict[str, str]:
+        return settings.filters(self.config, self.name)
