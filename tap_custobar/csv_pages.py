@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from codecs import getincrementaldecoder
 from io import BytesIO, TextIOWrapper
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 BLOCK = 1024
 
 _DELIMITERS = ",;\t"
-_PIECE = 1 << 20
 
 # A cell may be as large as a body; the module's own limit is 128 KiB.
 csv.field_size_limit((1 << 31) - 1)
@@ -63,7 +61,7 @@ class CsvPages:
         # Twice, for what is written cannot be taken back once a row turns out to be broken.
         try:
             is_whole = {len(header)}.issuperset(map(len, _rows(page.body, delimiter)))
-        except csv.Error:
+        except (csv.Error, UnicodeDecodeError):
             is_whole = False
         if not is_whole:
             msg = "CSV with a row of another length than its header's"
@@ -120,19 +118,19 @@ def read_header(page: Page, *, known: Collection[str]) -> tuple[list[str], str]:
     Raises:
         UnexpectedAnswerError: there is no column with a known name.
     """
-    found: list[tuple[list[str], str]] = []
-    try:
-        _check_utf8(page.body)
-        found = [(next(_rows(page.body, d), []), d) for d in _DELIMITERS]
-    except (UnicodeDecodeError, csv.Error):
-        pass
-    header, delimiter = max(
-        found, key=lambda pair: len(set(pair[0]) & set(known)), default=([], ",")
-    )
+    headers = [(_first_row(page.body, delimiter), delimiter) for delimiter in _DELIMITERS]
+    header, delimiter = max(headers, key=lambda pair: len(set(pair[0]) & set(known)))
     if set(header).isdisjoint(known):
         msg = "no CSV with a header of field names"
         raise UnexpectedAnswerError(msg)
     return header, delimiter
+
+
+def _first_row(body: bytes | bytearray, delimiter: str) -> list[str]:
+    try:
+        return next(_rows(body, delimiter), [])
+    except (csv.Error, UnicodeDecodeError):
+        return []
 
 
 def _rows(body: bytes | bytearray, delimiter: str) -> Iterator[list[str]]:
@@ -145,10 +143,3 @@ def _read(cells: Sequence[str], reader: Callable[[str], Any] | None) -> list[Any
     if reader is None:
         return [cell or UNSET for cell in cells]
     return [reader(cell) if cell else UNSET for cell in cells]
-
-
-def _check_utf8(body: bytes | bytearray) -> None:
-    decoder = getincrementaldecoder("utf-8")()
-    for start in range(0, len(body), _PIECE):
-        decoder.decode(body[start : start + _PIECE])
-    decoder.decode(b"", final=True)

@@ -28,8 +28,8 @@ from tap_custobar.errors import (
     ForbiddenError,
     NotFoundError,
     RefusedError,
-    UnexpectedAnswerError,
     RequestFailedError,
+    UnexpectedAnswerError,
 )
 from tap_custobar.pages import JsonPages
 from tap_custobar.sdk.tap import CustobarBaseTap

@@ -52,7 +52,12 @@ def test_all_of_a_companys_fields_are_found_as_strings(run_tap: RunTap, sandbox:
 
 
 def test_discovery_asks_once_a_stream_and_for_one_record(run_tap: RunTap, server: Server) -> None:
-    run_tap(with_csv(server, b"external_id,type\n1,\n"), "--discover")
+    config = with_csv(server, b"external_id\n1\n")
+    others = server.answer
+    of_events = Reply(b"type\nBROWSE\n", headers=CSV)
+    server.answer = lambda request: of_events if "events" in request.path else others(request)
+
+    run_tap(config, "--discover")
 
     # Not campaigns: their list knows no CSV.
     assert [r.target for r in server.requests] == [

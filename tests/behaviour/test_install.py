@@ -15,6 +15,7 @@ import pytest
 import tap_custobar
 from tap_custobar.discovery import schema_directory
 from tap_custobar.streams import STREAMS
+from tests.conftest import entry_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -62,7 +63,7 @@ def test_it_describes_itself_without_config_and_network(
 
     catalog = json.loads(stdout("--discover"))
     assert len(catalog["streams"]) == len(STREAMS)
-    assert "first_name" in catalog["streams"][0]["schema"]["properties"]
+    assert "first_name" in entry_of(catalog)["schema"]["properties"]
     assert json.loads(stdout("--about", "--format", "json"))["version"] != "[could not be detected]"
     assert re.fullmatch(r"tap-custobar v[0-9.]+, Meltano SDK v[0-9.]+\n", stdout("--version"))
 
