@@ -22,7 +22,12 @@ VALUE = "replication_key_value"
 
 
 class Increment:
-    """What is new in one stream, and how far its bookmark may move."""
+    """What is new in one stream, and how far its bookmark may move.
+
+    Attributes:
+        key: The replication key.
+        since: What is older is not wanted, as `comparable` has it; empty where all is.
+    """
 
     def __init__(  # noqa: PLR0913 - one argument a setting, all by name
         self,
@@ -59,7 +64,7 @@ class Increment:
                     "read. To reset it, take it out of the state (Meltano: --full-refresh)",
                     *(self._reached, lookback_days),
                 )
-        self._since = max((comparable(bound) for bound in bounds if bound), default="")
+        self.since = max((comparable(bound) for bound in bounds if bound), default="")
         self._in_order = True
         self._descends = False
         self._last: str | None = None
@@ -86,7 +91,7 @@ class Increment:
             self._latest_on_page = max(self._latest_on_page or "", latest)
             if latest > comparable(self._reached or ""):
                 self._reached = values[instants.index(latest)]
-        return [instant is None or instant >= self._since for instant in instants]
+        return [instant is None or instant >= self.since for instant in instants]
 
     def is_over(self) -> bool:
         """Tell, behind a page, whether no later one can hold anything new.
@@ -95,7 +100,7 @@ class Increment:
         new before it is, or an order that was seen to descend.
         """
         latest, self._latest_on_page = self._latest_on_page, None
-        return latest is not None and latest < self._since and self._in_order and self._descends
+        return latest is not None and latest < self.since and self._in_order and self._descends
 
     def _check_order(self, known: Sequence[str]) -> None:
         run = known if self._last is None else [self._last, *known]
@@ -106,7 +111,7 @@ class Increment:
                 "all pages are read",
                 self.key,
             )
-        self._descends = self._descends or known[0] >= self._since or known[-1] < run[0]
+        self._descends = self._descends or known[0] >= self.since or known[-1] < run[0]
         self._last = known[-1]
 
     def finish(self) -> None:

@@ -41,27 +41,27 @@ class CustobarStream(AskingStream):
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
         """Write every record of the stream, or yield it where the SDK has to see it."""
         shape, increment, first_url = self.shape(), self.increment(), self.first_url()
+        resumption = self.resumption(first_url)
         compiled = self._compiled(shape)
         conformer = Conformer(shape)
-        resumption = self.resumption(first_url)
         progress = Progress(self.logger, self.connection.client.traffic)
-        reader = PageReader(
-            self.connection,
-            resumption,
-            first_url,
-            paginator=self.paginator,
-            parse=self._pages(shape, compiled).parse,
-            looks_ahead=self.ABORT_AT_RECORD_COUNT is None and increment is None,
-            logger=self.logger,
-        )
+        reader = self._reader(resumption, first_url, self._pages(shape, compiled), increment)
         try:
             while page := reader.read():
                 self.use_version(resumption.began)
                 self.check_shape(page.names)
                 conformer.notice(page.names)
-                written = 0
-                for block in conformer.conform(page, progress.pages + 1, compiled):
-                    records = self._wanted(block, increment, compiled)
+                written, is_over = 0, False
+                blocks: Iterable[Sequence[Any]] = (
+                    self._wanted(block, increment, compiled)
+                    for block in conformer.conform(page, progress.pages + 1, compiled)
+                )
+                if increment and increment.since:
+                    # Before they are written: what is old tells whether to ask for more.
+                    blocks = list(blocks)
+                    is_over = increment.is_over()
+                    reader.ask_ahead(None if is_over else page.following)
+                for records in blocks:
                     written += len(records)
                     if compiled:
                         self._write(records)
@@ -71,10 +71,8 @@ class CustobarStream(AskingStream):
                 resumption.add_page(
                     records=written, skipped=conformer.losses.skipped_count, count=page.count
                 )
-                if increment:
-                    if increment.is_over():
-                        break
-                    reader.ask_ahead(page.following)
+                if is_over:
+                    break
                 reader.advance(page)
                 self.write_state_when_due(resumption.records)
             self._finish(resumption, increment)
@@ -117,6 +115,24 @@ class CustobarStream(AskingStream):
             self.logger.warning("Custobar told of %d more records", resumption.missing)
         if resumption.is_whole and not self.is_partial:
             self.activate_version()
+
+    def _reader(
+        self,
+        resumption: Resumption,
+        first_url: str,
+        pages: JsonPages | CsvPages,
+        increment: Increment | None,
+    ) -> PageReader:
+        ends_early = self.ABORT_AT_RECORD_COUNT is not None or (increment and increment.since)
+        return PageReader(
+            self.connection,
+            resumption,
+            first_url,
+            paginator=self.paginator,
+            parse=pages.parse,
+            looks_ahead=not ends_early,
+            logger=self.logger,
+        )
 
     def _compiled(self, shape: Shape) -> CompiledRows | None:
         next_key = self.paginator.next_key

@@ -184,6 +184,16 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of a client that goes away, as one does whose look-ahead is given up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Server:
     """A local server that answers as a test wants, and remembers what it was asked."""
 
@@ -213,8 +223,7 @@ class Server:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._httpd.daemon_threads = True
+        self._httpd = QuietServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._httpd.serve_forever, daemon=True).start()
         self.host = f"127.0.0.1:{self._httpd.server_port}"
         self.url = f"http://{self.host}/api"

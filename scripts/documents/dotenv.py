@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
 _HEAD = """\
 # Copy this to .env, uncomment what you need and set it. Meltano reads the file, and so does
-# `tap-custobar --config ENV`. Meltano takes whole numbers only from here: a fraction goes into
-# the extractor's config in meltano.yml. Written by make docs.
+# `tap-custobar --config ENV`. Written by make docs.
 
 # The PostgreSQL server that Meltano's target-postgres loads into.
 #TARGET_POSTGRES_HOST=localhost

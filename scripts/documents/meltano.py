@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from scripts.documents.about import About, Setting
 
 # Not `decimal` for numbers: Meltano 4.4 reads one from the environment as a Decimal, and stops
-# when it is to write that into the tap's config. Fractions can be set in meltano.yml.
-_KINDS = {"number": "integer"}
+# when it is to write that into the tap's config. The tap takes a number's text as well.
+_KINDS = {"number": "string"}
 
 
 def render(text: str, tap: About) -> str:

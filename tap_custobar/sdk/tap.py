@@ -160,12 +160,16 @@ class CustobarBaseTap(Tap):
         token), and lets unknown settings pass.
         """
         config = self._config
-        for name in [name for name, value in config.items() if value is None]:
-            del config[name]
-        validate = raise_errors or bool(config)
-        redact_logs(Redactor([str(config.get("api_token") or "")]))
         self.append_builtin_config(self.config_jsonschema)
         known = self.config_jsonschema["properties"]
+        for name, value in list(config.items()):
+            if value is None:
+                del config[name]
+            elif isinstance(value, str) and name in known:
+                # Meltano writes a fraction from the environment as text.
+                config[name] = settings.parse(value, known[name].get("type", "object"))
+        validate = raise_errors or bool(config)
+        redact_logs(Redactor([str(config.get("api_token") or "")]))
         streams = known["stream_options"]["properties"]
         for warning in settings.unknown(config, known):
             self.logger.warning(warning)

@@ -125,7 +125,7 @@ def prod(server: Server, postgres: Postgres) -> dict[str, str]:
     return {
         "TAP_CUSTOBAR_API_URL": server.url,
         "TAP_CUSTOBAR_API_TOKEN": TOKEN,
-        "TAP_CUSTOBAR_REQUEST_INTERVAL": "0",
+        "TAP_CUSTOBAR_REQUEST_INTERVAL": "0.05",
         "TAP_CUSTOBAR_MAX_RETRIES": "0",
         "TAP_CUSTOBAR_DISCOVER_CUSTOM_FIELDS": "false",
         "TARGET_POSTGRES_SQLALCHEMY_URL": postgres.url,
