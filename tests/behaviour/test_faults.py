@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -166,6 +167,12 @@ class Started:
             if text in self.log[-1]:
                 return
         pytest.fail(f"not in the log: {text}\n{''.join(self.log)}")
+
+    def wait_for_the_second_page(self) -> None:
+        """Wait until the first page is behind: the next one is asked for before that."""
+        while b'"STATE"' not in self.output.read_bytes():
+            assert self.process.poll() is None
+            time.sleep(0.01)
 
     def end(self) -> Run:
         assert self.process.stderr
@@ -439,6 +446,10 @@ def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
     assert len(faulty.targets) == 2
 
 
+#: A state at every page end, as with pages of 10,000 records.
+STATES = "import tap_custobar.stream as s; s.CustobarStream.STATE_MSG_FREQUENCY = 1"
+
+
 @pytest.mark.parametrize(
     ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
 )
@@ -449,8 +460,9 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     faulty: FaultyServer, start: Start, act: Act, number: signal.Signals, exit_code: int
 ) -> None:
     faulty.script = [PAGE_1, act]
-    tap = start(request_timeout=3600)
+    tap = start(before=STATES, request_timeout=3600)
     assert faulty.asked_twice.wait(60)
+    tap.wait_for_the_second_page()
     tap.process.send_signal(number)
 
     run = tap.end()
@@ -483,8 +495,10 @@ def test_a_signal_that_does_not_wake_the_wait_is_not_lost(
 ) -> None:
     faulty.script = [PAGE_1, act]
     now = tmp_path / "now"
-    tap = start(before=IN_ANOTHER_THREAD.format(file=str(now)), request_timeout=3600, max_retries=1)
+    before = f"{STATES}\n{IN_ANOTHER_THREAD.format(file=str(now))}"
+    tap = start(before=before, request_timeout=3600, max_retries=1)
     assert faulty.asked_twice.wait(60)
+    tap.wait_for_the_second_page()
     now.touch()
 
     run = tap.end()

@@ -120,7 +120,10 @@ def test_a_setting_of_the_wrong_type_is_named(name: str) -> None:
             {**GOOD, "page_size": 10_001},
             "page_size: must be at most 10000, unless response_format is csv",
         ),
-        ({**GOOD, "start_date": "soon"}, "start_date: must be a date or date-time"),
+        (
+            {**GOOD, "start_date": "soon"},
+            "start_date: must be a date or date-time, like 2024-01-31",
+        ),
         ({**GOOD, "auth_scheme": "token"}, "auth_scheme: must be one of Token, Bearer"),
         ({**GOOD, "request_timeout": math.inf}, "request_timeout: must be at most 86400"),
         (
