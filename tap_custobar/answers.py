@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import SEEK_END, BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ class Page:
     `received` are the bytes that came over the line, which compression makes fewer.
     """
 
-    body: bytes | bytearray
+    body: bytes
     headers: Mapping[str, str]
     received: int = 0
 
@@ -42,20 +43,29 @@ def read_page(response: requests.Response, url: str) -> Page:
     Raises:
         TooLargeError: it does not end within `MAX_BODY`.
     """
-    length = response.headers.get("Content-Length", "")
-    # In one piece, where its length is told: the cheapest way there is.
-    known = length.isascii() and length.isdigit() and len(length) < len(str(MAX_BODY)) + 1
-    chunks = response.iter_content(min(max(int(length), _CHUNK), MAX_BODY + 1) if known else _CHUNK)
-    body: bytes | bytearray = next(chunks, b"")
+    chunks = response.iter_content(_chunk_size(response.headers))
+    # It shares the bytes it is given and those it gives: no body is ever there twice.
+    body = BytesIO(next(chunks, b""))
+    size = body.seek(0, SEEK_END)
     for chunk in chunks:
-        if isinstance(body, bytes):
-            body = bytearray(body)
-        body += chunk
-        if len(body) > MAX_BODY:
+        size += body.write(chunk)
+        if size > MAX_BODY:
             break
-    if len(body) > MAX_BODY:
+    if size > MAX_BODY:
         raise errors.TooLargeError(urlsplit(url).path, MAX_BODY)
-    return Page(body, response.headers, response.raw.tell())
+    return Page(body.getvalue(), response.headers, response.raw.tell())
+
+
+def _chunk_size(headers: Mapping[str, str]) -> int:
+    """Return in which pieces to read: in one, where its length is told, the cheapest way there is.
+
+    What a compressed piece becomes waits in memory as a whole, so these are small.
+    """
+    length = headers.get("Content-Length", "")
+    is_told = length.isascii() and length.isdigit() and len(length) < len(str(MAX_BODY)) + 1
+    if not is_told or "Content-Encoding" in headers:
+        return _CHUNK
+    return min(max(int(length), _CHUNK), MAX_BODY + 1)
 
 
 @contextmanager

@@ -171,7 +171,7 @@ class CompiledRows:
         )
         self._compile()
 
-    def decode(self, body: bytes | bytearray) -> Row:
+    def decode(self, body: bytes) -> Row:
         """Return a page's `rows`, `following` (the next page's name) and `count`.
 
         Raises:

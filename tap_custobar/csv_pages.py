@@ -70,9 +70,7 @@ class CsvPages:
         names = frozenset(header) - {""}
         return ParsedPage(self._blocks(page.body, header, delimiter), following, names=names)
 
-    def _blocks(
-        self, body: bytes | bytearray, header: list[str], delimiter: str
-    ) -> Iterator[Block]:
+    def _blocks(self, body: bytes, header: list[str], delimiter: str) -> Iterator[Block]:
         rows = _rows(body, delimiter)
         next(rows)
         while block := list(islice(rows, BLOCK)):
@@ -126,14 +124,14 @@ def read_header(page: Page, *, known: Collection[str]) -> tuple[list[str], str]:
     return header, delimiter
 
 
-def _first_row(body: bytes | bytearray, delimiter: str) -> list[str]:
+def _first_row(body: bytes, delimiter: str) -> list[str]:
     try:
         return next(_rows(body, delimiter), [])
     except (csv.Error, UnicodeDecodeError):
         return []
 
 
-def _rows(body: bytes | bytearray, delimiter: str) -> Iterator[list[str]]:
+def _rows(body: bytes, delimiter: str) -> Iterator[list[str]]:
     # Decoded and split as it is read, never as a whole.
     text = TextIOWrapper(BytesIO(body), encoding="utf-8-sig", newline="")
     return filter(None, csv.reader(text, delimiter=delimiter, strict=True))

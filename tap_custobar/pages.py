@@ -119,7 +119,7 @@ def _count(value: object) -> int | None:
     return int(text.partition(".")[0]) if re.fullmatch(r"[0-9]{1,18}(\.0+)?", text) else None
 
 
-def _decode(body: bytes | bytearray, content_type: str) -> tuple[Any, bool]:
+def _decode(body: bytes, content_type: str) -> tuple[Any, bool]:
     """Return the JSON value, and whether its texts are sure to be valid Unicode."""
     try:
         return _decoder.decode(body), True
@@ -138,7 +138,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(msg)
 
 
-def _describe(body: bytes | bytearray, content_type: str) -> str:
+def _describe(body: bytes, content_type: str) -> str:
     """Say what came instead of JSON, without any of its content."""
     media_type = content_type.partition(";")[0].strip().lower()
     if not body.strip():
