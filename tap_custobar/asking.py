@@ -113,6 +113,9 @@ class AskingStream(CustobarBaseStream):
         page_size = self.config.get("page_size") or self.max_page_size
         if self.is_csv and not self.config.get("page_size"):
             page_size = MAX_CSV_PAGE_SIZE
+        if self.config["response_format"] == "csv" and not self.is_csv:
+            self.logger.info("%s: read as JSON, for Custobar has no CSV of them", self.name)
+            page_size = page_size and min(page_size, settings.MAX_JSON_PAGE)
         if self.ABORT_AT_RECORD_COUNT is not None:  # --test, which stops at the record after these
             most = self.ABORT_AT_RECORD_COUNT + 1
             page_size = min(page_size or most, most)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: Records that the API gives at once at the most, but as CSV.
 MAX_JSON_PAGE = 10_000
 
+#: How campaigns may be ordered: the API has words for it, and no fields.
+CAMPAIGN_ORDERS = (["ascending"], ["descending"])
+
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 _BOOLEANS = {
@@ -148,6 +151,8 @@ def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator
     if config["response_format"] == "json" and (config.get("page_size") or 0) > MAX_JSON_PAGE:
         yield f"page_size: must be at most {MAX_JSON_PAGE}, unless response_format is csv"
     yield from _check_address(config)
+    if options_of(config, "campaigns").get("order") not in (None, [], *CAMPAIGN_ORDERS):
+        yield 'stream_options.campaigns.order: must be ["ascending"] or ["descending"]'
     yield from _check_filters(config.get("stream_options") or {})
     yield from _check_stream_maps(config.get("stream_maps") or {}, streams)
 
