@@ -1,0 +1,156 @@
+"""Campaigns: paged by `next` and `from`, with words for their order, and never as CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.catalogs import catalog
+from tests.conftest import Reply
+
+if TYPE_CHECKING:
+    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+
+#: Of the sandbox.
+COUNT = 45
+
+
+def keys(run: Run) -> list[str]:
+    return [record["campaign_key"] for record in run.records("campaigns")]
+
+
+def numbered(numbers: range) -> list[str]:
+    return [f"CA-{number}" for number in numbers]
+
+
+def serve(server: Server, *nexts: object) -> None:
+    """Give a page of one campaign for each `next`, the last without."""
+
+    def answer(request: Request) -> Reply:
+        start = dict(request.query).get("from")
+        number = nexts.index(start) + 1 if start in nexts else 0
+        following = {"next": nexts[number]} if number < len(nexts) else {}
+        return Reply({"campaigns": [{"campaign_key": f"CA-{number}"}], **following})
+
+    server.answer = answer
+
+
+def test_all_campaigns_arrive_page_by_page_in_either_order(
+    run_tap: RunTap, sandbox: Sandbox
+) -> None:
+    chosen = catalog(campaigns=True)
+    order = {"stream_options": {"campaigns": {"order": ["ascending"]}}}
+
+    latest_first = run_tap(sandbox.config, catalog=chosen)
+    oldest_first = run_tap({**sandbox.config, "page_size": 7, **order}, catalog=chosen)
+
+    assert keys(latest_first) == numbered(range(COUNT, 0, -1))
+    assert "45 records, 2 pages" in latest_first.log
+    assert keys(oldest_first) == numbered(range(1, COUNT + 1))
+    assert "45 records, 7 pages" in oldest_first.log
+    assert " 0 values nulled, 0 records skipped" in latest_first.log
+
+
+def test_only_campaigns_of_some_keys_are_asked_for(run_tap: RunTap, sandbox: Sandbox) -> None:
+    options = {"campaigns": {"filters": {"keys": "CA-3,CA-1,CA-40"}}}
+
+    run = run_tap({**sandbox.config, "stream_options": options}, catalog=catalog(campaigns=True))
+
+    assert keys(run) == ["CA-40", "CA-3", "CA-1"]
+
+
+def test_what_the_data_api_takes_is_never_sent(run_tap: RunTap, server: Server) -> None:
+    serve(server, "i7", "i&3=ä+")
+    config = {**server.config, "response_format": "csv"}
+
+    run = run_tap(config, catalog=catalog(campaigns=["name", "folder"]))
+
+    assert [r.query for r in server.requests] == [[], [("from", "i7")], [("from", "i&3=ä+")]]
+    assert keys(run) == ["CA-0", "CA-1", "CA-2"]
+    assert run.log.count("campaigns: read as JSON") == 1
+    assert set(run.schema("campaigns")["properties"]) == {"campaign_key", "name", "folder"}
+
+
+def test_what_is_not_selected_is_dropped_without_a_word(run_tap: RunTap, server: Server) -> None:
+    row = {"campaign_key": "CA-1", "name": "Ale", "kind": "sms", "stats": {"audience_size": 3}}
+    server.replies(Reply({"campaigns": [row], "order": "descending", "limit": "30"}))
+
+    run = run_tap(server.config, catalog=catalog(campaigns=["name"]))
+
+    assert run.records("campaigns") == [{"campaign_key": "CA-1", "name": "Ale"}]
+    assert "| WARNING" not in run.log
+
+
+@pytest.mark.parametrize(
+    ("page_size", "response_format", "limit"),
+    [(50, "json", "50"), (100_000, "csv", "10000")],
+)
+def test_a_limit_is_sent_where_one_is_set(
+    run_tap: RunTap, server: Server, page_size: int, response_format: str, limit: str
+) -> None:
+    serve(server, "i7")
+    config = {**server.config, "page_size": page_size, "response_format": response_format}
+
+    run_tap(config, catalog=catalog(campaigns=True))
+
+    assert [r.query for r in server.requests] == [
+        [("limit", limit)],
+        [("limit", limit), ("from", "i7")],
+    ]
+
+
+@pytest.mark.parametrize("order", [["-date"], ["ascending", "descending"]])
+def test_an_order_of_fields_is_refused_before_anything_is_asked(
+    run_tap: RunTap, server: Server, order: list[str]
+) -> None:
+    options = {"campaigns": {"order": order}}
+
+    run = run_tap({**server.config, "stream_options": options}, catalog=catalog(campaigns=True))
+
+    assert run.exit_code == 1
+    assert 'stream_options.campaigns.order: must be ["ascending"] or ["descending"]' in run.log
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("following", "said"),
+    [("i7", "led back to a page already read"), (1967, "JSON whose next is no text")],
+)
+def test_a_next_that_leads_nowhere_fails_the_stream(
+    run_tap: RunTap, server: Server, following: object, said: str
+) -> None:
+    server.replies(Reply({"campaigns": [{"campaign_key": "CA-1"}], "next": following}))
+
+    run = run_tap({**server.config, "max_retries": 0}, catalog=catalog(campaigns=True))
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert run.errors[0].startswith("campaigns failed: ")
+    assert said in run.errors[0]
+
+
+def test_an_interrupted_sync_goes_on_at_its_page(run_tap: RunTap, server: Server) -> None:
+    chosen = catalog(campaigns=True)
+    serve(server, "i7", "i3")
+    healthy = server.answer
+    server.answer = lambda r: Reply(status=400) if ("from", "i3") in r.query else healthy(r)
+
+    first = run_tap(server.config, catalog=chosen)
+    server.answer = healthy
+    last = first.of_type("STATE")[-1]["value"]
+    second = run_tap(server.config, catalog=chosen, state=last)
+
+    assert last["bookmarks"]["campaigns"]["resume"]["next"] == "/api/campaign/actions/?from=i3"
+    assert keys(first) == ["CA-0", "CA-1"]
+    assert keys(second) == ["CA-2"]
+    assert second.of_type("STATE")[-1]["value"]["bookmarks"]["campaigns"] == {"resume": None}
+
+
+def test_nobody_asks_campaigns_for_custom_fields(run_tap: RunTap, server: Server) -> None:
+    server.answer = lambda _: Reply(b"external_id\n1\n", headers={"Content-Type": "text/csv"})
+
+    run_tap({**server.config, "discover_custom_fields": True}, "--discover")
+
+    assert server.requests
+    assert [r for r in server.requests if "campaign" in r.path] == []
