@@ -57,8 +57,8 @@ class ParsedPage:
 class JsonPages:
     """Reads the pages of one stream, each once (section "JSON" of the specification).
 
-    The first one is looked through for properties that are not in the schema: nothing tells of
-    them on the fast path.
+    The first that has records is looked through for properties that are not in the schema:
+    nothing tells of them on the fast path.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class JsonPages:
             raise UnexpectedAnswerError(msg)
         names = frozenset[str]().union(*(row for row in rows if isinstance(row, dict)))
         if self._compiled and not self._looked:
-            self._looked = True
+            self._looked = bool(rows)
             with suppress(MisfitError):
                 if is_tidy:
                     return self._fitting(page, self._compiled.convert(content), names)
