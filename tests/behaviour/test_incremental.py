@@ -51,7 +51,8 @@ def serve(server: Server, pages: list[Rows], *, fails_at: int | None = None) -> 
         if number == fails_at:
             return Reply({"error": {"reason": "cursor expired"}}, status=400)
         following = {"next_url": f"?cursor={number + 1}"} if number + 1 < len(pages) else {}
-        return Reply({"products": pages[number], **following})
+        count = sum(map(len, pages))
+        return Reply({"products": pages[number], "count": count, **following})
 
     server.answer = answer
 
