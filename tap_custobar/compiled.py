@@ -1,13 +1,11 @@
-"""The fast path: all records of a page at once, decoded strictly into structs.
+"""The fast path: many records at once, decoded strictly into structs.
 
-What it gives is what `records` gives, to the byte. A page it cannot take whole goes there instead.
+What it gives is what `records` gives, to the byte. Rows that it cannot take all go there instead.
 """
 
 from __future__ import annotations
 
-import gc
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import attrgetter
@@ -21,7 +19,7 @@ from tap_custobar.instants import all_dates, all_instants
 from tap_custobar.values import Rules, Unfit, refuse, type_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tap_custobar.shapes import Shape
     from tap_custobar.values import Fit, Schema
@@ -51,14 +49,17 @@ _ALL_FIT: Mapping[str, Callable[[list[Any]], bool]] = {
     "date-time": all_instants,
 }
 
+# Where a row did not fit, as the decoder tells it.
+_PLACE = re.compile(r"at `\$\[\d+\]\.(?P<name>.+?)(\[\d+\])*`$", re.DOTALL)
+
 
 class MisfitError(Exception):
-    """A page that the fast path cannot take."""
+    """Rows that the fast path cannot take."""
 
 
 @dataclass(slots=True)
 class Column:
-    """One property in all rows of a page.
+    """One property in all rows that are taken at once.
 
     Attributes:
         attribute: Its attribute of the structs.
@@ -66,7 +67,7 @@ class Column:
         fit: The conversion of one value.
         annotation: What the decoder takes.
         as_is: The types of values that need no conversion; None where the decoder takes no others.
-        all_fit: Tells whether all texts of a page need none; None where no text does.
+        all_fit: Tells whether all texts need none; None where no text does.
     """
 
     attribute: str
@@ -150,14 +151,8 @@ class Column:
 class CompiledRows:
     """The structs of one stream's selected schema, and what decodes a page into them."""
 
-    def __init__(self, shape: Shape, *, envelope: str, next_key: str) -> None:
-        """Compile the shape.
-
-        Args:
-            shape: What the records must look like.
-            envelope: The name under which the list of records stands.
-            next_key: That under which the next page is named.
-        """
+    def __init__(self, shape: Shape) -> None:
+        """Compile what the records must look like."""
         # A conversion may lose no part here: what is lost is counted on the other path.
         rules = Rules(shape.zone, refuse)
         self.columns = {
@@ -165,23 +160,19 @@ class CompiledRows:
             for number, (name, definition) in enumerate(shape.fields.items())
         }
         self._keys = [self.columns[key] for key in shape.keys]
-        self._envelope, self._next_key = envelope, next_key
-        self._place = re.compile(
-            rf"at `\$\.{re.escape(envelope)}\[\d+\]\.(?P<name>.+?)(\[\d+\])*`$", re.DOTALL
-        )
         self._compile()
 
-    def decode(self, body: bytes) -> Row:
-        """Return a page's `rows`, `following` (the next page's name) and `count`.
+    def decode(self, rows: bytes) -> list[Row]:
+        """Return the records of a JSON array.
 
         Raises:
-            MisfitError: the fast path cannot take it.
+            MisfitError: the fast path cannot take them.
         """
-        return self._take(lambda: self._decoder.decode(body))
+        return self._take(lambda: self._decoder.decode(rows))
 
-    def convert(self, content: object) -> Row:
-        """Return the same of a body that was decoded already."""
-        return self._take(lambda: msgspec.convert(content, self._page, strict=True))
+    def convert(self, rows: Sequence[object]) -> list[Row]:
+        """Return the same of rows that were decoded already."""
+        return self._take(lambda: msgspec.convert(rows, self._rows, strict=True))
 
     def take_texts(self) -> None:
         """Expect texts for values of every type, as CSV has them."""
@@ -213,26 +204,25 @@ class CompiledRows:
         if not all(all(map(key.get, rows)) for key in self._keys):
             raise MisfitError
 
-    def _take(self, decode: Callable[[], Row]) -> Row:
+    def _take(self, decode: Callable[[], list[Row]]) -> list[Row]:
         while True:
             try:
-                with _no_collection():
-                    page = decode()
+                rows = decode()
             except msgspec.ValidationError as error:
                 if not self._loosen(str(error)):
                     raise MisfitError from None
             except (ArithmeticError, ValueError, RecursionError):
                 raise MisfitError from None
             else:
-                self._conform(page.rows)
-                return page
+                self._conform(rows)
+                return rows
 
     def _loosen(self, problem: str) -> bool:
         """Let the property that the decoder stopped at hold anything, from this page on.
 
         What a company sends for it once (numbers for a text, say) it sends again.
         """
-        place = self._place.search(problem)
+        place = _PLACE.search(problem)
         column = self.columns.get(place["name"]) if place else None
         if column is None or column.annotation is Any:
             return False
@@ -251,24 +241,5 @@ class CompiledRows:
             omit_defaults=True,
             gc=False,
         )
-        self._page = msgspec.defstruct(
-            "Page",
-            [("rows", list[self._row]), ("following", str | None, None), ("count", Any, None)],  # type: ignore[name-defined] # made just now
-            rename={"rows": self._envelope, "following": self._next_key},
-        )
-        self._decoder = msgspec.json.Decoder(self._page, float_hook=Decimal)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from counting what is made in between, none of it in cycles.
-
-    It looks at every list of a page again and again: a third of the time that decoding takes.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        self._rows = list[self._row]  # type: ignore[name-defined] # made just now
+        self._decoder = msgspec.json.Decoder(self._rows, float_hook=Decimal)

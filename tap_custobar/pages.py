@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -15,13 +16,17 @@ from tap_custobar.errors import UnexpectedAnswerError
 from tap_custobar.values import parse_float
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from tap_custobar.answers import Page
-    from tap_custobar.compiled import CompiledRows, Row
+    from tap_custobar.compiled import CompiledRows
     from tap_custobar.pagination import Paginator
 
+#: Rows that are decoded at once.
+BLOCK = 256
+
+_PIECE = 1 << 16
 _decoder = msgspec.json.Decoder(float_hook=parse_float)
 
 
@@ -75,6 +80,13 @@ class JsonPages:
         self._paginator = paginator
         self._compiled = compiled
         self._looked = False
+        # The rows are left as they are: decoded in blocks, their memory is used again and again.
+        found = msgspec.defstruct(
+            "Found",
+            [("rows", list[msgspec.Raw]), ("following", str | None, None), ("count", Any, None)],
+            rename={"rows": envelope, "following": paginator.next_key},
+        )
+        self._scanner = msgspec.json.Decoder(found)
 
     def parse(self, page: Page) -> ParsedPage:
         """Read a page.
@@ -83,8 +95,11 @@ class JsonPages:
             UnexpectedAnswerError: the body is not `{<envelope>: [...], ...}`.
         """
         if self._compiled and self._looked:
-            with suppress(MisfitError):
-                return self._fitting(page, self._compiled.decode(page.body))
+            with suppress(msgspec.DecodeError, ValueError, RecursionError):
+                found: Any = self._scanner.decode(page.body)
+                check_utf8(page.body)
+                following, count = self._following(page, found.following), _count(found.count)
+                return ParsedPage(_blocks(found.rows, self._compiled), following, count)
         content, is_tidy = _decode(page.body, page.headers.get("Content-Type", ""))
         rows = content.get(self._envelope) if isinstance(content, dict) else None
         if not isinstance(rows, list):
@@ -94,23 +109,34 @@ class JsonPages:
             msg = f"JSON whose {self._paginator.next_key} is no text"
             raise UnexpectedAnswerError(msg)
         names = frozenset[str]().union(*(row for row in rows if isinstance(row, dict)))
-        if self._compiled and not self._looked:
-            self._looked = bool(rows)
+        block = Block(rows)
+        if self._compiled and is_tidy:
+            self._looked = self._looked or bool(rows)
             with suppress(MisfitError):
-                if is_tidy:
-                    return self._fitting(page, self._compiled.convert(content), names)
-        count = _count(content.get("count"))
-        return ParsedPage([Block(rows)], self._following(page, named), count, names)
-
-    def _fitting(
-        self, page: Page, parsed: Row, names: AbstractSet[str] = frozenset()
-    ) -> ParsedPage:
-        following = self._following(page, parsed.following)
-        return ParsedPage([Block(parsed.rows, fits=True)], following, _count(parsed.count), names)
+                block = Block(self._compiled.convert(rows), fits=True)
+        following, count = self._following(page, named), _count(content.get("count"))
+        return ParsedPage([block], following, count, names)
 
     def _following(self, page: Page, named: str | None) -> str | None:
         """Return the next page's name: of the body, else of the header."""
         return named or page.headers.get(self._paginator.next_header) or None
+
+
+def _blocks(rows: Sequence[msgspec.Raw], compiled: CompiledRows) -> Iterator[Block]:
+    for start in range(0, len(rows), BLOCK):
+        text = b"[%b]" % b",".join(rows[start : start + BLOCK])
+        try:
+            yield Block(compiled.decode(text), fits=True)
+        except MisfitError:
+            yield Block(_decode(text, "")[0])
+
+
+def check_utf8(body: bytes) -> None:
+    """Raise UnicodeDecodeError where a body is no UTF-8, without decoding it as a whole."""
+    decoder = getincrementaldecoder("utf-8")()
+    for start in range(0, len(body), _PIECE):
+        decoder.decode(body[start : start + _PIECE])
+    decoder.decode(b"", final=True)
 
 
 def _count(value: object) -> int | None:

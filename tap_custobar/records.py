@@ -84,11 +84,13 @@ class Conformer:
             number: Which one it is, counted from 1.
             compiled: The fast path, where it is taken: all records are structs then.
         """
+        self.notice(page.names)
         read = 0
         for rows, fits in page.blocks:
             if fits:
                 yield rows
             else:
+                self.notice(frozenset[str]().union(*(r for r in rows if isinstance(r, dict))))
                 records = self.conform_rows(rows, number, read)
                 yield compiled.adopt(records) if compiled else records
             read += len(rows)

@@ -13,7 +13,7 @@ from tap_custobar.asking import AskingStream
 from tap_custobar.compiled import CompiledRows
 from tap_custobar.csv_pages import CsvPages
 from tap_custobar.digests import digests
-from tap_custobar.pages import JsonPages
+from tap_custobar.pages import BLOCK, JsonPages
 from tap_custobar.progress import Progress
 from tap_custobar.reading import PageReader
 from tap_custobar.records import Conformer
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from tap_custobar.resuming import Resumption
     from tap_custobar.shapes import Shape
 
-#: Records that are encoded and written at once: their memory is used again for the next ones.
-BLOCK = 256
-
 
 class CustobarStream(AskingStream):
     """A list of the API, read page by page: URL -> client -> page -> rows -> lines."""
@@ -42,7 +39,7 @@ class CustobarStream(AskingStream):
         """Write every record of the stream, or yield it where the SDK has to see it."""
         shape, increment, first_url = self.shape(), self.increment(), self.first_url()
         resumption = self.resumption(first_url)
-        compiled = self._compiled(shape)
+        compiled = CompiledRows(shape) if self.writes_rows else None
         conformer = Conformer(shape)
         progress = Progress(self.logger, self.connection.client.traffic)
         reader = self._reader(resumption, first_url, self._pages(shape, compiled), increment)
@@ -50,7 +47,6 @@ class CustobarStream(AskingStream):
             while page := reader.read():
                 self.use_version(resumption.began)
                 self.check_shape(page.names)
-                conformer.notice(page.names)
                 written, is_over = 0, False
                 blocks: Iterable[Sequence[Any]] = (
                     self._wanted(block, increment, compiled)
@@ -132,12 +128,6 @@ class CustobarStream(AskingStream):
             parse=pages.parse,
             looks_ahead=not ends_early,
             logger=self.logger,
-        )
-
-    def _compiled(self, shape: Shape) -> CompiledRows | None:
-        next_key = self.paginator.next_key
-        return (
-            CompiledRows(shape, envelope=self.name, next_key=next_key) if self.writes_rows else None
         )
 
     def _pages(self, shape: Shape, compiled: CompiledRows | None) -> JsonPages | CsvPages:

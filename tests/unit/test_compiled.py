@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tap_custobar.answers import Page
 from tap_custobar.compiled import CompiledRows, MisfitError
-from tap_custobar.pages import JsonPages, ParsedPage
+from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.pages import BLOCK, JsonPages, ParsedPage
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.records import Conformer
 from tap_custobar.shapes import Shape
@@ -27,7 +28,7 @@ def shape(properties: dict[str, Any], zone: str = "UTC") -> Shape:
 
 
 def compiled(of: Shape) -> CompiledRows:
-    return CompiledRows(of, envelope="rows", next_key="next_url")
+    return CompiledRows(of)
 
 
 def body(*rows: object, **others: object) -> bytes:
@@ -46,11 +47,11 @@ def conformed(of: Shape, content: bytes) -> tuple[bytes, Conformer]:
 
 
 def fast(of: Shape, content: bytes) -> bytes | None:
-    """Return the lines of the fast path; None where it leaves the page to the other."""
-    try:
-        return encode_rows(compiled(of).decode(content).rows)
-    except MisfitError:
-        return None
+    """Return the lines of the fast path, behind a first page; None where it leaves any row."""
+    pages = JsonPages("rows", NextUrlPaginator, compiled(of))
+    pages.parse(Page(body({"id": "first"}), {}))
+    blocks = list(pages.parse(Page(content, {})).blocks)
+    return b"".join(encode_rows(b.rows) for b in blocks) if all(b.fits for b in blocks) else None
 
 
 DEFINITIONS = schemas
@@ -155,13 +156,33 @@ def test_a_number_for_a_key_becomes_its_text() -> None:
     assert fast(shape({}), body({"id": 7}, {"id": "8"})) == b'{"id":"7"}\n{"id":"8"}\n'
 
 
-def test_after_one_odd_page_the_next_ones_are_fast_again() -> None:
+def test_after_odd_rows_the_next_ones_are_fast_again() -> None:
     rows = compiled(shape({"x": NULLABLE["string"], "y": INSTANT}))
     with pytest.raises(MisfitError):
-        rows.decode(body({"id": "1", "x": 5, "y": "soon"}))
-    odd = rows.decode(body({"id": "2", "x": 5, "y": "2024-02-29"})).rows
+        rows.decode(b'[{"id": "1", "x": 5, "y": "soon"}]')
+    odd = rows.decode(b'[{"id": "2", "x": 5, "y": "2024-02-29"}]')
 
     assert encode_rows(odd) == b'{"id":"2","x":"5","y":"2024-02-29T00:00:00Z"}\n'
+
+
+def test_only_the_rows_around_an_odd_one_leave_the_fast_path() -> None:
+    pages = JsonPages("rows", NextUrlPaginator, compiled(shape({"x": NULLABLE["integer"]})))
+    rows: list[dict[str, object]] = [{"id": str(n), "x": n} for n in range(3 * BLOCK)]
+    parse(pages, body(*rows))
+    rows[BLOCK + 1]["x"] = "odd"
+
+    blocks = list(parse(pages, body(*rows)).blocks)
+
+    assert [block.fits for block in blocks] == [True, False, True]
+    assert blocks[1].rows == rows[BLOCK : 2 * BLOCK]
+
+
+def test_a_page_that_is_no_utf8_is_refused_before_any_of_it_is_written() -> None:
+    pages = JsonPages("rows", NextUrlPaginator, compiled(shape({"x": NULLABLE["string"]})))
+    parse(pages, body({"id": "1"}))
+
+    with pytest.raises(UnexpectedAnswerError):
+        parse(pages, b'{"rows": [{"id": "1", "x": "\xff"}]}')
 
 
 def parse(pages: JsonPages, content: bytes) -> ParsedPage:
@@ -175,11 +196,7 @@ def test_the_first_page_is_looked_through_for_unknown_properties() -> None:
     second = parse(pages, body({"id": "2", "newer": 1}))
     third = parse(pages, body({"newest": 1}))
 
-    assert [[block.fits for block in p.blocks] for p in (first, second, third)] == [
-        [True],
-        [True],
-        [False],
-    ]
-    assert (first.names, second.names, third.names) == ({"id", "new"}, set(), {"newest"})
+    assert [block.fits for p in (first, second) for block in p.blocks] == [True, True]
+    assert (first.names, second.names, third.names) == ({"id", "new"}, set(), set())
     assert (first.following, second.following, first.count) == ("?b", None, 2)
-    assert third.rows == [{"newest": 1}]
+    assert list(third.blocks) == [([{"newest": 1}], False)]

@@ -45,7 +45,7 @@ def as_csv(rows: list[list[str]], delimiter: str = ",") -> bytes:
 
 def lines(body: bytes, *, fast: bool) -> bytes:
     """Return the records of a page as lines of JSON."""
-    compiled = CompiledRows(SHAPE, envelope="rows", next_key="next") if fast else None
+    compiled = CompiledRows(SHAPE) if fast else None
     page = CsvPages(SHAPE, NextUrlPaginator, compiled).parse(Page(body, CaseInsensitiveDict()))
     return b"".join(encode_rows(list(b)) for b in Conformer(SHAPE).conform(page, 1, compiled))
 
