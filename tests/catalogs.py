@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from typing import Any
 
-from tests.conftest import TAP, select
+from tests.conftest import TAP, entry_of, select
 
 Catalog = dict[str, Any]
 
@@ -25,11 +25,6 @@ def _discovered() -> str:
 def catalog(**streams: list[str] | bool) -> Catalog:
     """Return the offline catalog with these streams selected, whole or in part."""
     return select(json.loads(_discovered()), **streams)
-
-
-def entry_of(catalog: Catalog, stream: str) -> dict[str, Any]:
-    """Return the catalog's entry of a stream."""
-    return next(e for e in catalog["streams"] if e["tap_stream_id"] == stream)
 
 
 def replicate(catalog: Catalog, stream: str, **metadata: str) -> Catalog:

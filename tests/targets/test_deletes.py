@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.catalogs import catalog, incremental
 from tests.conftest import Reply
 from tests.targets.pages import fail, give, page_number
 
@@ -94,8 +95,6 @@ def test_only_a_table_that_was_read_whole_deletes(table: Table, server: Server) 
     assert table.load(hard=True, on_start=taps.append).exit_codes == (143, 0)
     assert table.ids == all_of_them, "interrupted"
 
-    # Here comes an incremental run, once there are streams that can be read so.
-
     give(server, *left, at={2: fail})
     failed = table.load(hard=True)
     assert failed.exit_codes == (1, 0)
@@ -106,6 +105,24 @@ def test_only_a_table_that_was_read_whole_deletes(table: Table, server: Server) 
     assert table.load(hard=True, state=failed.states[-1]).exit_codes == (0, 0)
     assert page_number(server.requests[0]) == 2
     assert table.ids == ["a", "c"], "read whole, by two runs"
+
+
+def test_an_incremental_run_deletes_nothing(
+    server: Server, pipe: Pipe, postgres: Postgres, request: pytest.FixtureRequest
+) -> None:
+    schema = request.node.name[:60]
+    target = {**postgres.config(schema), "hard_delete": True}
+    config = {**server.config, "emit_activate_version_messages": True}
+    old, new = ({"external_id": day, "date": f"2024-01-{day}T00:00:00Z"} for day in ("01", "31"))
+    server.replies(Reply({"products": [new, old]}))
+    pipe(config, "postgres", target, catalog=catalog(products=True))
+
+    server.replies(Reply({"products": [new]}))
+    piped = pipe(config, "postgres", target, catalog=incremental("products"))
+
+    assert piped.exit_codes == (0, 0)
+    sql = f'SELECT external_id FROM "{schema}".products ORDER BY 1'  # noqa: S608
+    assert postgres.query(sql) == [{"external_id": "01"}, {"external_id": "31"}]
 
 
 def test_without_hard_delete_the_row_is_marked_until_the_customer_is_back(
