@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.catalogs import catalog, entry_of, incremental
-from tests.conftest import Reply
+from tests.catalogs import catalog, incremental
+from tests.conftest import Reply, entry_of
 
 if TYPE_CHECKING:
     from tests.conftest import Run, RunTap, Sandbox, Server

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.catalogs import catalog, entry_of, incremental, replicate
-from tests.conftest import Reply, started_sandbox
+from tests.catalogs import catalog, incremental, replicate
+from tests.conftest import Reply, entry_of, started_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

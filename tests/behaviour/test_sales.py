@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.catalogs import Catalog, catalog, entry_of, incremental, replicate
-from tests.conftest import Reply, select, started_sandbox
+from tests.catalogs import Catalog, catalog, incremental, replicate
+from tests.conftest import Reply, entry_of, select, started_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
