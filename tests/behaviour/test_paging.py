@@ -33,10 +33,6 @@ def run_customers(run_tap: RunTap, server: Server, **config: object) -> Run:
     return run_tap({**server.config, "max_retries": 0, **config}, catalog=catalog)
 
 
-def by_cursor(pages: dict[str, Reply]) -> object:
-    return lambda request: pages[dict(request.query).get("cursor", "")]
-
-
 def test_trap_1_page_2_has_no_doubled_parameters(run_tap: RunTap, server: Server) -> None:
     server.replies(
         page("1", next_url=f"{server.url}/data/customers/?limit=5&fields=email&cursor=2"),

@@ -20,7 +20,7 @@ DEFAULTS = {
     if "default" in definition
 }
 GOOD: dict[str, Any] = {**DEFAULTS, "api_token": "token", "company": "acme"}
-SECRET = "s3cr3t-9182736455"  # noqa: S105 - a value to look for
+SECRET = "s3cr3t-9182736455"  # noqa: S105 - to be looked for # pragma: allowlist secret
 SECRET_NUMBER = 9182736455
 
 

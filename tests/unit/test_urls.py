@@ -174,7 +174,7 @@ def test_a_refusal_shows_no_query_and_is_bounded() -> None:
     for url in (
         f"https://{'a' * 5000}.example/?email=maija",
         "/admin/?email=maija",
-        "https://u:maija@h/",
+        "https://u:maija@h/",  # pragma: allowlist secret
     ):
         with pytest.raises(UrlError) as raised:
             ACME.follow(url, current="https://acme.custobar.com/api/")
