@@ -28,6 +28,29 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 test-airbyte: .venv/ready .venv-pyairbyte/ready ## PyAirbyte reads the sandbox into DuckDB
 	.venv/bin/pytest -n0 -m pyairbyte tests/behaviour/test_pyairbyte.py
 
+# Those that pyproject.toml names. "lowest" and "newest" are of what it lets be installed.
+PYTHONS = 3.11 3.12 3.13 3.14
+RUNS = $(PYTHONS:%=python-%) lowest newest
+
+# What may differ by version: each module alone, and the tap as a process, its signals above all.
+SOME_TESTS = tests/unit $(patsubst %,tests/behaviour/test_%.py, \
+	errors install interruptions paging records selection streams)
+
+$(RUNS:%=test-%): test-%: .venv-%/ready
+	.venv-$*/bin/pytest -q $(SOME_TESTS)
+
+test-pythons: .venv-uv/ready ## some tests on each Python that can be had, and on lowest and newest versions
+	@for run in $(RUNS); do \
+		version=$${run#python-}; \
+		if [ $$version != $$run ] && ! $(UV) python find --no-project --system $$version >&- 2>&- \
+				&& ! $(UV) python install --quiet $$version 2>&-; then \
+			skipped="$$skipped $$run"; \
+		elif $(MAKE) test-$$run; then passed="$$passed $$run"; \
+		else failed="$$failed $$run"; fi; \
+	done; \
+	echo "passed:$${passed:- none}; failed:$${failed:- none}; not to be had here:$${skipped:- none}"; \
+	[ -z "$$failed" ]
+
 check: .venv/ready check-secrets ## all that can be told without running a test
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -91,6 +114,8 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 
 lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --extra sandbox --group test --resolution lowest-direct pyproject.toml \
+		-o requirements/lowest.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml \
 		--constraint requirements/dev.txt -o requirements/demo.txt
 	$(foreach target,$(TARGETS),$(COMPILE) requirements/target-$(target).in \
@@ -113,6 +138,9 @@ clean: ## remove everything that the other targets made
 
 # uv makes every environment: what two of them share is unpacked once.
 UV = .venv-uv/bin/uv
+# Where it looks for another Python, beside where it always does, and where it puts one it gets.
+export PATH := $(PATH)$(shell printf ':%s' ~/.pyenv/versions/*/bin)
+export UV_PYTHON_INSTALL_DIR = $(CURDIR)/.venv-uv/pythons
 ENVIRONMENT = @$(UV) venv --quiet --clear --python $(PYTHON) $(@D) && \
 	$(UV) pip install --quiet --python $(@D) --require-hashes -r $<
 # In hash mode no local project is taken, so that one is installed after what it needs.
@@ -130,11 +158,23 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	$(PROJECT)
 	@touch $@
 
-.venv-bench/ready .venv-demo/ready .venv-dagster/ready: .venv-%/ready: requirements/%.txt pyproject.toml \
-		.venv-uv/ready
+.venv-bench/ready .venv-demo/ready .venv-dagster/ready .venv-lowest/ready: .venv-%/ready: \
+		requirements/%.txt pyproject.toml .venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
 	@touch $@
+
+.venv-python-%/ready: PYTHON = $*
+.venv-python-%/ready: requirements/dev.txt pyproject.toml .venv-uv/ready
+	$(ENVIRONMENT)
+	$(PROJECT)
+	@touch $@
+
+# Not pinned, and made anew each time: what is newest now is the question.
+.PHONY: .venv-newest/ready
+.venv-newest/ready: .venv-uv/ready
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
+	$(UV) pip install --quiet --upgrade --python $(@D) --group test --editable '.[sandbox]'
 
 .venv-audit/ready .venv-pyairbyte/ready: .venv-%/ready: requirements/%.txt .venv-uv/ready
 	$(ENVIRONMENT)

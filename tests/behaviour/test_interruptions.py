@@ -60,7 +60,9 @@ class Tap:
     def take(self, records: int) -> None:
         assert self.process.stdout
         while sum(b'"RECORD"' in line for line in self.lines) < records:
-            self.lines.append(self.process.stdout.readline())
+            line = self.process.stdout.readline()
+            assert line, self.log.read_text()  # it ended
+            self.lines.append(line)
 
     def end(self) -> Run:
         assert self.process.stdout
