@@ -51,6 +51,11 @@ test-pythons: .venv-uv/ready ## some tests on each Python that can be had, and o
 	echo "passed:$${passed:- none}; failed:$${failed:- none}; not to be had here:$${skipped:- none}"; \
 	[ -z "$$failed" ]
 
+package: .venv/ready ## build the sdist and the wheel into dist/, and test what is in them
+	rm -rf dist
+	.venv/bin/python -m build --no-isolation --outdir dist
+	.venv/bin/pytest -n0 -q tests/behaviour/test_install.py
+
 check: .venv/ready check-secrets ## all that can be told without running a test
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check

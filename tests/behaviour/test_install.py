@@ -1,4 +1,4 @@
-"""The wheel, in an environment of its own outside the checkout."""
+"""What is released: the sdist, the wheel built from it, and that one installed elsewhere."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from packaging.metadata import Metadata
 
 import tap_custobar
 from tap_custobar.discovery import schema_directory
@@ -18,15 +22,32 @@ from tap_custobar.streams import STREAMS
 from tests.conftest import entry_of
 
 ROOT = Path(__file__).parent.parent.parent
+PACKAGE = ROOT / "tap_custobar"
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYTHONS = re.findall(r"^PYTHONS = (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
-    (file,) = folder.glob("*.whl")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel built from what it holds, not from the checkout."""
+    return build(tmp_path_factory.mktemp("released"))
+
+
+@pytest.fixture(scope="module")
+def wheel(released: Path) -> Path:
+    (file,) = released.glob("*.whl")
     return file
+
+
+def build(folder: Path, *options: str) -> Path:
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), *options]
+    subprocess.run([*command, str(ROOT)], check=True, capture_output=True)
+    return folder
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +106,54 @@ def test_without_its_extra_the_sandbox_says_what_to_install(installed: Path) -> 
     assert result.stderr.strip().endswith("pip install 'tap-custobar[sandbox]'")
 
 
-def test_the_wheel_holds_the_schemas_and_its_types(wheel: Path) -> None:
-    names = ZipFile(wheel).namelist()
+def test_the_wheel_holds_the_package_its_schemas_and_nothing_else(wheel: Path) -> None:
+    about = f"tap_custobar-{PROJECT['version']}.dist-info"
+    sources = [path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".typed"}]
+    schemas = [f"tap_custobar/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.json")]
+    files = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
 
-    assert "tap_custobar/schemas/customers.json" in names
-    assert "tap_custobar/schemas/products.json" in names
-    assert "tap_custobar/py.typed" in names
-    assert not [name for name in names if name.startswith(("tests", "schemas"))]
+    assert len(schemas) == len(STREAMS)
+    assert sorted(contents(wheel)) == sorted(
+        [str(path.relative_to(ROOT)) for path in sources]
+        + schemas
+        + [f"{about}/{file}" for file in files]
+    )
+
+
+def test_the_sdist_holds_what_the_wheel_is_built_from_and_nothing_else(released: Path) -> None:
+    (sdist,) = released.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/")[1] for name in archive.getnames()}
+
+    documents = {"CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md"}
+    assert names == {".gitignore", "pyproject.toml", "schemas", "tap_custobar"} | documents
+
+
+def test_the_checkout_and_the_sdist_make_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    (other,) = build(tmp_path, "--wheel").glob("*.whl")
+
+    assert contents(other) == contents(wheel)
+
+
+def test_the_metadata_is_valid_and_tells_what_an_index_shows(wheel: Path) -> None:
+    about = f"tap_custobar-{PROJECT['version']}.dist-info"
+    metadata = Metadata.from_email(contents(wheel)[f"{about}/METADATA"], validate=True)
+
+    assert (metadata.name, str(metadata.version)) == ("tap-custobar", PROJECT["version"])
+    assert metadata.summary == PROJECT["description"]
+    assert metadata.description_content_type == "text/markdown"
+    assert metadata.description == (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (metadata.license_expression, metadata.license_files) == ("Apache-2.0", ["LICENSE"])
+    assert metadata.provides_extra == ["sandbox"]
+    assert str(metadata.requires_python) == ">=3.11"
+    pythons = {f"Programming Language :: Python :: {version}" for version in PYTHONS}
+    assert pythons == {c for c in metadata.classifiers or [] if ":: Python ::" in c}
+    assert "meltano_sdk" in (metadata.keywords or [])
+    needed = {requirement.name for requirement in metadata.requires_dist or []}
+    assert {"msgspec", "requests", "singer-sdk", "starlette"} < needed
+    assert needed.isdisjoint({"pytest", "ruff", "hatchling"})
 
 
 def test_a_checkout_uses_its_own_schemas() -> None:
-    assert Path(tap_custobar.__file__).parent == ROOT / "tap_custobar"
+    assert Path(tap_custobar.__file__).parent == PACKAGE
     assert Path(str(schema_directory())) == ROOT / "schemas"
