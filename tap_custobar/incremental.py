@@ -54,11 +54,12 @@ class Increment:
         self.key = key
         self._bookmark = bookmark
         self._logger = logger
+        self._now = comparable(now)
         self._reached = self._take_up(zone)
         bounds = [start_date and to_utc(start_date, zone)]
         if self._reached:
             bounds.append(days_before(self._reached, lookback_days))
-            if comparable(self._reached) > comparable(now):
+            if comparable(self._reached) > self._now:
                 logger.warning(
                     "The bookmark %s is in the future: nothing older than %d days before it is "
                     "read. To reset it, take it out of the state (Meltano: --full-refresh)",
@@ -89,8 +90,10 @@ class Increment:
             self._check_order(known)
             latest = max(known)
             self._latest_on_page = max(self._latest_on_page or "", latest)
-            if latest > comparable(self._reached or ""):
-                self._reached = values[instants.index(latest)]
+            # A record of the future must not hide what comes until then.
+            past = max((instant for instant in known if instant <= self._now), default="")
+            if past > comparable(self._reached or ""):
+                self._reached = values[instants.index(past)]
         return [instant is None or instant >= self.since for instant in instants]
 
     def is_over(self) -> bool:
@@ -115,6 +118,6 @@ class Increment:
         self._last = known[-1]
 
     def finish(self) -> None:
-        """Move the bookmark to the latest instant seen: all that is new has been written."""
+        """Move the bookmark to the latest instant seen, now that all that is new is written."""
         if self._reached:
             self._bookmark |= {KEY: self.key, VALUE: self._reached}

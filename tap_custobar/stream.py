@@ -47,17 +47,9 @@ class CustobarStream(AskingStream):
             while page := reader.read():
                 self.use_version(resumption.began)
                 self.check_shape(page.names)
-                written, is_over = 0, False
-                blocks: Iterable[Sequence[Any]] = (
-                    self._wanted(block, increment, compiled)
-                    for block in conformer.conform(page, progress.pages + 1, compiled)
-                )
-                if increment and increment.since:
-                    # Before they are written: what is old tells whether to ask for more.
-                    blocks = list(blocks)
-                    is_over = increment.is_over()
-                    reader.ask_ahead(None if is_over else page.following)
-                for records in blocks:
+                written = 0
+                for block in conformer.conform(page, progress.pages + 1, compiled):
+                    records = self._wanted(block, increment, compiled)
                     written += len(records)
                     if compiled:
                         self._write(records)
@@ -67,7 +59,7 @@ class CustobarStream(AskingStream):
                 resumption.add_page(
                     records=written, skipped=conformer.losses.skipped_count, count=page.count
                 )
-                if is_over:
+                if increment and increment.is_over():
                     break
                 reader.advance(page)
                 self.write_state_when_due(resumption.records)

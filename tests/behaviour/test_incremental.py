@@ -249,6 +249,18 @@ def test_a_bookmark_in_the_future_is_warned_about(read: Callable[..., Read]) -> 
     assert result.reached == "2999-01-01T00:00:00Z"
 
 
+def test_a_record_of_the_future_does_not_hide_what_comes_until_then(
+    read: Callable[..., Read],
+) -> None:
+    future = "2999-01-01T00:00:00Z"
+    first = read([[future, day(12), day(2)]], state(day(10)))
+    second = read([[future, day(14), day(12)], [day(2)]], first.run.messages[-1]["value"])
+
+    assert first.reached == day(12)
+    assert second.dates == [future, day(14), day(12)]
+    assert second.reached == day(14)
+
+
 @pytest.mark.parametrize("value", ["yesterday", 1704844800])
 def test_with_a_bookmark_that_is_no_date_everything_is_read(
     read: Callable[..., Read], value: object

@@ -57,16 +57,22 @@ class Killer:
         self._url, self._token = company
         self._pages: list[str] = []
         self._pid = pid
+        self._asked_ahead = False
         server.answer = self._answer
 
     def _answer(self, request: Request) -> Reply:
         if request.path.endswith("/customers/"):
             if request.target not in self._pages:
                 self._pages.append(request.target)
-            self.asked.append(self._pages.index(request.target))
-            if self.asked[-1] == CUSTOMERS["acme"] // 10_000 and self.times:
+            page = self._pages.index(request.target)
+            if page == CUSTOMERS["acme"] // 10_000 and self.times:
+                # Asked for ahead at first; again only once the pages before are written.
+                self._asked_ahead = not self._asked_ahead
+                if self._asked_ahead:
+                    return Reply(status=503, headers={"Retry-After": "0"})
                 self.times -= 1
                 os.kill(int(self._pid.read_text()), signal.SIGKILL)
+            self.asked.append(page)
         return Reply(ask(self._url.removesuffix("/api") + request.target, self._token))
 
 
