@@ -50,3 +50,9 @@ def test_every_module_that_is_more_than_a_helper_is_in_the_flow() -> None:
     assert listed | helpers == modules
     for part in PARTS:
         assert f"`tap_custobar/{part}/" in flow
+
+
+def test_the_stream_that_is_shown_is_a_real_one() -> None:
+    (shown,) = re.findall(r"```python\n(.+?)```", CONTRIBUTING, re.DOTALL)
+
+    assert shown in (ROOT / "tap_custobar/streams.py").read_text(encoding="utf-8")
