@@ -1,0 +1,48 @@
+"""Writes what is told twice, from the one place where it is known; `make docs` runs it.
+
+With --check it writes nothing, and fails where a file says something else.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.documents import dotenv, hub, meltano, readme
+from scripts.documents.about import about
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scripts.documents.about import About
+
+ROOT = Path(__file__).parent.parent.parent
+
+#: Each file, and what makes its text from the one it has and from what the tap says.
+DOCUMENTS: dict[str, Callable[[str, About], str]] = {
+    ".env.example": dotenv.render,
+    "README.md": readme.render,
+    "hub/tap-custobar.yml": hub.render,
+    "meltano.yml": meltano.render,
+}
+
+
+def main() -> None:
+    """Write the documents, or check them."""
+    tap = about()
+    stale = []
+    for name, render in DOCUMENTS.items():
+        path = ROOT / name
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        wanted = render(text, tap)
+        if wanted != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(wanted, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        sys.exit(f"Not as the tap says: {', '.join(stale)}. Run: make docs")
+
+
+if __name__ == "__main__":
+    main()
