@@ -1,0 +1,93 @@
+"""Measures what ways to read one table ask of Custobar, on the sandbox; `make docs` tells it.
+
+The figures are those of the tap's own summary lines, with the default of a request a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from scripts.demo import TAP, sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).parent.parent
+STREAM, RECORDS = "events", 100_000
+SIZES = ["--customers", "1000", "--products", "100", "--events", str(RECORDS)]
+SUMMARY = re.compile(
+    rf"{STREAM} .*\| (?P<records>\d+) records, .*?(?P<seconds>[\d.]+) s, .*"
+    r" (?P<requests>\d+) requests, (?P<megabytes>[\d.]+) MB received"
+)
+INCREMENTAL = {"replication-method": "INCREMENTAL", "replication-key": "date"}
+
+
+def read(
+    at: tuple[str, str],
+    *,
+    folder: Path,
+    fields: tuple[str, ...] = (),
+    root: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, float]:
+    """Read the table once, from the state in the folder, and return what the summary says.
+
+    Args:
+        at: URL and token.
+        folder: Holds the config's other settings, and the state.
+        fields: Those to select; by default all.
+        root: Further metadata of the stream in the catalog.
+    """
+    files = {name: folder / f"{name}.json" for name in ("config", "catalog", "state")}
+    config = json.loads(files["config"].read_text()) if files["config"].exists() else {}
+    files["config"].write_text(json.dumps({**config, "api_url": at[0], "api_token": at[1]}))
+    found = tap("--config", str(files["config"]), "--discover").stdout
+    [entry] = [e for e in json.loads(found)["streams"] if e["tap_stream_id"] == STREAM]
+    for item in entry["metadata"]:
+        place, metadata = item["breadcrumb"], item["metadata"]
+        metadata["selected"] = not place or not fields or place[1] in fields
+        metadata |= {} if place else root
+    files["catalog"].write_text(json.dumps({"streams": [entry]}))
+    ended = tap(*(w for n, f in files.items() if f.exists() for w in (f"--{n}", str(f))))
+    states = [line for line in ended.stdout.splitlines() if '"STATE"' in line]
+    files["state"].write_text(json.dumps(json.loads(states[-1])["value"]))
+    summary = SUMMARY.search(ended.stderr)
+    if summary is None:
+        sys.exit("The tap told no summary.")
+    return {name: float(figure) for name, figure in summary.groupdict().items()}
+
+
+def tap(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the tap."""
+    return subprocess.run([*TAP, *arguments], capture_output=True, text=True, check=True)
+
+
+def main() -> None:
+    """Measure, and leave the figures in docs/requests.json."""
+    ways: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        json_, some, csv_, daily = (Path(name, way) for way in ("json", "some", "csv", "daily"))
+        for folder in (json_, some, csv_, daily):
+            folder.mkdir()
+        (csv_ / "config.json").write_text(json.dumps({"response_format": "csv"}))
+        with sandbox(*SIZES) as at:
+            ways["all fields, as JSON"] = read(at, folder=json_)
+            ways["three fields"] = read(at, folder=some, fields=("type", "date", "customer_id"))
+            ways["all fields, as CSV"] = read(at, folder=csv_)
+            read(at, folder=daily, root=INCREMENTAL)
+        with sandbox(*SIZES, "--day", "1") as at:
+            ways["what is new a day later"] = read(at, folder=daily, root=INCREMENTAL)
+    content = {"stream": STREAM, "records": RECORDS, "ways": ways}
+    (ROOT / "docs/requests.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()
