@@ -84,8 +84,8 @@ bench: .venv-bench/ready ## ours against other ways to read the API; QUICK=1 for
 profile: .venv-bench/ready ## where the tap's own time goes, by function
 	@.venv-bench/bin/python -m tests.benchmarks.profiling
 
-docs: .venv/ready ## renew what other files say of the tap's settings
-	.venv/bin/python -m scripts.settings_docs
+docs: .venv/ready ## renew what is told twice: settings, streams and figures, in all files that tell them
+	.venv/bin/python -m scripts.documents
 
 soak: .venv/ready ## millions of records in one run; CUSTOMERS=200000 for fewer
 	@.venv/bin/python -m scripts.soak $(CUSTOMERS)

@@ -23,6 +23,8 @@ class Setting:
         type: The JSON type of the value, null aside.
         default: The value where none is set; None where there is none.
         options: The only values that are allowed; empty where there are others.
+        bounds: The numbers that are allowed, in words; empty where all are.
+        is_required: Whether there must be a value.
         is_secret: Whether the value must never be shown.
     """
 
@@ -32,6 +34,8 @@ class Setting:
     type: str
     default: Any
     options: list[str]
+    bounds: str
+    is_required: bool
     is_secret: bool
 
     @property
@@ -49,6 +53,7 @@ class Setting:
 class About:
     """What `tap-custobar --about` tells."""
 
+    pythons: list[str]
     capabilities: list[str]
     settings: list[Setting]
 
@@ -57,11 +62,15 @@ def about() -> About:
     """Ask the tap."""
     command = [sys.executable, "-m", "tap_custobar", "--about", "--format", "json"]
     told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    settings = [_setting(*item) for item in told["settings"]["properties"].items()]
-    return About(told["capabilities"], settings)
+    required = told["settings"]["required"]
+    settings = [
+        _setting(name, definition, is_required=name in required)
+        for name, definition in told["settings"]["properties"].items()
+    ]
+    return About(told["supported_python_versions"], told["capabilities"], settings)
 
 
-def _setting(name: str, definition: dict[str, Any]) -> Setting:
+def _setting(name: str, definition: dict[str, Any], *, is_required: bool) -> Setting:
     (kind,) = (kind for kind in definition["type"] if kind != "null")
     return Setting(
         name=name,
@@ -70,5 +79,19 @@ def _setting(name: str, definition: dict[str, Any]) -> Setting:
         type=kind,
         default=definition.get("default"),
         options=definition.get("enum", []),
+        bounds=_bounds(definition),
+        is_required=is_required,
         is_secret=definition.get("secret", False),
     )
+
+
+def _bounds(definition: dict[str, Any]) -> str:
+    match definition:
+        case {"exclusiveMinimum": least, "maximum": most}:
+            return f"more than {least:g}, at most {most:,g}"
+        case {"minimum": least, "maximum": most}:
+            return f"{least:g} to {most:,g}"
+        case {"minimum": least}:
+            return f"{least:g} or more"
+        case _:
+            return ""

@@ -19,13 +19,21 @@ _KINDS = {"number": "string"}
 
 def render(text: str, tap: About) -> str:
     """Return meltano.yml with the capabilities and settings that the tap has."""
-    definition = {
+    return region.fill(text, "settings", indent(as_yaml(definition(tap)), "    "))
+
+
+def definition(tap: About) -> dict[str, Any]:
+    """Return what Meltano has to know of the tap."""
+    return {
         "capabilities": tap.capabilities,
         "settings_group_validation": [["api_token", "company"], ["api_token", "api_url"]],
         "settings": [_setting(setting) for setting in tap.settings],
     }
-    body = yaml.safe_dump(definition, sort_keys=False, width=94)
-    return region.fill(text, indent(body, "    "))
+
+
+def as_yaml(content: dict[str, Any]) -> str:
+    """Return it as YAML, in the order that it has."""
+    return yaml.safe_dump(content, sort_keys=False, width=94)
 
 
 def _setting(setting: Setting) -> dict[str, Any]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from scripts.documents import region
+from scripts.documents import figures, region
+from tests.benchmarks.measuring import Run
+from tests.benchmarks.report import as_json
+from tests.benchmarks.results import Results
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -44,3 +48,30 @@ def test_of_several_regions_the_named_one_is_filled() -> None:
 def test_a_file_without_the_one_region_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="once"):
         region.fill(text, "one", "new\n")
+
+
+def test_the_benchmark_is_told_as_it_was_measured(tmp_path: Path) -> None:
+    speed = {"ours": [Run(1.5, 99.0), Run(1.25, 98.0)], "stock": [Run(15, 70), Run(15, 70)]}
+    results = Results(300_000, {}, speed={**speed, "specification": [Run(5.5, 60)]})
+    (tmp_path / "benchmark.json").write_text(as_json(results))
+
+    told = figures.benchmark(tmp_path)
+
+    assert "300,000 customers in 1.38 s, 218,182 a second with 99 MB" in told
+    assert "10.9 times as long" in told
+    assert "4.0 times" in told
+
+
+def test_what_was_not_measured_is_not_told(tmp_path: Path) -> None:
+    assert figures.benchmark(tmp_path) == figures.requests(tmp_path) == ""
+
+
+def test_of_the_ways_to_read_each_has_its_row(tmp_path: Path) -> None:
+    run = {"records": 9.0, "seconds": 1.25, "requests": 3.0, "megabytes": 0.5}
+    found = {"stream": "events", "records": 9000, "ways": {"all": run, "some": run}}
+    (tmp_path / "requests.json").write_text(json.dumps(found))
+
+    assert figures.requests(tmp_path).splitlines()[2:] == [
+        "| all | 3 | 0.5 | 1.2 |",
+        "| some | 3 | 0.5 | 1.2 |",
+    ]

@@ -1,0 +1,50 @@
+"""What was measured, in words: from the files that the measurements leave in docs/."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from scripts.documents.table import table
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+def benchmark(folder: Path = DOCS) -> str:
+    """Return what `make bench` found, with its chart; nothing where it has not run."""
+    found = _read(folder / "benchmark.json")
+    if not found:
+        return ""
+    runs = found["speed"]["ours"]
+    seconds = median(run["seconds"] for run in runs)
+    ratios = found["times_as_long_as_ours"]
+    memory = max(run["megabytes"] for run in runs)
+    return (
+        f"![How long others take to read the same]({folder.name}/benchmark.svg)\n\n"
+        f"{found['records']:,} customers in {seconds:.2f} s, {found['records'] / seconds:,.0f} a "
+        f"second with {memory:.0f} MB of memory: a stock tap of the same SDK takes "
+        f"{ratios['stock']:.1f} times as long, the loop of Custobar's own documentation "
+        f"{ratios['specification']:.1f} times. From a server on the same machine, with no pause "
+        "between requests, to show what the tap costs; in use the API sets the pace. All figures: "
+        f"[benchmark.json]({folder.name}/benchmark.json); `make bench` measures them anew.\n"
+    )
+
+
+def requests(folder: Path = DOCS) -> str:
+    """Return what ways to read one table cost, as `scripts/measure_requests.py` found."""
+    found = _read(folder / "requests.json")
+    if not found:
+        return ""
+    headings = (f"{found['records']:,} {found['stream']}", "requests", "MB received", "seconds")
+    rows = [
+        [way, f"{run['requests']:g}", f"{run['megabytes']:.1f}", f"{run['seconds']:.1f}"]
+        for way, run in found["ways"].items()
+    ]
+    return table(headings, rows)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return content

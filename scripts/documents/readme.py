@@ -1,0 +1,77 @@
+"""What the README tells of streams, settings and figures."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from scripts.documents import figures, region
+from scripts.documents.table import table
+from tap_custobar.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scripts.documents.about import About, Setting
+    from tap_custobar.stream import CustobarStream
+
+
+def render(text: str, tap: About) -> str:
+    """Return the README with its regions filled."""
+    regions = {
+        "benchmark": figures.benchmark(),
+        "streams": streams(),
+        "settings": settings(tap),
+        "requests": figures.requests(),
+    }
+    for name, body in regions.items():
+        text = region.fill(text, name, body)
+    return text
+
+
+def streams() -> str:
+    """Return the table of what is read."""
+    headings = ("endpoint, and scope of the API key", "stream", "key", "read", "unless told")
+    return table(headings, map(_stream, STREAMS))
+
+
+def _stream(stream: type[CustobarStream]) -> list[str]:
+    keys = _names(cast("Sequence[str]", stream.primary_keys))
+    replication = _names(stream.valid_replication_keys)
+    if rows := stream.as_rows:
+        keys += f", or {_names(rows.keys)}"
+        replication += f" (or {_names(rows.replication_keys)})"
+    return [
+        f"`GET /api{stream.path}`",
+        f"`{stream.name}`",
+        keys,
+        f"whole, or what is new by {replication}" if replication else "whole",
+        "selected" if stream.selected_by_default else "not selected; preview",
+    ]
+
+
+def settings(tap: About) -> str:
+    """Return the table of the tap's own settings."""
+    own = (setting for setting in tap.settings if setting.is_own)
+    return table(("setting", "value", "default", "what it is"), map(_setting, own))
+
+
+def _setting(setting: Setting) -> list[str]:
+    default = "**required**" if setting.is_required else ""
+    if setting.default is not None:
+        value = setting.default
+        default = f"`{value if isinstance(value, str) else json.dumps(value)}`"
+    return [f"`{setting.name}`", _value(setting), default, setting.description]
+
+
+def _value(setting: Setting) -> str:
+    if setting.options:
+        return " or ".join(f"`{option}`" for option in setting.options)
+    if setting.bounds:
+        return setting.bounds
+    kind = {"string": "text", "boolean": "true or false"}.get(setting.type, setting.type)
+    return f"{kind}, secret" if setting.is_secret else kind
+
+
+def _names(names: Sequence[str]) -> str:
+    return " + ".join(f"`{name}`" for name in names)
