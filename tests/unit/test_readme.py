@@ -1,45 +1,50 @@
-"""What the README says twice is checked against the tap."""
+"""Every command of the README is run by a test, and every line that it explains can be met."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from tap_custobar.streams import STREAMS
-from tap_custobar.tap import TapCustobar
+from tests.readme import README, blocks
 
 ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+#: The test that runs each command; the other blocks are run as they stand, by the last one here.
+RUN_BY = {
+    "make demo": "behaviour/test_demo.py::test_it_shows_both_files_and_leaves_nothing_running",
+    "make test": "unit/test_readme.py",
+    "python3 -m venv ~/tap-custobar": "behaviour/test_install.py",
+    "source ~/tap-custobar/bin/activate": "behaviour/test_install.py",
+    "pip install .": "behaviour/test_install.py",
+    "examples/shell/custobar.sh ~/custobar target-postgres": "targets/test_shell.py",
+    "meltano install": "targets/test_meltano.py",
+    "meltano run custobar-to-csv": "targets/test_meltano.py::test_the_sandbox_becomes_csv_files",
+    "export MELTANO_ENVIRONMENT=prod": "targets/test_meltano.py",
+    "meltano run custobar-to-postgres": "targets/test_meltano.py",
+    "meltano schedule run custobar-daily": "targets/test_meltano.py",
+}
+AS_THEY_STAND = "targets/test_readme.py::test_the_commands_work_as_they_stand"
 
 
-def rows(heading: str) -> list[list[str]]:
-    section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in section.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+def test_every_command_is_run_by_a_test() -> None:
+    commands = [line.split("  #")[0].rstrip() for block in blocks("sh") for line in block]
+
+    assert RUN_BY.keys() <= set(commands)
+    for named in [*RUN_BY.values(), AS_THEY_STAND]:
+        file, _, test = named.partition("::")
+        assert f"def {test}" in (ROOT / "tests" / file).read_text(encoding="utf-8"), named
+    for block in blocks("sh"):
+        told = [line.split("  #")[0].rstrip() in RUN_BY for line in block]
+        assert all(told) or any(re.match("(tap|source)-custobar ", line) for line in block), block
 
 
-def test_every_setting_is_listed_with_its_default() -> None:
-    ours = {
-        name: definition
-        for name, definition in TapCustobar.config_jsonschema["properties"].items()
-        if not re.match("batch|faker|flattening|stream_map", name)
-    }
+def test_every_error_that_is_explained_is_one_of_the_tap() -> None:
+    told = README.split("| the line says | do this |")[1].split("\n\n")[0]
+    lines = re.findall(r"^\| (`.*?`) \|", told, re.MULTILINE)
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tap_custobar").rglob("*.py"))
+    code = re.sub(r'"\s*f?"', "", code)  # texts go on in the next line
 
-    assert [row[0].strip("`") for row in rows("Settings")] == list(ours)
-    for name, _, default, _ in rows("Settings"):
-        expected = ours[name.strip("`")].get("default")
-        if expected is not None:
-            assert default.strip("`").lower() == str(expected).lower()
-
-
-def test_every_stream_is_listed_with_its_path_and_scope() -> None:
-    listed = {row[1]: row[0] for row in rows("What is read") if row[1]}
-    scopes = {row[0]: row[1] for row in rows("The API key")}
-
-    assert listed == scopes == {f"`{s.name}`": f"`GET /api{s.path}`" for s in STREAMS}
-
-
-def test_every_make_target_it_names_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-    assert set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE)) <= targets
+    assert len(lines) > 20
+    for line in lines:
+        for part in re.split(r"[`.]{2,}|`, `|`|\(\w+\)|\w+: ", line):
+            assert part.strip() in code, line

@@ -1,0 +1,41 @@
+"""The log as lines of JSON, by the SDK's own configuration, as the README shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import RunTap, Sandbox
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples/logging/json.yml"
+
+
+def test_each_line_is_an_object(sandbox: Sandbox, run_tap: RunTap) -> None:
+    run = run_tap(
+        sandbox.config,
+        env={"SINGER_SDK_LOG_CONFIG": str(EXAMPLE)},
+    )
+
+    assert run.exit_code == 0, run.log
+    lines = [json.loads(line) for line in run.log.splitlines()]
+    summaries = {line["logger_name"]: line for line in lines if " requests, " in line["message"]}
+    assert summaries["tap-custobar.customers"]["level"] == "info"
+    assert summaries["tap-custobar.customers"]["message"].startswith("250 records, 1 pages, ")
+    assert summaries["tap-custobar.products"]["message"].startswith("160 records, 1 pages, ")
+    metrics = [line["metric_info"] for line in lines if "metric_info" in line]
+    assert {"record_count", "sync_duration"} <= {metric["metric"] for metric in metrics}
+
+
+def test_a_failure_is_one_line_of_it(sandbox: Sandbox, run_tap: RunTap) -> None:
+    run = run_tap(
+        {**sandbox.config, "api_token": "APIOTHER"}, env={"SINGER_SDK_LOG_CONFIG": str(EXAMPLE)}
+    )
+
+    assert run.exit_code == 1
+    errors = [line for line in map(json.loads, run.log.splitlines()) if line["level"] == "error"]
+    assert [error["message"].partition(":")[0] for error in errors] == [
+        "Custobar did not accept the token (401)"
+    ]
+    assert "APIOTHER" not in run.log

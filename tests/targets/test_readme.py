@@ -1,0 +1,59 @@
+"""The README's own commands, in a shell, as a reader pastes them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.conftest import TOKEN
+from tests.readme import blocks
+from tests.targets.conftest import ROOT, environment
+
+if TYPE_CHECKING:
+    from tests.conftest import Sandbox
+
+
+def test_the_commands_work_as_they_stand(sandbox: Sandbox, tmp_path: Path) -> None:
+    """But for the token and the address, which are the sandbox's."""
+    programs = [Path(sys.executable).parent, environment("target-csv") / "bin"]
+    env = {
+        "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
+        "TAP_CUSTOBAR_API_URL": sandbox.url,
+        "TAP_CUSTOBAR_API_TOKEN": TOKEN,
+        "TAP_CUSTOBAR_REQUEST_INTERVAL": "0",
+    }
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "config.json").write_text(json.dumps(sandbox.config))
+    pasted = [
+        block
+        for block in blocks("sh")
+        if any(re.match("(tap|source)-cust", line) for line in block)
+    ]
+
+    for block in pasted:
+        script = "\n".join(["set -euo pipefail", *block]).replace("API...", TOKEN)
+        ended = subprocess.run(
+            ["/bin/bash", "-c", script],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "FAILED" not in ended.stdout
+        if not any("target-csv" in line for line in block):
+            continue
+        (file,) = tmp_path.rglob("customers*.csv")
+        with file.open(encoding="utf-8", newline="") as rows:
+            assert sum(1 for _ in csv.DictReader(rows)) == sandbox.customers
+        file.unlink()
+
+    assert len(pasted) == 5
