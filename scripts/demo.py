@@ -71,7 +71,7 @@ def main() -> None:
     output = Path(*sys.argv[1:2] or ["output/demo"])
     output.mkdir(parents=True, exist_ok=True)
     for file in output.glob("*.csv"):
-        file.unlink()  # the target appends
+        file.unlink()  # of a run before, which may have had other streams
     with (
         tempfile.TemporaryDirectory() as folder,
         sandbox("--customers", "2000", "--products", "500") as (url, token),
