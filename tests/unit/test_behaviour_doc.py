@@ -10,9 +10,16 @@ TEXT = (TESTS.parent / "docs/behaviour.md").read_text(encoding="utf-8")
 
 
 def test_every_test_that_is_named_exists() -> None:
-    named = re.findall(r"`((?:unit/|targets/)?test_\w+\.py)(?:::(\w+))?`", TEXT)
+    named = re.findall(r"`((?:\w+/)?test_\w+\.py)(?:::(\w+))?`", TEXT)
 
-    assert len(named) > 40
+    assert len(named) > 90
     for file, test in named:
         path = TESTS / file if "/" in file else TESTS / "behaviour" / file
         assert f"def {test}(" in path.read_text(encoding="utf-8") if test else path.exists(), file
+
+
+def test_every_behaviour_is_numbered_in_turn_and_names_its_test() -> None:
+    behaviours = re.findall(r"^(\d+)\. (.*?)(?=^\d+\. |^## )", TEXT, re.MULTILINE | re.DOTALL)
+
+    assert [int(number) for number, _ in behaviours] == list(range(1, len(behaviours) + 1))
+    assert [number for number, text in behaviours if ".py" not in text] == []
