@@ -174,6 +174,14 @@ def test_settings_come_from_the_environment_by_their_type(run_tap: RunTap, serve
     assert server.requests[0].headers["Authorization"] == "Token 12345678"
 
 
+def test_the_environment_wins_over_a_file(run_tap: RunTap, server: Server) -> None:
+    run_tap(
+        {**server.config, "page_size": 5}, "--config", "ENV", env={"TAP_CUSTOBAR_PAGE_SIZE": "7"}
+    )
+
+    assert dict(server.requests[0].query)["limit"] == "7"
+
+
 def test_a_wrong_setting_in_the_environment_is_named_too(run_tap: RunTap) -> None:
     env = {
         "TAP_CUSTOBAR_API_TOKEN": "APISANDBOX",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scripts.documents import figures, region
 from tests.benchmarks.measuring import Run
@@ -75,3 +76,19 @@ def test_of_the_ways_to_read_each_has_its_row(tmp_path: Path) -> None:
         "| all | 3 | 0.5 | 1.2 |",
         "| some | 3 | 0.5 | 1.2 |",
     ]
+
+
+def test_the_hub_is_told_in_its_own_words() -> None:
+    """The Hub's JSON schema allows no others."""
+    definition = yaml.safe_load((ROOT / "hub/tap-custobar.yml").read_text(encoding="utf-8"))
+
+    assert {"name", "namespace", "variant", "label", "quality"} <= definition.keys()
+    assert {setting["kind"] for setting in definition["settings"]} <= {
+        *("array", "boolean", "integer", "object", "options", "password", "string")
+    }
+    assert set(definition["capabilities"]) <= {
+        *("about", "activate-version", "batch", "catalog", "discover", "schema-flattening"),
+        *("state", "stream-maps", "structured-logging", "test"),
+    }
+    (secret,) = (s for s in definition["settings"] if s["kind"] == "password")
+    assert (secret["name"], secret["sensitive"]) == ("api_token", True)
