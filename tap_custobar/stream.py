@@ -47,12 +47,12 @@ class CustobarStream(AskingStream):
             while page := reader.read():
                 self.use_version(resumption.began)
                 self.check_shape(page.names)
-                written = 0
+                written, now = 0, datetime.now(UTC)
                 for block in conformer.conform(page, progress.pages + 1, compiled):
                     records = self._wanted(block, increment, compiled)
                     written += len(records)
                     if compiled:
-                        self._write(records)
+                        self._write(records, now)
                     else:
                         yield from records
                 progress.count_page(written)
@@ -87,12 +87,11 @@ class CustobarStream(AskingStream):
                     record[self.digest_key] = digest
         return records
 
-    def _write(self, records: Sequence[Any]) -> None:
-        """Write records that fit, all of them with the time that their page came at."""
-        now = datetime.now(UTC)
+    def _write(self, records: Sequence[Any], time_extracted: datetime) -> None:
+        """Write records that fit, with the time that their page came at."""
         for start in range(0, len(records), BLOCK):
             block = records[start : start + BLOCK]
-            self.write_rows(encode_rows(block), len(block), now)
+            self.write_rows(encode_rows(block), len(block), time_extracted)
 
     def _finish(self, resumption: Resumption, increment: Increment | None) -> None:
         """Tell what a drained stream is known to be: whole, or new up to an instant."""

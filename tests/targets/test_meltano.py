@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_custobar.streams import ProductsStream
 from tests.conftest import TOKEN, Reply
 from tests.targets.conftest import ROOT, environment
 from tests.targets.pages import fail, give, page_number
@@ -168,9 +167,6 @@ def test_each_run_goes_on_from_the_state_of_the_one_before(
     assert stored() == [row for page in ROWS for row in page]
 
 
-@pytest.mark.skipif(
-    not ProductsStream.valid_replication_keys, reason="products are read whole only, so far"
-)
 def test_an_incremental_run_asks_for_what_is_new(
     project: Project, server: Server, postgres: Postgres
 ) -> None:
