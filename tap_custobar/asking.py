@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_custobar import settings
+from tap_custobar.errors import CatalogError
 from tap_custobar.incremental import Increment
 from tap_custobar.instants import to_utc
 from tap_custobar.pagination import NextUrlPaginator
@@ -60,7 +61,14 @@ class AskingStream(CustobarBaseStream):
         self.connection = connection
 
     def shape(self) -> Shape:
-        """Return what the records must look like."""
+        """Return what the records must look like.
+
+        Raises:
+            CatalogError: nothing is selected that the key could be made of.
+        """
+        if self._selected == {self.digest_key}:
+            msg = f"{self.digest_key} is made of the other fields of {self.name}: select some."
+            raise CatalogError(msg)
         return Shape(
             self.effective_schema["properties"],
             selected=self._selected,

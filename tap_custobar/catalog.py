@@ -22,8 +22,11 @@ def plain(definition: Mapping[str, Any]) -> dict[str, Any]:
     `anyOf` and `oneOf` become a list of types, as common catalogs mean them; limits, patterns,
     enumerations and other formats than those of dates go, for no value can be bent to them.
     """
+    if not isinstance(definition, dict):
+        return {}
     schema = {name: definition[name] for name in _KEPT if name in definition}
     choices = definition.get("anyOf") or definition.get("oneOf") or [definition]
+    choices = [choice for choice in choices if isinstance(choice, dict)]
     types = [name for choice in choices for name in _types(choice)]
     if types:
         schema["type"] = types[0] if len(types) == 1 else list(dict.fromkeys(types))

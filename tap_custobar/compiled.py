@@ -104,7 +104,7 @@ class Column:
         """Return what lists the decoder can check by itself, if it can."""
         items = self.definition.get("items") or {}
         match type_names(items):
-            case []:
+            case [] if not items.get("type"):
                 return list[Any]
             case ["string"] if not items.get("format") and "null" not in items["type"]:
                 return list[str]
@@ -162,6 +162,14 @@ class CompiledRows:
         self._keys = [self.columns[key] for key in shape.keys]
         self._compile()
 
+    @classmethod
+    def of(cls, shape: Shape) -> CompiledRows | None:
+        """Compile a shape, unless a property's name is none that structs can have (quotes, say)."""
+        try:
+            return cls(shape)
+        except ValueError:
+            return None
+
     def decode(self, rows: bytes) -> list[Row]:
         """Return the records of a JSON array.
 
@@ -194,6 +202,14 @@ class CompiledRows:
     def adopt(self, records: Iterable[Mapping[str, Any]]) -> list[Row]:
         """Return records that fit already, as structs."""
         return [self._row(*(r.get(name, UNSET) for name in self.columns)) for r in records]
+
+    def as_dicts(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        """Return records with what they hold, by the properties' names."""
+        values = map(msgspec.structs.astuple, rows)
+        return [
+            {name: v for name, v in zip(self.columns, row, strict=True) if v is not UNSET}
+            for row in values
+        ]
 
     def _conform(self, rows: Sequence[Row]) -> None:
         try:

@@ -88,7 +88,7 @@ class CsvPages:
                 return Block(self._compiled.build(columns, count), fits=True)
             except MisfitError:
                 pass
-        values = zip(*columns.values(), strict=True)
+        values = zip(*columns.values(), strict=True) if columns else [()] * count
         return Block(
             [
                 {name: v for name, v in zip(columns, row, strict=True) if v is not UNSET}

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping
 
 # Sorted, so that the order of a catalog's properties makes no difference.
 _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
-def digests(records: Sequence[Any]) -> list[str]:
+def digests(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the SHA-256 of each record, as hexadecimal digits.
 
-    Equal records have equal digests, whatever way they came and in whatever run. They are
-    dictionaries or structs.
+    Equal records have equal digests, whatever way they came and in whatever run: a null or an
+    empty text counts as absent, for a cell of CSV does not tell them apart.
     """
-    return [sha256(line).hexdigest() for line in _encoder.encode_lines(records).splitlines()]
+    held = [{n: v for n, v in record.items() if v not in (None, "")} for record in records]
+    return [sha256(line).hexdigest() for line in _encoder.encode_lines(held).splitlines()]

@@ -124,8 +124,8 @@ class Fetcher:
         flight = Flight(url)
         self._waiting.put(flight)
         if not self._is_running:
-            self._is_running = True
             Thread(target=self._run, name="fetcher", daemon=True).start()
+            self._is_running = True
         return flight
 
     def land(self, flight: Flight) -> Page:
@@ -172,6 +172,8 @@ class Fetcher:
                 ) as response,
             ):
                 flight.response = response
+                if flight.given_up:  # while the headers were awaited
+                    return errors.ConnectionFailedError(host, "was given up")
                 if response.status_code == requests.codes.ok:
                     return read_page(response, url)
                 return refusal(url, response, auth_scheme=self._auth.scheme, private=self._private)

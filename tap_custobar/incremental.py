@@ -114,7 +114,9 @@ class Increment:
                 "all pages are read",
                 self.key,
             )
-        self._descends = self._descends or known[0] >= self.since or known[-1] < run[0]
+        past = [instant for instant in run if instant <= self._now]
+        if past and (past[0] >= self.since or past[-1] < past[0]):
+            self._descends = True
         self._last = known[-1]
 
     def finish(self) -> None:

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+import msgspec
+
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _DATE_TIME = re.compile(
     rf"{_DATE.pattern}[Tt ]([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}})([.,][0-9]+)?)?"
@@ -20,6 +22,9 @@ _REAL_DATE = (
     r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
 )
 _TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+# Where "T" and "Z" stand in `2024-02-29T10:00:00Z`, and in each that follows behind `","`.
+_T, _Z, _STEP = 10, 19, 23
+_moments = msgspec.json.Decoder(list[datetime])
 _DATES = re.compile(rf"(?:{_REAL_DATE}\n)*")
 _INSTANTS = re.compile(rf"(?:{_REAL_DATE}{_TIME}Z\n)*")
 
@@ -31,7 +36,23 @@ def all_dates(values: list[Any]) -> bool:
 
 def all_instants(values: list[Any]) -> bool:
     """Tell whether all values are texts and what `to_utc` would make of them."""
-    return _all(_INSTANTS, values)
+    return _all_plain_instants(values) or _all(_INSTANTS, values)
+
+
+def _all_plain_instants(values: list[Any]) -> bool:
+    """Tell it of instants without fractions, all of one length: three times as fast."""
+    try:
+        text = '","'.join(values)
+        moments = _moments.decode(f'["{text}"]')
+    except (TypeError, msgspec.DecodeError, UnicodeEncodeError):
+        return False
+    count = len(values)
+    return (
+        len(moments) == count
+        and text[_T::_STEP] == "T" * count
+        and text[_Z::_STEP] == "Z" * count
+        and text[_Z + 1 :: _STEP] == '"' * (count - 1)
+    )
 
 
 def _all(pattern: re.Pattern[str], values: list[Any]) -> bool:

@@ -130,4 +130,4 @@ class PageReader:
 
     def _say_starting_over(self, reason: str) -> None:
         self._logger.warning("Starting over, not where the last sync was interrupted: %s", reason)
-        self._resumption.forget()
+        self._resumption.start_over()

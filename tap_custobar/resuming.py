@@ -44,6 +44,15 @@ class Resumption:
         value = bookmark.get(KEY)
         self.unfit = None if value is None else self._take_up(value)
 
+    def start_over(self) -> None:
+        """Begin at the beginning; the mark there was stays until the first page moves it.
+
+        So an outage that looks like a refusal costs nothing but this run.
+        """
+        self._begin()
+        if not self._kept:
+            self.forget()
+
     def forget(self) -> None:
         """Begin at the beginning, and let nobody go on from the mark there was."""
         self._begin()

@@ -39,7 +39,7 @@ class CustobarStream(AskingStream):
         """Write every record of the stream, or yield it where the SDK has to see it."""
         shape, increment, first_url = self.shape(), self.increment(), self.first_url()
         resumption = self.resumption(first_url)
-        compiled = CompiledRows(shape) if self.writes_rows else None
+        compiled = CompiledRows.of(shape) if self.writes_rows else None
         conformer = Conformer(shape)
         progress = Progress(self.logger, self.connection.client.traffic)
         reader = self._reader(resumption, first_url, self._pages(shape, compiled), increment)
@@ -80,7 +80,8 @@ class CustobarStream(AskingStream):
             get = compiled.columns[key].get if compiled else methodcaller("get", key)
             records = list(compress(records, increment.sift(list(map(get, records)))))
         if self.digest_key:
-            for record, digest in zip(records, digests(records), strict=True):
+            held = compiled.as_dicts(records) if compiled else records
+            for record, digest in zip(records, digests(held), strict=True):
                 if compiled:
                     setattr(record, compiled.columns[self.digest_key].attribute, digest)
                 else:

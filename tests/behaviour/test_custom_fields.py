@@ -286,3 +286,13 @@ def test_a_broken_schema_file_is_named(
 
     assert run.exit_code == 1
     assert run.errors == ["schemas/products.json is missing or broken: install tap-custobar again."]
+
+
+def test_a_field_of_any_name_arrives(run_tap: RunTap, server: Server) -> None:
+    name = 'acme__19" rims\\\n'
+    server.replies(Reply({"customers": [{"external_id": "1", name: 1}]}))
+    options = {"customers": {"custom_fields": {name: "boolean"}}}
+
+    run = run_tap({**server.config, "stream_options": options, "max_retries": 0})
+
+    assert run.records("customers") == [{"external_id": "1", name: True}]

@@ -115,3 +115,13 @@ def test_events_of_the_sandbox_have_the_same_keys_in_every_run(
     assert [message["record"] for message in in_pages] == events
     different = {json.dumps({**event, "event_key": ""}, sort_keys=True) for event in events}
     assert len({event["event_key"] for event in events}) == len(different)
+
+
+def test_a_key_that_would_be_made_of_nothing_is_refused(run_tap: RunTap, server: Server) -> None:
+    run = run_tap(server.config, catalog=catalog(events=["event_key"]))
+
+    assert run.exit_code == 1
+    assert run.errors == [
+        "events failed: event_key is made of the other fields of events: select some."
+    ]
+    assert server.requests == []

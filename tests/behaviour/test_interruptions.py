@@ -390,12 +390,13 @@ def test_a_mark_that_leads_nowhere_starts_over(
     assert set(run.ids("customers")) == TABLE
 
 
+@pytest.mark.parametrize("status", [403, 503])
 def test_a_fault_that_is_not_the_marks_keeps_it(
-    run_tap: RunTap, server: Server, mark: dict[str, Any]
+    run_tap: RunTap, server: Server, mark: dict[str, Any], status: int
 ) -> None:
-    server.answer = lambda _: Reply(status=403)
+    server.answer = lambda _: Reply(status=status)
 
-    run = resumed(run_tap, server, mark)
+    run = resumed(run_tap, server, mark, max_retries=0)
 
     assert run.exit_code == 1
     assert last_state(run)["bookmarks"]["customers"]["resume"] == mark

@@ -232,6 +232,9 @@ class Wire:
         self.head = b""
         self.drip = b""
         self.holds = False
+        self.asked = threading.Event()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -244,6 +247,8 @@ class Wire:
             with connection:
                 try:
                     connection.recv(65536)
+                    self.asked.set()
+                    self.may_answer.wait(60)
                     connection.sendall(self.head)
                     for _ in range(MANY if self.drip else 0):
                         if not self.closing.wait(0.005):
@@ -292,6 +297,40 @@ def test_a_body_that_trickles_is_cut_off(
 
     assert wire.done.wait(60)
     assert wire.cut
+
+
+def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
+    wire: Wire, client_settings: Settings
+) -> None:
+    wire.head, wire.drip = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b" "
+    wire.may_answer.clear()
+    client = CustobarClient(**client_settings)
+    client.ask_ahead(wire.url)
+    assert wire.asked.wait(60)
+
+    client.ask_ahead(None)
+    wire.may_answer.set()
+
+    assert wire.done.wait(60)
+    assert wire.cut
+
+
+def test_a_thread_that_cannot_be_had_is_asked_for_again(
+    server: Server, client_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.replies(GOOD)
+    client = CustobarClient(**client_settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            get(client, server)
+
+    assert get(client, server)
+
+
+def no_thread(_: threading.Thread) -> None:
+    msg = "can't start new thread"
+    raise RuntimeError(msg)
 
 
 SECRETS = ("APISECRET", "maija", "example.fi", "oulu", "cursor")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_custobar.instants import to_date, to_utc
+from tap_custobar.instants import all_instants, to_date, to_utc
 from tests.conftest import is_date, is_instant
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -189,3 +189,27 @@ def test_any_text_is_a_real_date_or_none(text: str) -> None:
     day = to_date(text)
 
     assert day is None or (re.fullmatch(r"\d{4}-\d\d-\d\d", day) and is_date(day))
+
+
+PLAIN = "2024-02-29T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("2024-02-29T23:59:60Z", "0000-02-29T10:00:00Z", "2023-02-29T10:00:00Z"),
+        *("2024-02-29T10:00:00z", "2024-02-29 10:00:00Z", "2024-02-29T10:00:00"),
+        *(
+            f'{PLAIN}","{PLAIN}',
+            f"{PLAIN}\n{PLAIN}",
+            "2024-02-29T10:00+00Z",
+            '2024-02-29T10:00:0"Z',
+        ),
+        *("2024-02-29T24:00:00Z", "2024-02-29T1:00:000Z", "\ud800024-02-29T10:00:00Z", 5, None),
+    ],
+    ids=ascii,
+)
+def test_one_odd_text_among_plain_instants_is_seen(odd: object) -> None:
+    assert all_instants([PLAIN, f"{PLAIN[:-1]}.50Z"])
+    for texts in ([odd], [PLAIN, odd], [odd, PLAIN], [PLAIN, odd, PLAIN]):
+        assert not all_instants(texts)
