@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from scripts.documents.table import table
@@ -17,18 +16,17 @@ def benchmark(folder: Path = DOCS) -> str:
     found = _read(folder / "benchmark.json")
     if not found:
         return ""
-    runs = found["speed"]["ours"]
-    seconds = median(run["seconds"] for run in runs)
-    ratios = found["times_as_long_as_ours"]
-    memory = max(run["megabytes"] for run in runs)
+    ratios, machine = found["times_as_long_as_ours"], found["machine"]
     return (
         f"![How long others take to read the same]({folder.name}/benchmark.svg)\n\n"
-        f"{found['records']:,} customers in {seconds:.2f} s, {found['records'] / seconds:,.0f} a "
-        f"second with {memory:.0f} MB of memory: a stock tap of the same SDK takes "
+        f"For {found['records']:,} customers a stock tap of the same SDK takes "
         f"{ratios['stock']:.1f} times as long, the loop of Custobar's own documentation "
         f"{ratios['specification']:.1f} times. From a server on the same machine, with no pause "
-        "between requests, to show what the tap costs; in use the API sets the pace. All figures: "
-        f"[benchmark.json]({folder.name}/benchmark.json); `make bench` measures them anew.\n"
+        "between requests, to show what the tap costs; in use the API sets the pace. Measured on "
+        f"{machine['cores']} cores ({machine['cpu']}, {machine['system']}) with "
+        f"{machine['python']} and singer-sdk {machine['packages']['singer-sdk']}; other machines "
+        f"have other ratios. All figures: [benchmark.json]({folder.name}/benchmark.json); "
+        "`make bench` measures them anew.\n"
     )
 
 

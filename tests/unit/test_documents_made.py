@@ -53,12 +53,15 @@ def test_a_file_without_the_one_region_is_refused(text: str) -> None:
 
 def test_the_benchmark_is_told_as_it_was_measured(tmp_path: Path) -> None:
     speed = {"ours": [Run(1.5, 99.0), Run(1.25, 98.0)], "stock": [Run(15, 70), Run(15, 70)]}
-    results = Results(300_000, {}, speed={**speed, "specification": [Run(5.5, 60)]})
+    packages = {"singer-sdk": "0.54.9"}
+    told_of = {"cores": 2, "cpu": "Some", "system": "Linux", "python": "CPython 3.11.7"}
+    machine = {**told_of, "packages": packages}
+    results = Results(300_000, machine, speed={**speed, "specification": [Run(5.5, 60)]})
     (tmp_path / "benchmark.json").write_text(as_json(results))
 
     told = figures.benchmark(tmp_path)
 
-    assert "300,000 customers in 1.38 s, 218,182 a second with 99 MB" in told
+    assert "2 cores (Some, Linux) with CPython 3.11.7 and singer-sdk 0.54.9" in told
     assert "10.9 times as long" in told
     assert "4.0 times" in told
 
