@@ -9,21 +9,21 @@ import re
 import signal
 import socket
 import struct
-import subprocess
 import threading
-import time
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from tests.conftest import TAP, TOKEN, Run
+from tests.behaviour.conftest import STATE_AFTER
+from tests.conftest import TOKEN, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.behaviour.conftest import Start
     from tests.conftest import RunTap
 
 #: Seconds. Drops come fifty times as often, so that a busy machine makes no silence of them.
@@ -150,77 +150,6 @@ def foreign() -> Iterator[FaultyServer]:
     server = FaultyServer()
     yield server
     server.close()
-
-
-@dataclass
-class Started:
-    """A running tap whose log is read as it comes."""
-
-    process: subprocess.Popen[bytes]
-    output: Path
-    log: list[str] = field(default_factory=list)
-
-    def read_log_up_to(self, text: str) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            self.log.append(line.decode())
-            if text in self.log[-1]:
-                return
-        pytest.fail(f"not in the log: {text}\n{''.join(self.log)}")
-
-    def wait_for_the_second_page(self) -> None:
-        """Wait until the first page is behind: the next one is asked for before that."""
-        while b'"STATE"' not in self.output.read_bytes():
-            assert self.process.poll() is None
-            time.sleep(0.01)
-
-    def end(self) -> Run:
-        assert self.process.stderr
-        self.log.append(self.process.stderr.read().decode())
-        run = Run(self.process.wait(), self.output.read_text(), "".join(self.log))
-        assert "Traceback" not in run.log
-        assert TOKEN not in run.stdout + run.log
-        return run
-
-
-class Start(Protocol):
-    def __call__(self, *, before: str = "", **settings: object) -> Started: ...
-
-
-@pytest.fixture
-def start(faulty: FaultyServer, tmp_path: Path) -> Iterator[Start]:
-    """Start a tap, after the Python code `before`; it is killed if it does not end by itself."""
-    started: list[Started] = []
-    watchdogs: list[threading.Timer] = []
-
-    def start(*, before: str = "", **settings: object) -> Started:
-        files = {"config": {**faulty.config, **settings}, "catalog": ONLY_CUSTOMERS}
-        code = f"{before}\nfrom tap_custobar.tap import TapCustobar\nTapCustobar.cli()"
-        command = [TAP[0], "-W", "error", "-c", code]
-        for option, content in files.items():
-            (tmp_path / option).write_text(json.dumps(content))
-            command += [f"--{option}", str(tmp_path / option)]
-        output = tmp_path / "output"
-        with output.open("wb") as stdout:
-            process = subprocess.Popen(
-                command,
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                env={"PATH": os.environ["PATH"]},
-            )
-        started.append(Started(process, output))
-        watchdogs.append(threading.Timer(60, process.kill))
-        watchdogs[-1].start()
-        return started[-1]
-
-    yield start
-    for watchdog in watchdogs:
-        watchdog.cancel()
-    for tap in started:
-        tap.process.kill()
-        if tap.process.stderr:
-            tap.process.stderr.close()
-        tap.process.wait()
 
 
 ONLY_CUSTOMERS = {
@@ -434,8 +363,8 @@ def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
 ) -> None:
     busy = answer(b"", f"Retry-After: {moment}", status="429 Too Many Requests")
     faulty.script = [PAGE_1, says(busy)]
-    tap = start(max_retries=1)
-    tap.read_log_up_to("Retry 1 follows in 600 s.")
+    tap = start({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    tap.take_log_up_to("Retry 1 follows in 600 s.")
     tap.process.send_signal(signal.SIGTERM)
 
     run = tap.end()
@@ -444,10 +373,6 @@ def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
     assert run.ids("customers") == ["1"]
     assert mark(run) == PAGE_2
     assert len(faulty.targets) == 2
-
-
-#: A state at every page end, as with pages of 10,000 records.
-STATES = "import tap_custobar.stream as s; s.CustobarStream.STATE_MSG_FREQUENCY = 1"
 
 
 @pytest.mark.parametrize(
@@ -460,9 +385,10 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     faulty: FaultyServer, start: Start, act: Act, number: signal.Signals, exit_code: int
 ) -> None:
     faulty.script = [PAGE_1, act]
-    tap = start(before=STATES, request_timeout=3600)
+    config = {**faulty.config, "request_timeout": 3600}
+    tap = start(config, catalog=ONLY_CUSTOMERS, before=STATE_AFTER.format(1))
     assert faulty.asked_twice.wait(60)
-    tap.wait_for_the_second_page()
+    tap.take(1, "STATE")  # the first page is behind: the next is asked for before that
     tap.process.send_signal(number)
 
     run = tap.end()
@@ -495,10 +421,11 @@ def test_a_signal_that_does_not_wake_the_wait_is_not_lost(
 ) -> None:
     faulty.script = [PAGE_1, act]
     now = tmp_path / "now"
-    before = f"{STATES}\n{IN_ANOTHER_THREAD.format(file=str(now))}"
-    tap = start(before=before, request_timeout=3600, max_retries=1)
+    before = f"{STATE_AFTER.format(1)}\n{IN_ANOTHER_THREAD.format(file=str(now))}"
+    config = {**faulty.config, "request_timeout": 3600, "max_retries": 1}
+    tap = start(config, catalog=ONLY_CUSTOMERS, before=before)
     assert faulty.asked_twice.wait(60)
-    tap.wait_for_the_second_page()
+    tap.take(1, "STATE")  # the first page is behind: the next is asked for before that
     now.touch()
 
     run = tap.end()
@@ -525,11 +452,9 @@ def test_a_body_larger_than_allowed_is_not_read_to_its_end(
 ) -> None:
     faulty.script = [PAGE_1, act]
 
-    run = start(
-        before="import tap_custobar.answers as a; a.MAX_BODY = 1 << 20",
-        request_timeout=60,
-        max_retries=1,
-    ).end()
+    config = {**faulty.config, "request_timeout": 60, "max_retries": 1}
+    before = "import tap_custobar.answers as a; a.MAX_BODY = 1 << 20"
+    run = start(config, catalog=ONLY_CUSTOMERS, before=before).end()
 
     error = rf"The answer to GET {PATH} is larger than 1 MiB: lower page_size\."
     assert_ended_at_page_2(run, error)

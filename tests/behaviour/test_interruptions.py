@@ -6,22 +6,22 @@ import json
 import os
 import signal
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import TAP, TOKEN, Reply, Run
+from tests.behaviour.conftest import STATE_AFTER
+from tests.conftest import TAP, Reply, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from tests.behaviour.conftest import Start
     from tests.conftest import Request, RunTap, Server
 
 PAGES = 8
 PAGE = 40
 TABLE = {f"C{number}" for number in range(PAGES * PAGE)}
+STATES = STATE_AFTER.format(PAGE)
 
 
 def paged(server: Server, *, gone: frozenset[int] = frozenset()) -> None:
@@ -47,66 +47,6 @@ def asked(server: Server) -> list[str]:
     cursors = [dict(r.query).get("cursor", "0") for r in server.requests if "customers" in r.path]
     server.requests.clear()
     return cursors
-
-
-@dataclass
-class Tap:
-    """A running tap whose lines are taken one by one."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    lines: list[bytes] = field(default_factory=list)
-
-    def take(self, records: int) -> None:
-        assert self.process.stdout
-        while sum(b'"RECORD"' in line for line in self.lines) < records:
-            line = self.process.stdout.readline()
-            assert line, self.log.read_text()  # it ended
-            self.lines.append(line)
-
-    def end(self) -> Run:
-        assert self.process.stdout
-        rest = b"" if self.process.stdout.closed else self.process.stdout.read()
-        exit_code = self.process.wait(60)
-        stdout = b"".join([*self.lines, rest]).decode()
-        log = self.log.read_text()
-        assert TOKEN not in stdout + log
-        return Run(exit_code, stdout, log)
-
-
-class Start(Protocol):
-    def __call__(self, *, unbuffered: bool = False, **settings: object) -> Tap: ...
-
-
-@pytest.fixture
-def start(server: Server, tmp_path: Path) -> Iterator[Start]:
-    """Start a tap that writes its state at every page end."""
-    config = tmp_path / "interrupted.json"
-    running: list[Tap] = []
-
-    def start(*, unbuffered: bool = False, **settings: object) -> Tap:
-        config.write_text(json.dumps({**server.config, **settings}))
-        # A state at every page end, as with pages of 10,000 records.
-        code = "from tap_custobar.tap import TapCustobar as T; from tap_custobar.stream import "
-        code += f"CustobarStream as S; S.STATE_MSG_FREQUENCY = {PAGE}; T.cli()"
-        environment = {"PATH": os.environ["PATH"]}
-        if unbuffered:
-            environment["PYTHONUNBUFFERED"] = "1"
-        command = [TAP[0], "-W", "error", "-c", code, "--config", str(config)]
-        log = tmp_path / "log"
-        with log.open("wb") as stderr:
-            process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=stderr, env=environment
-            )
-        running.append(Tap(process, log))
-        return running[-1]
-
-    yield start
-    for tap in running:
-        tap.process.kill()
-        if tap.process.stdout:
-            tap.process.stdout.close()
-        tap.process.wait()
 
 
 def last_state(run: Run) -> dict[str, Any]:
@@ -139,7 +79,7 @@ def test_a_signal_ends_between_two_lines_and_nothing_is_lost(
     unbuffered: bool,
 ) -> None:
     paged(server)
-    tap = start(unbuffered=unbuffered)
+    tap = start(server.config, before=STATES, unbuffered=unbuffered)
     tap.take(records)
     tap.process.send_signal(number)
 
@@ -159,7 +99,7 @@ def test_killed_at_once_nothing_is_lost(
     run_tap: RunTap, server: Server, start: Start, records: int
 ) -> None:
     paged(server)
-    tap = start()
+    tap = start(server.config, before=STATES)
     tap.take(records)
     tap.process.kill()
 
@@ -174,10 +114,9 @@ def test_killed_at_once_nothing_is_lost(
 
 def test_a_target_that_goes_away_ends_the_tap_quietly(server: Server, start: Start) -> None:
     paged(server)
-    tap = start()
+    tap = start(server.config, before=STATES)
     tap.take(2 * PAGE)
-    assert tap.process.stdout
-    tap.process.stdout.close()
+    tap.stdout.close()
 
     run = tap.end()
 
@@ -204,7 +143,7 @@ def test_a_signal_while_the_pipe_is_full_waits_for_the_line(
     server: Server, start: Start, *, unbuffered: bool
 ) -> None:
     paged(server)
-    tap = start(unbuffered=unbuffered)
+    tap = start(server.config, before=STATES, unbuffered=unbuffered)
     tap.take(1)
     # Nobody reads: the tap fills the pipe and is stuck in a write.
     while not _waits_for_the_pipe(tap.process.pid):
@@ -231,7 +170,7 @@ def test_pages_that_a_written_state_covers_are_not_asked_for_again(
     run_tap: RunTap, server: Server, start: Start
 ) -> None:
     paged(server)
-    tap = start()
+    tap = start(server.config, before=STATES)
     tap.take(3 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
     first = tap.end()
@@ -263,7 +202,7 @@ def test_the_sync_after_a_finished_one_reads_everything_again(
 def mark(server: Server, start: Start) -> dict[str, Any]:
     """The mark of a run that was interrupted on its fifth page."""
     paged(server)
-    tap = start(emit_activate_version_messages=True)
+    tap = start({**server.config, "emit_activate_version_messages": True}, before=STATES)
     tap.take(4 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
     state = last_state(tap.end())
@@ -414,7 +353,8 @@ def test_a_mark_that_is_none_starts_over(run_tap: RunTap, server: Server, stray:
 
 def test_with_filters_no_mark_is_kept(server: Server, start: Start) -> None:
     paged(server)
-    tap = start(stream_options={"customers": {"filters": {"email": "maija@example.fi"}}})
+    options = {"customers": {"filters": {"email": "maija@example.fi"}}}
+    tap = start({**server.config, "stream_options": options}, before=STATES)
     tap.take(2 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
 

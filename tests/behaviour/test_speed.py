@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -16,13 +13,13 @@ import pytest
 from tap_custobar.pages import BLOCK
 from tap_custobar.sdk import tap as sdk_tap
 from tap_custobar.tap import TapCustobar
-from tests.conftest import TAP, Reply, Request, Server
+from tests.conftest import Reply, Request, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
     from types import FrameType
 
+    from tests.behaviour.conftest import Start
     from tests.conftest import RunTap
 
 PATH = "/api/data/customers/"
@@ -118,32 +115,9 @@ def test_a_page_is_decoded_once_and_written_by_the_block(
     assert sum(b'"RECORD"' in lines for lines in written) == 2 * 4
 
 
-@pytest.fixture
-def unread(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start a tap into a pipe that nobody reads."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start(config: dict[str, Any], *arguments: str) -> subprocess.Popen[bytes]:
-        file = tmp_path / "config.json"
-        file.write_text(json.dumps(config))
-        environment = {"PATH": os.environ["PATH"]}
-        command = [*TAP, "--config", str(file), *arguments]
-        processes.append(
-            subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-            )
-        )
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("where", ["body", "header"])
 def test_the_next_page_is_asked_for_while_this_one_is_written(
-    server: Server, unread: Callable[..., subprocess.Popen[bytes]], where: str
+    server: Server, start: Start, where: str
 ) -> None:
     asked_twice = threading.Event()
 
@@ -159,10 +133,10 @@ def test_the_next_page_is_asked_for_while_this_one_is_written(
         return Reply(rows, headers=told if where == "header" else {})
 
     server.answer = answer
-    process = unread(server.config)
+    tap = start(server.config)
 
     assert asked_twice.wait(60)
-    assert process.poll() is None
+    assert tap.process.poll() is None
     # One ahead and no more: the first page is still being written.
     assert [r.target.partition("?")[2] for r in server.requests[1:]] == ["cursor=1"]
 

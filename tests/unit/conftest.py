@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # The same examples in every run: a red test is always due to a change. To search further:
 # pytest tests/unit --hypothesis-profile=default
@@ -17,6 +21,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("unit")
+
+
+@pytest.fixture(autouse=True)
+def masks_of_its_own() -> Iterator[None]:
+    """Let no test see the secrets masked that another one has made a tap with."""
+    factory = logging.getLogRecordFactory()
+    yield
+    logging.setLogRecordFactory(factory)
 
 
 class Clock:

@@ -1,0 +1,110 @@
+"""A tap that a test acts on while it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.conftest import TAP, TOKEN, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import IO
+
+#: Code for a tap to begin with: a state after so many records, as with pages of 10,000.
+STATE_AFTER = "import tap_custobar.stream as s; s.CustobarStream.STATE_MSG_FREQUENCY = {}"
+
+
+@dataclass
+class RunningTap:
+    """A tap whose lines and log are read as they come; it is stuck once its pipe is full."""
+
+    process: subprocess.Popen[bytes]
+    lines: list[bytes] = field(default_factory=list)
+    log: list[bytes] = field(default_factory=list)
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        assert self.process.stdout
+        return self.process.stdout
+
+    @property
+    def stderr(self) -> IO[bytes]:
+        assert self.process.stderr
+        return self.process.stderr
+
+    def take(self, number: int, kind: str = "RECORD") -> None:
+        """Read lines until so many messages of a kind have come."""
+        while sum(f'"type":"{kind}"'.encode() in line for line in self.lines) < number:
+            line = self.stdout.readline()
+            assert line, self.stderr.read().decode()  # it ended
+            self.lines.append(line)
+
+    def take_log_up_to(self, text: str) -> None:
+        for line in self.stderr:
+            self.log.append(line)
+            if text in line.decode():
+                return
+        pytest.fail(f"not in the log: {text}\n{b''.join(self.log).decode()}")
+
+    def end(self) -> Run:
+        """Read what is left, and wait for the end."""
+        if not self.stdout.closed:
+            self.lines.append(self.stdout.read())
+        self.log.append(self.stderr.read())
+        exit_code = self.process.wait()
+        log = b"".join(self.log).decode()
+        # The kernel may have taken half a character from one that was killed.
+        errors = "ignore" if exit_code < 0 else "strict"
+        stdout = b"".join(self.lines).decode(errors=errors)
+        assert "Traceback" not in log
+        assert TOKEN not in stdout + log
+        return Run(exit_code, stdout, log)
+
+
+class Start(Protocol):
+    def __call__(
+        self, config: object, *, catalog: object = None, before: str = "", unbuffered: bool = False
+    ) -> RunningTap: ...
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a tap, after the Python code `before`; it is killed if it does not end by itself."""
+    taps: list[RunningTap] = []
+    watchdogs: list[threading.Timer] = []
+
+    def start(
+        config: object, *, catalog: object = None, before: str = "", unbuffered: bool = False
+    ) -> RunningTap:
+        code = f"{before}\nfrom tap_custobar.tap import TapCustobar\nTapCustobar.cli()"
+        command = [TAP[0], "-W", "error", *["-u"] * unbuffered, "-c", code]
+        for option, content in (("config", config), ("catalog", catalog)):
+            if content is not None:
+                file = tmp_path / f"running-{option}.json"
+                file.write_text(json.dumps(content))
+                command += [f"--{option}", str(file)]
+        environment = {"PATH": os.environ["PATH"]}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
+        taps.append(RunningTap(process))
+        watchdogs.append(threading.Timer(60, process.kill))
+        watchdogs[-1].start()
+        return taps[-1]
+
+    yield start
+    for watchdog in watchdogs:
+        watchdog.cancel()
+    for tap in taps:
+        tap.process.kill()
+        tap.stdout.close()
+        tap.stderr.close()
+        tap.process.wait()
