@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from tap_custobar.values import parse_float, type_names
+from tap_custobar.json_text import decode
+from tap_custobar.values import type_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-_decoder = msgspec.json.Decoder(float_hook=parse_float)
 
 
 def cell_reader(definition: Mapping[str, Any]) -> Callable[[str], Any] | None:
@@ -37,6 +34,6 @@ def _list(cell: str) -> Any:  # noqa: ANN401 - any JSON value
 
 def _json(cell: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return _decoder.decode(cell)
-    except (msgspec.DecodeError, RecursionError):
+        return decode(cell)
+    except (ValueError, RecursionError):
         return cell

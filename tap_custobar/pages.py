@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from codecs import getincrementaldecoder
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from tap_custobar.compiled import MisfitError
 from tap_custobar.errors import UnexpectedAnswerError
-from tap_custobar.values import parse_float
+from tap_custobar.json_text import check_utf8, decode, decode_untidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
 
 #: Rows that are decoded at once.
 BLOCK = 256
-
-_PIECE = 1 << 16
-_decoder = msgspec.json.Decoder(float_hook=parse_float)
 
 
 class Block(NamedTuple):
@@ -108,8 +103,7 @@ class JsonPages:
         if not isinstance(named := content.get(self._paginator.next_key), str | None):
             msg = f"JSON whose {self._paginator.next_key} is no text"
             raise UnexpectedAnswerError(msg)
-        names = frozenset[str]().union(*(row for row in rows if isinstance(row, dict)))
-        block = Block(rows)
+        names, block = names_in(rows), Block(rows)
         if self._compiled and is_tidy:
             self._looked = self._looked or bool(rows)
             with suppress(MisfitError):
@@ -122,6 +116,11 @@ class JsonPages:
         return named or page.headers.get(self._paginator.next_header) or None
 
 
+def names_in(rows: Iterable[object]) -> frozenset[str]:
+    """Return the properties that any of the rows has."""
+    return frozenset[str]().union(*(row for row in rows if isinstance(row, dict)))
+
+
 def _blocks(rows: Sequence[msgspec.Raw], compiled: CompiledRows) -> Iterator[Block]:
     for start in range(0, len(rows), BLOCK):
         text = b"[%b]" % b",".join(rows[start : start + BLOCK])
@@ -129,14 +128,6 @@ def _blocks(rows: Sequence[msgspec.Raw], compiled: CompiledRows) -> Iterator[Blo
             yield Block(compiled.decode(text), fits=True)
         except MisfitError:
             yield Block(_decode(text, "")[0])
-
-
-def check_utf8(body: bytes) -> None:
-    """Raise UnicodeDecodeError where a body is no UTF-8, without decoding it as a whole."""
-    decoder = getincrementaldecoder("utf-8")()
-    for start in range(0, len(body), _PIECE):
-        decoder.decode(body[start : start + _PIECE])
-    decoder.decode(b"", final=True)
 
 
 def _count(value: object) -> int | None:
@@ -148,20 +139,13 @@ def _count(value: object) -> int | None:
 def _decode(body: bytes, content_type: str) -> tuple[Any, bool]:
     """Return the JSON value, and whether its texts are sure to be valid Unicode."""
     try:
-        return _decoder.decode(body), True
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(body), True
+    except (ValueError, RecursionError):
         pass
-    # What msgspec refuses although it can be read: a byte order mark, half a surrogate pair.
     try:
-        text = body.decode("utf-8-sig")
-        return json.loads(text, parse_float=parse_float, parse_constant=_refuse_constant), False
+        return decode_untidy(body), False
     except (ValueError, RecursionError):
         raise UnexpectedAnswerError(_describe(body, content_type)) from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is no JSON"
-    raise ValueError(msg)
 
 
 def _describe(body: bytes, content_type: str) -> str:

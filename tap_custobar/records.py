@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tap_custobar.pages import names_in
 from tap_custobar.values import Rules, Unfit
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Conformer:
             if fits:
                 yield rows
             else:
-                self.notice(frozenset[str]().union(*(r for r in rows if isinstance(r, dict))))
+                if not page.names:
+                    self.notice(names_in(rows))
                 records = self.conform_rows(rows, number, read)
                 yield compiled.adopt(records) if compiled else records
             read += len(rows)

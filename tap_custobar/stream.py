@@ -13,11 +13,11 @@ from tap_custobar.asking import AskingStream
 from tap_custobar.compiled import CompiledRows
 from tap_custobar.csv_pages import CsvPages
 from tap_custobar.digests import digests
+from tap_custobar.json_text import encode_rows
 from tap_custobar.pages import BLOCK, JsonPages
 from tap_custobar.progress import Progress
 from tap_custobar.reading import PageReader
 from tap_custobar.records import Conformer
-from tap_custobar.values import encode_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

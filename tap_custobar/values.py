@@ -4,46 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from tap_custobar.instants import to_date, to_utc
+from tap_custobar.json_text import clean, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import tzinfo
 
-Json: TypeAlias = Any
-Schema: TypeAlias = "Mapping[str, Any]"
+    from tap_custobar.json_text import Json
+
+Schema: TypeAlias = "Mapping[str, Json]"
 
 #: Digits that an integer may have: what Python is willing to turn into text.
 MAX_DIGITS = 4000
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?")
-_encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-def parse_float(text: str) -> Decimal | str:
-    """Keep what a float would round: 19.90 leaves as 19.90; keep as text what no number holds."""
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return text
 
 
 def type_names(definition: Schema) -> list[str]:
     """Return the JSON types that a schema allows, but for null; none where it allows any."""
     declared = definition.get("type") or []
     return [n for n in ([declared] if isinstance(declared, str) else declared) if n != "null"]
-
-
-def encode_rows(rows: Sequence[Json]) -> bytes:
-    """Return records as lines of JSON, each with its line break."""
-    return _encoder.encode_lines(rows)
 
 
 class Unfit(Exception):  # noqa: N818 - not an error: it decides that a value becomes null
@@ -194,17 +179,6 @@ def _try(convert: Callable[[Json], Json], value: Json) -> list[Json]:
         return []
 
 
-def clean(value: Json) -> Json:
-    """Return a JSON value whose texts are valid Unicode: U+FFFD for half a surrogate pair."""
-    if isinstance(value, str):
-        return value if value.isascii() else _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, list):
-        return [clean(element) for element in value]
-    if isinstance(value, dict):
-        return {clean(name): clean(element) for name, element in value.items()}
-    return value
-
-
 def _flatten(elements: list[Json]) -> list[Json]:
     flat: list[Json] = []
     for element in elements:
@@ -214,7 +188,7 @@ def _flatten(elements: list[Json]) -> list[Json]:
 
 def _text(value: Json) -> str:
     value = clean(value)
-    return value if isinstance(value, str) else _encoder.encode(value).decode()
+    return value if isinstance(value, str) else encode(value)
 
 
 def _formatted(parse: Callable[[str], str | None], value: Json) -> str | None:

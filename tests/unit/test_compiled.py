@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tap_custobar.answers import Page
 from tap_custobar.compiled import CompiledRows, MisfitError
 from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.json_text import encode_rows
 from tap_custobar.pages import BLOCK, JsonPages, ParsedPage
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.records import Conformer
 from tap_custobar.shapes import Shape
-from tap_custobar.values import encode_rows
 from tests.unit.strategies import fitting, json_values, schemas
 
 KEY = {"type": "string"}

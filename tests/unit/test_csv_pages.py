@@ -14,10 +14,10 @@ from tap_custobar.client import Page
 from tap_custobar.compiled import CompiledRows
 from tap_custobar.csv_pages import BLOCK, CsvPages, read_names
 from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.json_text import encode_rows
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.records import Conformer
 from tap_custobar.shapes import Shape
-from tap_custobar.values import encode_rows
 
 PROPERTIES: dict[str, Any] = {
     "id": {"type": "string"},

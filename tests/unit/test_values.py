@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_custobar.values import Rules, Unfit, clean
+from tap_custobar.json_text import clean
+from tap_custobar.values import Rules, Unfit
 from tests.conftest import formats
 from tests.unit.strategies import fitting, json_values, mixed_schemas, nested, schemas
 
