@@ -63,7 +63,7 @@ class Resumption:
         self.next: str | None = None
         self.began = self._now
         self._records = self._skipped = self._skipped_before = 0
-        self._count: int | None = None
+        self._count = 0
 
     def add_page(self, *, records: int, skipped: int, count: int | None) -> None:
         """Count a page that was written.
@@ -71,11 +71,12 @@ class Resumption:
         Args:
             records: How many it gave.
             skipped: How many rows gave none, on this run's pages so far.
-            count: How many records the API says there are.
+            count: How many records the API says there are; the most it ever said holds, for what
+                is removed while it is read may shift others out of the pages that come.
         """
         self._records += records
         self._skipped = self._skipped_before + skipped
-        self._count = self._count if count is None else count
+        self._count = max(self._count, count or 0)
 
     def move(self, next_url: str) -> None:
         """Move the mark to the page that comes next, or take it away where there is none ("").
@@ -89,6 +90,7 @@ class Resumption:
                 "began": self.began,
                 "records": self._records,
                 "skipped": self._skipped,
+                "count": self._count,
             }
             self._bookmark[KEY] = mark if next_url else None
 
@@ -100,7 +102,7 @@ class Resumption:
     @property
     def missing(self) -> int:
         """How many records less there were than the API said, once the table is drained."""
-        return max((self._count or 0) - self._records - self._skipped, 0)
+        return max(self._count - self._records - self._skipped, 0)
 
     @property
     def is_whole(self) -> bool:
@@ -108,7 +110,7 @@ class Resumption:
 
         Nothing skipped, something read, and as much as the API said there is, where it said so.
         """
-        return not self._skipped and self._records >= max(self._count or 0, 1)
+        return not self._skipped and self._records >= max(self._count, 1)
 
     def _take_up(self, value: object) -> str | None:
         """Use the mark, or return why not."""
@@ -119,6 +121,7 @@ class Resumption:
                 "began": int(began),
                 "records": int(records),
                 "skipped": int(skipped),
+                "count": int(count),
             } if next_.startswith("/") and not next_.startswith("//"):
                 pass
             case _:
@@ -128,7 +131,7 @@ class Resumption:
         if not 0 <= self._now - began < MAX_AGE:
             return "it is not of the last 24 hours"
         self.next, self.began = next_, began
-        self._records = records
+        self._records, self._count = records, count
         self._skipped = self._skipped_before = skipped
         return None
 

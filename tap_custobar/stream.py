@@ -100,7 +100,9 @@ class CustobarStream(AskingStream):
             increment.finish()
             return
         if resumption.missing:
-            self.logger.warning("Custobar told of %d more records", resumption.missing)
+            self.logger.warning(
+                "Fewer records came than Custobar told of: %d missing", resumption.missing
+            )
         if resumption.is_whole and not self.is_partial:
             self.activate_version()
 
