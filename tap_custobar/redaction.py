@@ -58,11 +58,13 @@ def redact_logs(redact: Redactor) -> None:
             # Logging would show the arguments of a line that it cannot format.
             record.msg, record.args = "A log line that cannot be formatted", None
             return record
-        if (redacted := redact(message)) != message:
-            record.msg, record.args = redacted, None
+        told = message
         if record.exc_info:
-            # A formatter uses this text where there is one.
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+            # As text: formatters that take an error apart show causes that its text leaves out.
+            told += "\n" + logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        if (redacted := redact(told)) != message:
+            record.msg, record.args = redacted, None
         return record
 
     logging.setLogRecordFactory(make_record)

@@ -9,6 +9,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from singer_sdk.logging import StructuredFormatter
 
 from tap_custobar.redaction import MASK, Redactor, redact_logs
 
@@ -172,6 +173,24 @@ def test_a_traceback_is_masked_to_its_causes_for_every_handler(
         assert "it failed" in text
 
 
+def test_lines_of_json_show_no_cause_that_was_left_behind(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        try:
+            fail(ValueError("GET /?email=maija&token=APISECRET"))
+        except ValueError:
+            msg = "it APISECRET failed"
+            raise RuntimeError(msg) from None
+    except RuntimeError:
+        logger.exception("it failed")
+
+    line = StructuredFormatter().format(caplog.records[0])
+    assert "RuntimeError: it *** failed" in line
+    assert "APISECRET" not in line
+    assert "maija" not in line
+
+
 def test_loggers_made_before_and_after_are_masked_alike(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -201,12 +220,9 @@ def test_half_a_surrogate_pair_is_a_secret_like_any_other() -> None:
 
 
 def test_a_log_line_that_cannot_be_formatted_shows_no_argument(
+    logger: logging.Logger,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    redact_logs(Redactor(["APISECRET"]))
-    try:
-        logging.getLogger("tests").warning("%d", "APISECRET")
-    finally:
-        logging.setLogRecordFactory(logging.LogRecord)
+    logger.warning("%d", "APISECRET")
 
     assert caplog.messages == ["A log line that cannot be formatted"]
