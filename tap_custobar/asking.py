@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tap_custobar import settings
 from tap_custobar.errors import CatalogError
 from tap_custobar.incremental import Increment
 from tap_custobar.instants import to_utc
+from tap_custobar.pages import JsonPages
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.query import first_query
 from tap_custobar.resuming import Resumption, fingerprint
@@ -18,9 +19,14 @@ from tap_custobar.selection import fields_parameter
 from tap_custobar.shapes import Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
+
     from singer_sdk import Tap
+    from singer_sdk.singerlib import Catalog
 
     from tap_custobar.connection import Connection
+    from tap_custobar.pages import ParsedPage
     from tap_custobar.pagination import Paginator
 
 #: Records that the API gives at once at the most as CSV (section "limit" of the specification).
@@ -28,6 +34,20 @@ MAX_CSV_PAGE_SIZE = 100_000
 
 #: How the names of settings begin that change the records, though not what is asked for.
 _SHAPING = ("timezone", "stream_map", "faker", "flattening")
+
+
+class RowShape(NamedTuple):
+    """A list of rows, several of which make up what another company gets as one record.
+
+    Attributes:
+        schema: The name of its JSON schema.
+        keys: The keys of a row. The first is in no other shape.
+        replication_keys: Properties that may be its replication key.
+    """
+
+    schema: str
+    keys: Sequence[str]
+    replication_keys: Sequence[str]
 
 
 class AskingStream(CustobarBaseStream):
@@ -48,6 +68,9 @@ class AskingStream(CustobarBaseStream):
     #: A key that the API does not give: the digest of the record.
     digest_key: ClassVar[str | None] = None
 
+    #: The other shape that the list may come in, where it has one.
+    as_rows: RowShape | None = None
+
     def __init__(self, tap: Tap, connection: Connection, schema: dict[str, Any]) -> None:
         """Make a stream of the tap.
 
@@ -59,6 +82,63 @@ class AskingStream(CustobarBaseStream):
         super().__init__(tap, schema)
         self.tap = tap
         self.connection = connection
+
+    @classmethod
+    def sample(cls, connection: Connection, size: int) -> ParsedPage:
+        """Return so many records of the list, as they are when nothing else is asked for.
+
+        Raises:
+            CustobarError: they cannot be read.
+        """
+        url = connection.api.endpoint(cls.path, {"limit": str(size)})
+        parse = JsonPages(cls.name, cls.paginator).parse
+        return connection.client.get(url, parse, first_page=True)
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply the catalog, unless it contradicts the settings.
+
+        Raises:
+            CatalogError: an incremental stream's order is not to be chosen.
+        """
+        super().apply_catalog(catalog)
+        if self.replication_key and settings.options_of(self.config, self.name).get("order"):
+            msg = (
+                f"stream_options.{self.name}.order: cannot be chosen while {self.name} is read "
+                f"incrementally, by {self.replication_key}."
+            )
+            raise CatalogError(msg)
+
+    def read_as_rows(self) -> None:
+        """Take the keys of the other shape that the list may come in."""
+        if self.as_rows:
+            self.primary_keys = self.as_rows.keys
+            self.valid_replication_keys = self.as_rows.replication_keys
+
+    def check_shape(self, names: AbstractSet[str]) -> None:
+        """Compare the shape that the list came in with the one that its key is of.
+
+        Raises:
+            CatalogError: they differ: the key would be no key.
+        """
+        if self.as_rows is None or not names:
+            return
+        told = self.as_rows.keys[0] in self.primary_keys
+        if told != (self.as_rows.keys[0] in names):
+            msg = (
+                f"{self.name} come with{'out' if told else ''} {self.as_rows.keys[0]}, so their "
+                f"key is not {', '.join(self.primary_keys)}: discover again "
+                "(Meltano: --refresh-catalog)."
+            )
+            raise CatalogError(msg)
+
+    def look_at_shape(self) -> None:
+        """Compare the shapes by a whole record, where what is asked for would not show them.
+
+        Raises:
+            CustobarError: they differ, or it cannot be read.
+        """
+        if self.as_rows and self._fields:
+            self.check_shape(self.sample(self.connection, 1).names)
 
     def shape(self) -> Shape:
         """Return what the records must look like.

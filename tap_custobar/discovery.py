@@ -29,9 +29,9 @@ from tap_custobar.errors import (
     NotFoundError,
     RefusedError,
     RequestFailedError,
+    UnauthorizedError,
     UnexpectedAnswerError,
 )
-from tap_custobar.pages import JsonPages
 from tap_custobar.sdk.tap import CustobarBaseTap
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ class DiscoveringTap(CustobarBaseTap):
         """
         refusals: list[RequestFailedError] = []
         for stream in self.stream_types:
-            url = self.connection.api.endpoint(stream.path, {"limit": "1"})
-            parse = JsonPages(stream.name, stream.paginator).parse
             try:
-                self.connection.client.get(url, parse, first_page=True)
+                stream.sample(self.connection, 1)
+            except UnauthorizedError:
+                raise
             except RequestFailedError as error:
                 refusals.append(error)
             else:
@@ -157,9 +157,12 @@ class DiscoveringTap(CustobarBaseTap):
             own = self._own[stream.name]
             if declared.keys() >= set(own):
                 continue
-            parse = JsonPages(stream.name, stream.paginator).parse
-            sample = self._ask(stream, {"limit": str(SAMPLE_SIZE)}, parse)
-            rows = [row for row in (sample.rows if sample else []) if isinstance(row, dict)]
+            try:
+                sample = stream.sample(self.connection, SAMPLE_SIZE)
+            except CustobarError as error:
+                self.logger.warning("%s: no types can be suggested. %s", stream.name, error)
+                continue
+            rows = [row for row in sample.rows if isinstance(row, dict)]
             guessed = {name: guess_type(row.get(name) for row in rows) for name in own}
             suggested[stream.name] = {"custom_fields": {**guessed, **declared}}
         if suggested:

@@ -199,14 +199,17 @@ def test_check_is_content_with_one_stream_that_may_be_read(
     assert status["connectionStatus"] == {"status": "SUCCEEDED"}
 
 
-def test_check_tells_a_wrong_token(source: RunSource, sandbox: Sandbox) -> None:
-    ran = source("check", config={**sandbox.config, "api_token": "of-somebody-else"})
+def test_check_tells_a_wrong_token(source: RunSource, server: Server) -> None:
+    server.replies(Reply(status=401))
+
+    ran = source("check", config={**server.config, "api_token": "of-somebody-else"})
 
     (message,) = ran.messages
     status = message["connectionStatus"]
     assert status["status"] == "FAILED"
     assert status["message"].startswith("Custobar did not accept the token (401): api_token is")
     assert "of-somebody-else" not in ran.log + json.dumps(ran.messages)
+    assert len(server.requests) == 1  # it is wrong for every stream
     assert ran.exit_code == 0
 
 

@@ -195,7 +195,7 @@ def test_the_delimiter_is_found(run_tap: RunTap, server: Server, header: str) ->
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b'{"customers": []}', b"hello\n", b"\xff\xfe\n", b"external_id\x00,a"]
+    "body", [b"<html>", b'{"customers": []}', b"hello\n", b"\xff\xfe\n", b"external_id\x00,a"]
 )
 def test_an_answer_that_is_not_csv_names_the_setting_that_does_without(
     run_tap: RunTap, server: Server, body: bytes
@@ -207,6 +207,29 @@ def test_an_answer_that_is_not_csv_names_the_setting_that_does_without(
     assert len(run.errors) == 1
     assert "no CSV with a header of field names" in run.errors[0]
     assert "discover_custom_fields: false" in run.errors[0]
+
+
+def test_an_empty_answer_has_no_fields_of_its_own(run_tap: RunTap, server: Server) -> None:
+    run = run_tap(with_csv(server, b""), "--discover")
+
+    assert run.exit_code == 0
+    assert own_fields(run, "customers") == {}
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_without_a_sample_there_is_still_a_catalog(
+    run_tap: RunTap, server: Server, status: int
+) -> None:
+    config = with_csv(server, b"external_id,acme__x\n")
+    csv = server.answer
+    server.answer = lambda request: csv(request) if len(request.query) > 1 else Reply(status=status)
+
+    run = run_tap({**config, "max_retries": 0}, "--discover")
+
+    assert run.exit_code == 0
+    assert list(own_fields(run, "customers")) == ["acme__x"]
+    assert "customers: no types can be suggested" in run.log
+    assert "customers: only documented fields are known" not in run.log
 
 
 def test_a_wrong_token_fails_discovery_and_names_the_setting(

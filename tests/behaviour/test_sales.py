@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.conftest import Reply, entry_of, select, started_sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import RunTap, Sandbox, Server
+    from tests.conftest import Request, RunTap, Sandbox, Server
 
 ROW_KEYS = ["sale_external_id", "external_id"]
 DATE = "2024-01-12T00:00:00Z"
@@ -92,6 +93,7 @@ def catalog_of_rows() -> Catalog:
 
 
 @pytest.mark.parametrize("response_format", ["json", "csv"])
+@pytest.mark.parametrize("fields", [True, ["total"]], ids=["all fields", "one field"])
 @pytest.mark.parametrize("comes_as_rows", [True, False])
 def test_a_shape_that_contradicts_the_key_ends_the_stream_before_a_record_is_lost(
     run_tap: RunTap,
@@ -99,12 +101,22 @@ def test_a_shape_that_contradicts_the_key_ends_the_stream_before_a_record_is_los
     catalog_of_rows: Catalog,
     response_format: str,
     *,
+    fields: list[str] | bool,
     comes_as_rows: bool,
 ) -> None:
     given: dict[str, Any] = ROW if comes_as_rows else TRANSACTION
-    as_csv = f"{','.join(given)}\n{','.join(map(str, given.values()))}\n".encode()
-    server.replies(Reply(as_csv if response_format == "csv" else {"sales": [given]}))
-    right, wrong = incremental("sales"), catalog_of_rows
+
+    def answer(request: Request) -> Reply:
+        query = dict(request.query)
+        named = query.get("fields", ",".join(given)).split(",")
+        came = {name: given[name] for name in named if name in given}
+        if query.get("format") == "csv":
+            return Reply(f"{','.join(came)}\n{','.join(map(str, came.values()))}\n".encode())
+        return Reply({"sales": [came]})
+
+    server.answer = answer
+    right = select(incremental("sales"), sales=fields)
+    wrong = select(deepcopy(catalog_of_rows), sales=fields)
     if comes_as_rows:
         right, wrong = wrong, right
     config = {**server.config, "response_format": response_format}
