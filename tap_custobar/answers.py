@@ -29,12 +29,14 @@ _CHUNK = 1 << 20
 class Page:
     """The body and headers of a good answer (status 200), headers case-insensitive.
 
-    `received` are the bytes that came over the line, which compression makes fewer.
+    `received` are the bytes that came over the line, which compression makes fewer; `is_framed`
+    tells whether their end was told, by a length or in chunks, and not by the connection's end.
     """
 
     body: bytes
     headers: Mapping[str, str]
     received: int = 0
+    is_framed: bool = True
 
 
 def read_page(response: requests.Response, url: str) -> Page:
@@ -53,7 +55,8 @@ def read_page(response: requests.Response, url: str) -> Page:
             break
     if size > MAX_BODY:
         raise errors.TooLargeError(urlsplit(url).path, MAX_BODY)
-    return Page(body.getvalue(), response.headers, response.raw.tell())
+    is_framed = any(name in response.headers for name in ("Content-Length", "Transfer-Encoding"))
+    return Page(body.getvalue(), response.headers, response.raw.tell(), is_framed)
 
 
 def _chunk_size(headers: Mapping[str, str]) -> int:
@@ -62,7 +65,7 @@ def _chunk_size(headers: Mapping[str, str]) -> int:
     What a compressed piece becomes waits in memory as a whole, so these are small.
     """
     length = headers.get("Content-Length", "")
-    is_told = length.isascii() and length.isdigit() and len(length) < len(str(MAX_BODY)) + 1
+    is_told = length.isascii() and length.isdigit() and len(length) <= len(str(MAX_BODY))
     if not is_told or "Content-Encoding" in headers:
         return _CHUNK
     return min(max(int(length), _CHUNK), MAX_BODY + 1)

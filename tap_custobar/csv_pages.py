@@ -55,8 +55,13 @@ class CsvPages:
         """Read a page's header; its rows are read as they are needed.
 
         Raises:
-            UnexpectedAnswerError: it is no CSV with a header of field names, or breaks off.
+            UnexpectedAnswerError: it is no CSV with a header of field names, or breaks off, or may
+                have been cut.
         """
+        if not page.is_framed:
+            # Cut between two rows, or within the last cell, it would look whole.
+            msg = "CSV of untold length, which may have been cut (response_format json can tell)"
+            raise UnexpectedAnswerError(msg)
         header, delimiter = read_header(page, known=self._properties)
         # Twice, for what is written cannot be taken back once a row turns out to be broken.
         try:
@@ -98,11 +103,13 @@ class CsvPages:
 
 
 def read_names(page: Page, *, known: Collection[str]) -> list[str]:
-    """Return the names of a page's columns, each once.
+    """Return the names of a page's columns, each once; none of an empty page.
 
     Raises:
         UnexpectedAnswerError: there is no column with a known name.
     """
+    if not page.body.strip():
+        return []
     header, _ = read_header(page, known=known)
     return [name for name in dict.fromkeys(header) if name]
 
@@ -119,7 +126,7 @@ def read_header(page: Page, *, known: Collection[str]) -> tuple[list[str], str]:
     headers = [(_first_row(page.body, delimiter), delimiter) for delimiter in _DELIMITERS]
     header, delimiter = max(headers, key=lambda pair: len(set(pair[0]) & set(known)))
     if set(header).isdisjoint(known):
-        msg = "no CSV with a header of field names"
+        msg = "no CSV with a header of field names" if page.body.strip() else "an empty body"
         raise UnexpectedAnswerError(msg)
     return header, delimiter
 

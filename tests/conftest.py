@@ -182,6 +182,7 @@ class Reply:
     body: object = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    is_framed: bool = True
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -215,7 +216,9 @@ class Server:
                     reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
                 )
                 self.send_response(reply.status)
-                headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+                headers = {"Content-Type": "application/json"}
+                if reply.is_framed:
+                    headers["Content-Length"] = str(len(body))
                 for name, value in {**headers, **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()

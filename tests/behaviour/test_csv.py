@@ -182,7 +182,6 @@ def test_the_page_size_is_what_the_format_allows(
         pytest.param(b'external_id,email\nC1,a@example.com\nC2,"b@exam', id="an open quote"),
         pytest.param(b"external_id,email\nC1,\xff\xfe\n", id="no UTF-8"),
         pytest.param(b"<!doctype html>\n<title>Down, for now</title>\n", id="HTML"),
-        pytest.param(b"", id="nothing"),
         pytest.param(b'{"customers": []}', id="JSON"),
     ],
 )
@@ -200,6 +199,20 @@ def test_what_is_no_csv_is_asked_for_again_and_then_named_in_one_line(
     assert run.errors[0].startswith("customers failed: ")
     assert "CSV" in run.errors[0]
     assert "example.com" not in run.log
+
+
+@pytest.mark.parametrize("body", [b"", b"external_id,email\nC1,a@exam"], ids=["nothing", "a part"])
+def test_what_may_be_no_whole_page_is_not_taken_for_one(
+    run_tap: RunTap, server: Server, body: bytes
+) -> None:
+    # Without a length and not in chunks, a body ends with its connection.
+    server.answer = lambda _: Reply(body, headers={"Connection": "close"}, is_framed=not body)
+
+    run = run_tap(config(server), catalog=catalog(customers=True))
+
+    assert run.exit_code == 1
+    assert run.of_type("RECORD") == []
+    assert ("may have been cut" if body else "an empty body") in run.errors[0]
 
 
 def test_a_row_without_its_key_is_skipped_and_counted(run_tap: RunTap, server: Server) -> None:

@@ -105,7 +105,7 @@ def test_the_delimiter_is_the_one_that_finds_the_known_names(body: bytes, names:
     assert read_names(Page(body, CaseInsensitiveDict()), known=PROPERTIES) == names
 
 
-@pytest.mark.parametrize("body", [b"", b"\n\n", b"<html>", b"a,b\n1,2\n", b"\xff\xfe", b'"id'])
+@pytest.mark.parametrize("body", [b"<html>", b"a,b\n1,2\n", b"\xff\xfe", b'"id'])
 def test_a_header_without_a_known_name_is_none(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError):
         read_names(Page(body, CaseInsensitiveDict()), known=PROPERTIES)
