@@ -7,7 +7,7 @@ import re
 from datetime import UTC
 from difflib import get_close_matches
 from fnmatch import filter as filter_names
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tap_custobar.errors import UrlError
@@ -61,9 +61,15 @@ def parse(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - any JSON 
     if "boolean" in types:
         return _BOOLEANS.get(text.lower(), text)
     try:
-        return json.loads(text)
+        value = json.loads(text, parse_constant=_refuse)
     except ValueError:
         return text
+    # 1000.0 is a whole number to JSON Schema, but no way to write one to the API.
+    return text if "integer" in types and isinstance(value, float) else value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
 
 
 def zone(name: str) -> tzinfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
@@ -145,8 +146,11 @@ class CustobarBaseTap(Tap):
         cls.append_builtin_config(cls.config_jsonschema)
         properties = cls.config_jsonschema["properties"]
         as_text = {"properties": {name: {"type": "string"} for name in properties}}
-        # The SDK would look for the file from its own folder upwards.
+        exported = dict(os.environ)
+        # The SDK would look for the file from its own folder upwards, and let it win.
         texts = parse_environment_config(as_text, cls._env_var_prefix, ".env")
+        variables = {name: cls._env_var_prefix + name.upper() for name in properties}
+        texts |= {name: exported[v] for name, v in variables.items() if exported.get(v)}
         return {
             name: settings.parse(text, properties[name].get("type", "object"))
             for name, text in texts.items()

@@ -299,8 +299,29 @@ def test_settings_come_from_a_dotenv_file_in_the_folder(
     )
 
     run_tap(None, "--config", "ENV")
+    run_tap(None, "--config", "ENV", env={"TAP_CUSTOBAR_API_TOKEN": "87654321"})
+    run_tap(None, "--config", "ENV", env={"TAP_CUSTOBAR_API_TOKEN": ""})
 
-    assert server.requests[0].headers["Authorization"] == "Token 12345678"
+    tokens = [r.headers["Authorization"] for r in server.requests if "customers" in r.path]
+    assert tokens == ["Token 12345678", "Token 87654321", "Token 12345678"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PAGE_SIZE", "1000.0", "page_size: must be a whole number"),
+        ("REQUEST_INTERVAL", "NaN", "request_interval: must be a number"),
+        ("REQUEST_TIMEOUT", "Infinity", "request_timeout: must be a number"),
+    ],
+)
+def test_what_looks_like_a_number_and_is_none_is_refused(
+    run_tap: RunTap, name: str, value: str, told: str
+) -> None:
+    env = {"TAP_CUSTOBAR_API_TOKEN": "APISANDBOX", "TAP_CUSTOBAR_COMPANY": "acme"}
+
+    run = run_tap(None, "--config", "ENV", env={**env, f"TAP_CUSTOBAR_{name}": value})
+
+    assert run.errors == [told]
 
 
 def test_a_whole_state_message_is_not_taken_for_a_state(run_tap: RunTap, sandbox: Sandbox) -> None:
