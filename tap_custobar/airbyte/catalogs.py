@@ -84,8 +84,7 @@ def singer_catalog(wanted: Mapping[str, Wanted], entries: Entries) -> dict[str, 
 
 def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
     known = entry["schema"]["properties"]
-    fields = wanted.stream.json_schema.properties if wanted else {}
-    fields = known if fields is None else fields
+    fields = (wanted.stream.json_schema.properties or known) if wanted else {}
     root: dict[str, Any] = {"selected": bool(wanted), "replication-method": "FULL_TABLE"}
     if wanted and wanted.sync_mode == "incremental" and (default := _cursor(entry)):
         cursor = wanted.cursor_field or default
@@ -98,10 +97,10 @@ def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
     marks = [(["properties", name], {"selected": name in fields}) for name in known]
     metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
     # The key that discovery told tells in turn which shape the records come in.
-    told = wanted.stream.source_defined_primary_key if wanted else None
+    told = (wanted and wanted.stream.source_defined_primary_key) or []
     return {
         "tap_stream_id": entry["tap_stream_id"],
-        "key_properties": [path[0] for path in told] if told else entry["key_properties"],
+        "key_properties": [path[0] for path in told if path] or entry["key_properties"],
         "schema": schema,
         "metadata": metadata,
     }

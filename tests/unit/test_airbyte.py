@@ -95,8 +95,18 @@ def test_what_is_not_wanted_is_not_selected() -> None:
     assert selected(catalog) == []
 
 
-def test_without_properties_all_fields_are_wanted() -> None:
-    assert selected(singer_catalog(wanted(sales="full_refresh"), [entry()])) == [*FIELDS]
+@pytest.mark.parametrize("properties", [None, {}])
+def test_without_properties_all_fields_are_wanted(properties: dict[str, Any] | None) -> None:
+    catalogue = {"sales": configured("sales", "full_refresh", properties=properties)}
+
+    assert selected(singer_catalog(catalogue, [entry()])) == [*FIELDS]
+
+
+def test_a_key_of_nothing_is_no_key() -> None:
+    catalogue = wanted(sales="full_refresh")
+    catalogue["sales"].stream.source_defined_primary_key = [[]]
+
+    assert singer_catalog(catalogue, [entry()])["streams"][0]["key_properties"] == ("id",)
 
 
 def test_a_field_has_the_type_that_the_destination_knows() -> None:
