@@ -38,6 +38,7 @@ class CustobarStream(AskingStream):
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
         """Write every record of the stream, or yield it where the SDK has to see it."""
         shape, increment, first_url = self.shape(), self.increment(), self.first_url()
+        self.look_at_shape()
         resumption = self.resumption(first_url)
         compiled = CompiledRows.of(shape) if self.writes_rows else None
         conformer = Conformer(shape)
@@ -47,12 +48,12 @@ class CustobarStream(AskingStream):
             while page := reader.read():
                 self.use_version(resumption.began)
                 self.check_shape(page.names)
-                written, now = 0, datetime.now(UTC)
+                self.extracted_at, written = datetime.now(UTC), 0
                 for block in conformer.conform(page, progress.pages + 1, compiled):
                     records = self._wanted(block, increment, compiled)
                     written += len(records)
                     if compiled:
-                        self._write(records, now)
+                        self._write(records)
                     else:
                         yield from records
                 progress.count_page(written)
@@ -88,11 +89,11 @@ class CustobarStream(AskingStream):
                     record[self.digest_key] = digest
         return records
 
-    def _write(self, records: Sequence[Any], time_extracted: datetime) -> None:
-        """Write records that fit, with the time that their page came at."""
+    def _write(self, records: Sequence[Any]) -> None:
+        """Write records that fit."""
         for start in range(0, len(records), BLOCK):
             block = records[start : start + BLOCK]
-            self.write_rows(encode_rows(block), len(block), time_extracted)
+            self.write_rows(encode_rows(block), len(block))
 
     def _finish(self, resumption: Resumption, increment: Increment | None) -> None:
         """Tell what a drained stream is known to be: whole, or new up to an instant."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
 from singer_sdk.mapper import SameRecordTransform
@@ -10,33 +10,16 @@ from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import Metadata
 
 from tap_custobar.catalog import FULL_TABLE, INCREMENTAL, plain, replication_key
-from tap_custobar.errors import CatalogError
-from tap_custobar.settings import options_of
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Generator, Sequence
-    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.metrics import Counter
-    from singer_sdk.singerlib import Catalog, MetadataMapping
-
-
-class RowShape(NamedTuple):
-    """A list of rows, several of which make up what another company gets as one record.
-
-    Attributes:
-        schema: The name of its JSON schema.
-        keys: The keys of a row. The first is in no other shape.
-        replication_keys: Properties that may be its replication key.
-    """
-
-    schema: str
-    keys: Sequence[str]
-    replication_keys: Sequence[str]
+    from singer_sdk.singerlib import Catalog, MetadataMapping, RecordMessage
 
 
 class CustobarBaseStream(Stream):
@@ -47,13 +30,13 @@ class CustobarBaseStream(Stream):
     #: Properties that may be a replication key; none where a stream is read as a whole only.
     valid_replication_keys: Sequence[str] = ()
 
-    #: The other shape that the list may come in, where it has one.
-    as_rows: RowShape | None = None
-
     replication_key: str | None = None
 
     #: Whether `get_records` writes what it reads, by `write_rows`, instead of yielding it.
     writes_rows = False
+
+    #: When the page came that the next records are of.
+    extracted_at: datetime
 
     def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
         """Make a stream of the tap with this JSON schema."""
@@ -99,13 +82,19 @@ class CustobarBaseStream(Stream):
         finally:
             self.writes_rows = False
 
-    def write_rows(self, rows: bytes, count: int, time_extracted: datetime) -> None:
+    def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
+        """Give the records of a page one time, as `write_rows` does; the SDK takes its own."""
+        for message in super()._generate_record_messages(record):
+            message.time_extracted = self.extracted_at
+            yield message
+
+    def write_rows(self, rows: bytes, count: int) -> None:
         """Write so many records, as `encode_rows` makes them, and count them for the SDK."""
         self._tap.message_writer.write_records(  # type: ignore[attr-defined] # see writes_rows
             self.name,
             rows,
             count=count,
-            time_extracted=time_extracted,
+            time_extracted=self.extracted_at,
             version=self._stream_version,
         )
         self._record_counter.increment(count)
@@ -147,35 +136,6 @@ class CustobarBaseStream(Stream):
                 properties[name] = Schema.from_dict(self.schema["properties"][name])
                 entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
         super().apply_catalog(catalog)
-        if self.replication_key and options_of(self.config, self.name).get("order"):
-            msg = (
-                f"stream_options.{self.name}.order: cannot be chosen while {self.name} is read "
-                f"incrementally, by {self.replication_key}."
-            )
-            raise CatalogError(msg)
-
-    def read_as_rows(self) -> None:
-        """Take the keys of the other shape that the list may come in."""
-        if self.as_rows:
-            self.primary_keys = self.as_rows.keys
-            self.valid_replication_keys = self.as_rows.replication_keys
-
-    def check_shape(self, names: AbstractSet[str]) -> None:
-        """Compare the shape that the list came in with the one that its key is of.
-
-        Raises:
-            CatalogError: they differ: the key would be no key.
-        """
-        if self.as_rows is None or not names:
-            return
-        told = self.as_rows.keys[0] in self.primary_keys
-        if told != (self.as_rows.keys[0] in names):
-            msg = (
-                f"{self.name} come with{'out' if told else ''} {self.as_rows.keys[0]}, so their "
-                f"key is not {', '.join(self.primary_keys)}: discover again "
-                "(Meltano: --refresh-catalog)."
-            )
-            raise CatalogError(msg)
 
     @property
     def metadata(self) -> MetadataMapping:

@@ -141,10 +141,15 @@ def test_the_next_page_is_asked_for_while_this_one_is_written(
     assert [r.target.partition("?")[2] for r in server.requests[1:]] == ["cursor=1"]
 
 
-def test_the_records_of_a_page_have_one_time(server: Server, run_tap: RunTap) -> None:
+@pytest.mark.parametrize("maps", [{}, {"customers": {"city": None}}], ids=["fast", "SDK"])
+def test_the_records_of_a_page_have_one_time(
+    server: Server, run_tap: RunTap, maps: dict[str, Any]
+) -> None:
     server.replies(page(3 * BLOCK, "?b"), page(BLOCK), Reply({"products": []}))
 
-    times = [m["time_extracted"] for m in run_tap(server.config).of_type("RECORD")]
+    run = run_tap({**server.config, "stream_maps": maps})
+
+    times = [m["time_extracted"] for m in run.of_type("RECORD")]
 
     assert [times.count(time) for time in sorted(set(times))] == [3 * BLOCK, BLOCK]
 

@@ -24,7 +24,7 @@ settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)
-def masks_of_its_own() -> Iterator[None]:
+def restore_masks() -> Iterator[None]:
     """Let no test see the secrets masked that another one has made a tap with."""
     factory = logging.getLogRecordFactory()
     yield

@@ -32,6 +32,7 @@ OURS = {
     "Stream._write_starting_replication_value": "writes nothing: bookmarks are not the SDK's",
     "Stream._increment_stream_state": "moves nothing, for the same reason",
     "Stream._sync_records": "asks whether it writes",
+    "Stream._generate_record_messages": "gives a page one time",
     "Stream.apply_catalog": "takes keys and replication from the catalog",
     "MsgSpecWriter.write_message": "writes whole lines",
 }
@@ -53,6 +54,7 @@ FINGERPRINTS = {
     "Stream._write_starting_replication_value": "ab423aecd4e0",
     "Stream._increment_stream_state": "14c93115cd50",
     "Stream._sync_records": "de0e725d4a0c",
+    "Stream._generate_record_messages": "1b74f4c9f3c2",
     "Stream.apply_catalog": "ff2f54a211d1",
     "MsgSpecWriter.write_message": "d460f5d9d56e",
 }
