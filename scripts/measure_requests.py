@@ -24,8 +24,8 @@ ROOT = Path(__file__).parent.parent
 STREAM, RECORDS = "events", 100_000
 SIZES = ["--customers", "1000", "--products", "100", "--events", str(RECORDS)]
 SUMMARY = re.compile(
-    rf"{STREAM} .*\| (?P<records>\d+) records, .*?(?P<seconds>[\d.]+) s, .*"
-    r" (?P<requests>\d+) requests, (?P<megabytes>[\d.]+) MB received"
+    rf"{STREAM} .*\| (?:{STREAM}: )(?P<records>[\d,]+) records, .*?(?P<seconds>[\d.]+) s, .*"
+    r" (?P<requests>\d+) requests?, (?P<megabytes>[\d.]+) MB received"
 )
 INCREMENTAL = {"replication-method": "INCREMENTAL", "replication-key": "date"}
 
@@ -61,7 +61,7 @@ def read(
     summary = SUMMARY.search(ended.stderr)
     if summary is None:
         sys.exit("The tap told no summary.")
-    return {name: float(figure) for name, figure in summary.groupdict().items()}
+    return {name: float(figure.replace(",", "")) for name, figure in summary.groupdict().items()}
 
 
 def tap(*arguments: str) -> subprocess.CompletedProcess[str]:

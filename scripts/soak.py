@@ -32,7 +32,7 @@ PAGE = 10_000
 LEAST = 20 * PAGE
 CHUNK = 1 << 20
 RECORD = b'\n{"type":"RECORD",'
-SUMMARY = re.compile(r"records/s, \d+ requests,.*\d+ retries")
+SUMMARY = re.compile(r"records/s, [\d,]+ requests?,.*\d+ retr")
 
 #: Samples that the first tenth has at least, for on the first pages the tap only gets to its size.
 FIRST = 5

@@ -202,7 +202,7 @@ class AskingStream(CustobarBaseStream):
         if self.is_csv and not self.config.get("page_size"):
             page_size = MAX_CSV_PAGE_SIZE
         if self.config["response_format"] == "csv" and not self.is_csv:
-            self.logger.info("%s: read as JSON, for Custobar has no CSV of them", self.name)
+            self.logger.info("read as JSON, for Custobar has no CSV of them")
             page_size = page_size and min(page_size, settings.MAX_JSON_PAGE)
         if self.ABORT_AT_RECORD_COUNT is not None:  # --test, which stops at the record after these
             most = self.ABORT_AT_RECORD_COUNT + 1

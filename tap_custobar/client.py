@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from tap_custobar import errors
-from tap_custobar.answers import Page
 from tap_custobar.fetching import Fetcher, Pace, TokenAuth
 from tap_custobar.retrying import Retries
 from tap_custobar.waiting import sleep
@@ -16,9 +15,8 @@ from tap_custobar.waiting import sleep
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from tap_custobar.answers import Page
     from tap_custobar.fetching import Flight
-
-__all__ = ["CustobarClient", "Page", "Traffic"]
 
 T = TypeVar("T")
 
@@ -27,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Traffic:
-    """What was asked so far: answers that came (good ones), their bytes, requests asked again."""
+    """What was asked so far: requests waited for, bytes of good answers, requests asked again."""
 
     requests: int = 0
     received: int = 0
@@ -113,12 +111,12 @@ class CustobarClient:
         else:
             self.ask_ahead(None)
             flight = self._fetcher.send(url)
+        self.traffic.requests += 1
         try:
             page = self._fetcher.land(flight)
         except errors.TimedOutError:
             self._give_up(flight)
             raise
-        self.traffic.requests += 1
         self.traffic.received += page.received
         return page
 

@@ -61,9 +61,9 @@ class Increment:
             bounds.append(days_before(self._reached, lookback_days))
             if comparable(self._reached) > self._now:
                 logger.warning(
-                    "The bookmark %s is in the future: nothing older than %d days before it is "
-                    "read. To reset it, take it out of the state (Meltano: --full-refresh)",
-                    *(self._reached, lookback_days),
+                    "The bookmark %s is in the future: nothing older than it, less lookback_days, "
+                    "is read. To reset it, take it out of the state (Meltano: --full-refresh)",
+                    self._reached,
                 )
         self.since = max((comparable(bound) for bound in bounds if bound), default="")
         self._in_order = True

@@ -24,13 +24,14 @@ INTERVAL = 10.0
 
 @dataclass(slots=True)
 class Progress:
-    """Counts what one stream's run does."""
+    """Counts what one stream's run does; `is_over` once all of it is read."""
 
     logger: Logger
     traffic: Traffic
     clock: Callable[[], float] = time.monotonic
     records: int = 0
     pages: int = 0
+    is_over: bool = False
     _before: Traffic = field(init=False)
     _started: float = field(init=False)
     _said: float = field(init=False)
@@ -52,32 +53,45 @@ class Progress:
         """Log what was lost, a line a field, then the summary of the stream."""
         for name, loss in losses.nulled.items():
             self.logger.warning(
-                "%s: %d values fit no type of the schema and became null or left their list; "
+                "%s of %s not of its type: now null, or left out of its list; "
                 "the first on page %d, row %d",
-                *(name, loss.count, loss.page, loss.row),
+                counted(loss.count, "value"),
+                name,
+                loss.page,
+                loss.row,
             )
         for reason, loss in losses.skipped.items():
             self.logger.warning(
-                "%d rows skipped (%s); the first on page %d, row %d",
-                *(loss.count, reason, loss.page, loss.row),
+                "%s skipped (%s); the first on page %d, row %d",
+                counted(loss.count, "record"),
+                reason,
+                loss.page,
+                loss.row,
             )
         if losses.unknown:
             self.logger.warning(
                 "Not in the catalog and dropped: %s. To get them, discover again "
-                "(Meltano: --refresh-catalog)",
+                "(Meltano: --refresh-catalog), or name them in custom_fields",
                 ", ".join(map(one_line, sorted(losses.unknown)[:MAX_NAMES])),
             )
         self.logger.info(
-            "%s, %d requests, %.1f MB received, %d retries, %d values nulled, %d records skipped",
+            "%s%s, %s, %.1f MB received, %s, %s nulled, %s skipped",
+            "" if self.is_over else "stopped after ",
             self._figures(),
-            self.traffic.requests - self._before.requests,
+            counted(self.traffic.requests - self._before.requests, "request"),
             (self.traffic.received - self._before.received) / 1e6,
-            self.traffic.retries - self._before.retries,
-            losses.nulled_count,
-            losses.skipped_count,
+            counted(self.traffic.retries - self._before.retries, "retry", "retries"),
+            counted(losses.nulled_count, "value"),
+            counted(losses.skipped_count, "record"),
         )
 
     def _figures(self) -> str:
         seconds = self.clock() - self._started
         rate = self.records / seconds if seconds else 0.0
-        return f"{self.records} records, {self.pages} pages, {seconds:.1f} s, {rate:.0f} records/s"
+        records, pages = counted(self.records, "record"), counted(self.pages, "page")
+        return f"{records}, {pages}, {seconds:.1f} s, {rate:,.0f} records/s"
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """Return a number of things, as a person writes it."""
+    return f"{number:,} {one if number == 1 else more or f'{one}s'}"

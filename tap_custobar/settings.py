@@ -120,7 +120,9 @@ def describe(error: ValidationError) -> str:
         case "enum":
             return f"{name}: must be one of {', '.join(str(v) for v in allowed if v is not None)}"
         case "pattern":
-            return f"{name}: must look like {allowed}"
+            if "examples" not in schema:
+                return f"{name}: must look like {allowed}"
+            return f"{name}: must look like {schema['examples'][0]}. {schema['description']}"
         case "minimum":
             return f"{name}: must be at least {allowed}"
         case "exclusiveMinimum":
@@ -142,7 +144,9 @@ def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator
         config: All settings.
         streams: The names of the streams there are.
     """
-    if not _HEADER_SAFE.fullmatch(config["api_token"]):
+    if not config["api_token"]:
+        yield "api_token: is empty"
+    elif not _HEADER_SAFE.fullmatch(config["api_token"]):
         yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
     if not _HEADER_TEXT.fullmatch(config.get("user_agent") or "-"):
         yield "user_agent: must be one line of ASCII characters"

@@ -65,6 +65,7 @@ class CustobarStream(AskingStream):
                 reader.advance(page)
                 self.write_state_when_due(resumption.records)
             self._finish(resumption, increment)
+            progress.is_over = True
         finally:
             reader.close()
             progress.summarize(conformer.losses)

@@ -105,7 +105,7 @@ class SingerFile(click.ParamType[io.StringIO]):
         if kind == "catalog" and not _is_catalog(content):
             raise InputFileError(value, "is no Singer catalog, as --discover writes it")
         if kind == "state" and not _is_state(content):
-            raise InputFileError(value, "is no state of this tap (of a STATE message, its value)")
+            raise InputFileError(value, "is no state of this tap: a STATE message's value is")
         return io.StringIO(dump_json(content))
 
 

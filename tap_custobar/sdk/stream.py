@@ -41,7 +41,7 @@ class CustobarBaseStream(Stream):
     def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
         """Make a stream of the tap with this JSON schema."""
         super().__init__(tap, schema)
-        self.logger.addFilter(_is_news)
+        self.logger.addFilter(self._is_news)
         self._records_in_state = 0
 
     def _write_activate_version_message(self, full_table_version: int) -> None:
@@ -158,7 +158,12 @@ class CustobarBaseStream(Stream):
     ) -> None:
         """Move nothing, for the same reason."""
 
+    def _is_news(self, record: logging.LogRecord) -> bool:
+        """Name the stream in its lines, for Meltano shows nothing else of them.
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Hold back the SDK's line on a failed stream: the cause follows, in a line of its own."""
-    return not str(record.msg).startswith("An unhandled error occurred while syncing")
+        Held back is the SDK's line on a failure: the cause follows, in a line of its own.
+        """
+        message = record.getMessage()
+        if self.name not in message:
+            record.msg, record.args = f"{self.name}: {message}", None
+        return not message.startswith("An unhandled error occurred while syncing")

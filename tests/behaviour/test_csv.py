@@ -120,7 +120,7 @@ def test_a_cell_is_what_was_written_into_it(run_tap: RunTap, server: Server, bod
     run = run_tap(config(server), catalog=catalog(customers=True))
 
     assert run.records("customers") == [READ]
-    assert "Not in the catalog and dropped: company__not_known." in run.log
+    assert "customers: Not in the catalog and dropped: company__not_known." in run.log
 
 
 def test_a_cell_may_be_longer_than_pythons_own_limit(run_tap: RunTap, server: Server) -> None:
@@ -149,7 +149,7 @@ def test_all_fields_are_named_and_as_many_rows_asked_for_as_there_can_be(
     assert query == {"format": "csv", "limit": "100000"}
     assert second.target == "/api/data/customers/?cursor=1"
     assert run.records("customers") == [{"external_id": "C1"}]
-    assert "1 records, 2 pages" in run.log
+    assert "1 record, 2 pages" in run.log
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_row_without_its_key_is_skipped_and_counted(run_tap: RunTap, server: S
     run = run_tap(config(server), catalog=catalog(customers=True))
 
     assert run.records("customers") == [{"external_id": "C2", "can_email": None}]
-    assert "1 values nulled, 1 records skipped" in run.log
+    assert "1 value nulled, 1 record skipped" in run.log
     assert "page 1, row 2" in run.log
 
 

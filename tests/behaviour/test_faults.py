@@ -329,7 +329,7 @@ def test_after_a_passing_fault_the_rest_arrives_whole_and_once(
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2", "3"]
     assert [t.partition("=")[2] for t in faulty.targets[1:]] == ["2", "2", "3"]
-    assert "1 retries" in run.log
+    assert "4 requests, 0.0 MB received, 1 retry, " in run.log
     assert mark(run) is None
 
 

@@ -20,10 +20,11 @@ def test_each_line_is_an_object(sandbox: Sandbox, run_tap: RunTap) -> None:
 
     assert run.exit_code == 0, run.log
     lines = [json.loads(line) for line in run.log.splitlines()]
-    summaries = {line["logger_name"]: line for line in lines if " requests, " in line["message"]}
-    assert summaries["tap-custobar.customers"]["level"] == "info"
-    assert summaries["tap-custobar.customers"]["message"].startswith("250 records, 1 pages, ")
-    assert summaries["tap-custobar.products"]["message"].startswith("160 records, 1 pages, ")
+    summaries = {line["logger_name"]: line for line in lines if " MB " in line["message"]}
+    for stream, records in (("customers", 250), ("products", 160)):
+        summary = summaries[f"tap-custobar.{stream}"]
+        assert summary["level"] == "info"
+        assert summary["message"].startswith(f"{stream}: {records} records, 1 page, ")
     metrics = [line["metric_info"] for line in lines if "metric_info" in line]
     assert {"record_count", "sync_duration"} <= {metric["metric"] for metric in metrics}
 

@@ -11,7 +11,7 @@ from tap_custobar.tap import TapCustobar
 from tests.conftest import Reply, Request, Run
 
 if TYPE_CHECKING:
-    from tap_custobar.client import Page
+    from tap_custobar.answers import Page
     from tests.conftest import RunTap, Server
 
 PATH = "/api/data/customers/"

@@ -51,8 +51,8 @@ def test_what_does_not_fit_is_nulled_counted_and_placed(run_tap: RunTap, server:
 
     assert run.exit_code == 0
     assert [r["price"] for r in run.records("products")] == [5, None, None]
-    assert "price: 2 values fit no type" in run.log
-    assert "in_stock: 1 values fit no type" in run.log
+    assert "products: 2 values of price not of its type" in run.log
+    assert "products: 1 value of in_stock not of its type" in run.log
     assert run.log.count("the first on page 1, row 2") == 2
     assert "3 values nulled, 0 records skipped" in run.log
     assert "secret" not in run.log
@@ -72,8 +72,8 @@ def test_rows_that_are_no_records_are_skipped_and_counted(run_tap: RunTap, serve
 
     assert run.exit_code == 0
     assert run.ids("products") == ["1", "17"]
-    assert "2 rows skipped (no object); the first on page 1, row 2" in run.log
-    assert "2 rows skipped (no external_id); the first on page 1, row 4" in run.log
+    assert "2 records skipped (no object); the first on page 1, row 2" in run.log
+    assert "2 records skipped (no external_id); the first on page 1, row 4" in run.log
     assert "4 records skipped" in run.log
 
 

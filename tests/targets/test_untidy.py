@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_custobar.progress import counted
 from tap_custobar.sandbox import custom_fields, untidy
 from tap_custobar.sandbox.customers import customers
 from tap_custobar.sandbox.products import products
@@ -54,10 +55,10 @@ def test_all_that_can_be_kept_fits_its_schema_and_the_rest_is_told(
             line for line in run.log.splitlines() if "records/s" in line and stream in line
         )
         unfit = untidy.unfit(make(size))
-        assert f"{sum(unfit.values())} values nulled" in summary
-        assert f"{untidy.skipped(make(size))} records skipped" in summary
+        assert f"{counted(sum(unfit.values()), 'value')} nulled" in summary
+        assert f"{counted(untidy.skipped(make(size)), 'record')} skipped" in summary
         for name, count in unfit.items():
-            assert f"{name}: {count} values fit no type" in run.log
+            assert f"{counted(count, 'value')} of {name} not of its type" in run.log
     assert run.log.count("dropped: surprise.") == 2
     for value in ("maybe", "yesterday", "12,50", "31.12.1999"):
         assert value not in run.log

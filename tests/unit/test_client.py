@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_custobar.client import CustobarClient, Page
+from tap_custobar.client import CustobarClient
 from tap_custobar.errors import (
     CertificateError,
     ConnectionFailedError,
@@ -31,6 +31,7 @@ from tests.conftest import Reply, Request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_custobar.answers import Page
     from tests.conftest import Server
     from tests.unit.conftest import Clock
 

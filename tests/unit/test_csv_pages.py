@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from tap_custobar.client import Page
+from tap_custobar.answers import Page
 from tap_custobar.compiled import CompiledRows
 from tap_custobar.csv_pages import BLOCK, CsvPages, read_names
 from tap_custobar.errors import UnexpectedAnswerError

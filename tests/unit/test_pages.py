@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from tap_custobar.client import Page
+from tap_custobar.answers import Page
 from tap_custobar.errors import UnexpectedAnswerError
 from tap_custobar.pages import JsonPages, ParsedPage
 from tap_custobar.pagination import NextUrlPaginator

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_custobar.client import Traffic
-from tap_custobar.progress import Progress
+from tap_custobar.progress import Progress, counted
 from tap_custobar.records import Loss, Losses
 from tests.unit.conftest import Clock
 
@@ -66,7 +66,8 @@ def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
             if len(handler.texts) > before:
                 assert clock.now - said[-1] >= 10
                 said.append(clock.now)
-                assert handler.texts[-1].startswith(f"{count} records, {count} pages, ")
+                begins = f"{counted(count, 'record')}, {counted(count, 'page')}, "
+                assert handler.texts[-1].startswith(begins)
             else:
                 assert clock.now - said[-1] < 10
     finally:
@@ -76,6 +77,7 @@ def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
 def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
     traffic = Traffic(requests=1, received=1_000_000, retries=1)
     progress = Progress(logger, traffic, clock)
+    progress.is_over = True
     traffic.requests, traffic.received, traffic.retries = 4, 3_500_000, 9
     progress.count_page(0)
     clock.work(2.5)
@@ -89,12 +91,12 @@ def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
     progress.summarize(losses)
 
     price, tags, no_object, no_key, unknown, total = lines.texts
-    assert "price: 3 values" in price
+    assert "3 values of price" in price
     assert "page 1, row 7" in price
-    assert "tags: 4 values" in tags
+    assert "4 values of tags" in tags
     assert "page 2, row 1" in tags
-    assert "5 rows skipped (no object)" in no_object
-    assert "6 rows skipped (no external_id)" in no_key
+    assert "5 records skipped (no object)" in no_object
+    assert "6 records skipped (no external_id)" in no_key
     assert "page 3, row 4" in no_key
     assert "age, shoe_size" in unknown
     assert "--refresh-catalog" in unknown
@@ -106,10 +108,28 @@ def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
 
 
 def test_without_losses_the_summary_is_the_only_line(clock: Clock, lines: Lines) -> None:
-    Progress(logger, Traffic(), clock).summarize(Losses())
+    progress = Progress(logger, Traffic(), clock, is_over=True)
+    progress.summarize(Losses())
 
     [summary] = lines.texts
     assert summary == (
         "0 records, 0 pages, 0.0 s, 0 records/s, 0 requests, 0.0 MB received, "
         "0 retries, 0 values nulled, 0 records skipped"
+    )
+
+
+def test_what_was_not_read_to_its_end_says_so(clock: Clock, lines: Lines) -> None:
+    traffic = Traffic()
+    progress = Progress(logger, traffic, clock)
+    clock.work(1)
+    progress.count_page(1_000)
+    traffic.requests, traffic.retries = 2, 1
+
+    progress.summarize(Losses(nulled={"price": Loss(1, 1, 7)}))
+
+    nulled, summary = lines.texts
+    assert nulled.startswith("1 value of price not of its type: ")
+    assert summary == (
+        "stopped after 1,000 records, 1 page, 1.0 s, 1,000 records/s, 2 requests, "
+        "0.0 MB received, 1 retry, 1 value nulled, 0 records skipped"
     )

@@ -161,7 +161,7 @@ def test_rules_that_no_setting_has_yet_show_no_value_either(
     assert settings.describe(error) == text
 
 
-@pytest.mark.parametrize("token", ["a b", "a\n", "\ta", "ä", "", "a\u00a0", "a\x7f"], ids=ascii)
+@pytest.mark.parametrize("token", ["a b", "a\n", "\ta", "ä", "a\u00a0", "a\x7f"], ids=ascii)
 def test_a_token_that_no_header_can_carry_is_refused_unseen(token: str) -> None:
     assert problems({**GOOD, "api_token": token}) == [
         "api_token: must not hold spaces, line breaks or other characters than ASCII"
