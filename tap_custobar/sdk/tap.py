@@ -13,8 +13,9 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
+from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
-from singer_sdk.singerlib import RecordMessage
+from singer_sdk.singerlib import Catalog, RecordMessage
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar import settings
@@ -253,8 +254,9 @@ class CustobarBaseTap(Tap):
     def setup_mapper(self) -> None:
         """Let the streams complete the catalog before the stream maps are made from it.
 
-        The SDK makes the maps, and with them the SCHEMA messages, first; and it ignores selected
-        streams that the tap does not have.
+        The SDK makes the maps, and with them the SCHEMA messages, first; it ignores selected
+        streams that the tap does not have; and maps of deselected ones end its run, for their
+        selected schemas lack the key.
         """
         for name, entry in (self.input_catalog or {}).items():
             if name not in self.streams and entry.metadata.resolve_selection()[()]:
@@ -263,4 +265,6 @@ class CustobarBaseTap(Tap):
                     f"there are {', '.join(self.streams)}."
                 )
                 raise CatalogError(msg)
-        super().setup_mapper()
+        selected = {n: e for n, e in self.catalog.items() if self.streams[n].selected}
+        self.mapper = PluginMapper(plugin_config=dict(self.config), logger=self.logger)
+        self.mapper.register_raw_streams_from_catalog(Catalog(selected))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.catalogs import catalog
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -272,6 +274,16 @@ def test_a_catalog_of_another_shape_is_one_line(
     assert run.exit_code == 1
     assert len(run.errors) == 1
     assert "catalog" in run.errors[0]
+
+
+def test_a_map_of_a_stream_that_is_not_selected_is_left_alone(
+    run_tap: RunTap, server: Server
+) -> None:
+    maps = {"customers": {"city": None}, "events": {"email": "md5(email)"}}
+
+    run = run_tap({**server.config, "stream_maps": maps}, catalog=catalog(customers=True))
+
+    assert run.exit_code == 0, run.log
 
 
 def test_a_config_may_come_through_a_pipe(server: Server, tmp_path: Path) -> None:
