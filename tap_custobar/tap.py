@@ -162,7 +162,7 @@ class TapCustobar(DiscoveringTap):
             default="json",
             title="Response format",
             description=(
-                "What the records travel in; those that come out are the same. csv is for big "
+                "What the records travel in; csv is for big "
                 "tables: ten times as many records for each request."
             ),
         ),

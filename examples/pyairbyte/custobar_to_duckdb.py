@@ -23,14 +23,16 @@ SETTINGS = ("api_token", "company", "api_url")
 
 def main() -> None:
     """Read the streams into the DuckDB file that the command line names."""
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     environment = {name: os.environ.get(f"TAP_CUSTOBAR_{name.upper()}") for name in SETTINGS}
     source = ab.get_source(
         "source-custobar",
         local_executable=os.environ.get("SOURCE_CUSTOBAR", "source-custobar"),
         config={name: value for name, value in environment.items() if value},
-        streams=STREAMS,
     )
-    source.check()
+    source.check()  # before it discovers, so that what is wrong is told in one line
+    source.select_streams(STREAMS)
     result = source.read(cache=ab.DuckDBCache(db_path=sys.argv[1]))
     print(f"{result.processed_records} records read")
 

@@ -7,7 +7,7 @@
 # selected, catalog.json. The tap and the target (target-postgres unless told otherwise) are
 # on the PATH. What it ends with is the exit code of what failed, 0 where nothing did.
 set -euo pipefail
-cd "$1"
+cd "${1:?"usage: custobar.sh FOLDER [TARGET]"}"
 target=${2:-target-postgres}
 export PGTZ=UTC # target-postgres stores date-times in the zone of its session
 

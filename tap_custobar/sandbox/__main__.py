@@ -14,7 +14,7 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
         raise
-    sys.exit("The sandbox needs two more packages: pip install 'tap-custobar[sandbox]'")
+    sys.exit("The sandbox needs two more packages: pip install '.[sandbox]' in a checkout")
 
 from typing import TYPE_CHECKING
 

@@ -103,7 +103,7 @@ def test_without_its_extra_the_sandbox_says_what_to_install(installed: Path) -> 
     )
 
     assert result.returncode == 1
-    assert result.stderr.strip().endswith("pip install 'tap-custobar[sandbox]'")
+    assert result.stderr.strip().endswith("pip install '.[sandbox]' in a checkout")
 
 
 def test_the_wheel_holds_the_package_its_schemas_and_nothing_else(wheel: Path) -> None:

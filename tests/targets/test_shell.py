@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.readme import blocks
 from tests.targets.conftest import ROOT, environment
 from tests.targets.pages import fail, give, page_number
 
@@ -29,6 +31,27 @@ def folder(server: Server, tmp_path: Path) -> Path:
     (tmp_path / "tap.json").write_text(json.dumps(tap))
     (tmp_path / "target.json").write_text(json.dumps(target))
     return tmp_path
+
+
+def test_the_readmes_line_for_cron_works(server: Server, folder: Path, tmp_path: Path) -> None:
+    [[line]] = blocks("cron")
+    command = re.sub(r"^(\S+ ){5}", "", line).replace("target-postgres", "target-jsonl")
+    (tmp_path / "custobar").symlink_to(folder)
+    (folder / SCRIPT.name).symlink_to(SCRIPT)
+    for name, programs in (
+        ("tap-custobar", Path(sys.executable).parent),
+        ("target-jsonl", environment("target-jsonl") / "bin"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "bin").symlink_to(programs)
+    give(server, *PAGES)
+
+    ended = subprocess.run(["/bin/sh", "-c", command], env={"HOME": str(tmp_path)}, check=False)
+
+    assert ended.returncode == 0
+    assert "records/s" in (folder / "log").read_text()
+    assert (folder / "state.json").exists()
+    assert len((folder / "out/customers.jsonl").read_text().splitlines()) == 9
 
 
 def run(folder: Path) -> int:
