@@ -114,7 +114,7 @@ def _connection_error(host: str, timeout: float, error: Exception) -> errors.Tra
 def refusal(
     url: str, response: requests.Response, *, auth_scheme: str, private: Collection[str]
 ) -> errors.CustobarError:
-    """Say why an answer is no page (section "Errors and signals" of the contract).
+    """Say why an answer is no page.
 
     Args:
         url: What was asked for.

@@ -15,8 +15,7 @@ from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.query import first_query
 from tap_custobar.resuming import Resumption, fingerprint
 from tap_custobar.sdk.stream import CustobarBaseStream
-from tap_custobar.selection import fields_parameter
-from tap_custobar.shapes import Shape
+from tap_custobar.selection import SelectedSchema, fields_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from tap_custobar.connection import Connection
     from tap_custobar.pages import ParsedPage
     from tap_custobar.pagination import Paginator
-
-#: Records that the API gives at once at the most as CSV (section "limit" of the specification).
-MAX_CSV_PAGE_SIZE = 100_000
 
 #: How the names of settings begin that change the records, though not what is asked for.
 _SHAPING = ("timezone", "stream_map", "faker", "flattening")
@@ -60,7 +56,7 @@ class AskingStream(CustobarBaseStream):
     paginator: ClassVar[type[Paginator]] = NextUrlPaginator
 
     #: Records to ask for at once, the most that the API gives; None to leave it to the API.
-    max_page_size: ClassVar[int | None] = 10_000
+    max_page_size: ClassVar[int | None] = settings.MAX_JSON_PAGE
 
     #: Whether the API takes `fields` and `format` for this list, as the data API does.
     is_data: ClassVar[bool] = True
@@ -140,7 +136,7 @@ class AskingStream(CustobarBaseStream):
         if self.as_rows and self._fields:
             self.check_shape(self.sample(self.connection, 1).names)
 
-    def shape(self) -> Shape:
+    def selected_schema(self) -> SelectedSchema:
         """Return what the records must look like.
 
         Raises:
@@ -149,7 +145,7 @@ class AskingStream(CustobarBaseStream):
         if self._selected == {self.digest_key}:
             msg = f"{self.digest_key} is made of the other fields of {self.name}: select some."
             raise CatalogError(msg)
-        return Shape(
+        return SelectedSchema(
             self.effective_schema["properties"],
             selected=self._selected,
             keys=[key for key in self.primary_keys if key != self.digest_key],
@@ -198,24 +194,28 @@ class AskingStream(CustobarBaseStream):
 
     def first_url(self) -> str:
         """Return where the table begins, with the only query of our own."""
-        page_size = self.config.get("page_size") or self.max_page_size
-        if self.is_csv and not self.config.get("page_size"):
-            page_size = MAX_CSV_PAGE_SIZE
         if self.config["response_format"] == "csv" and not self.is_csv:
             self.logger.info("read as JSON, for Custobar has no CSV of them")
-            page_size = page_size and min(page_size, settings.MAX_JSON_PAGE)
-        if self.ABORT_AT_RECORD_COUNT is not None:  # --test, which stops at the record after these
-            most = self.ABORT_AT_RECORD_COUNT + 1
-            page_size = min(page_size or most, most)
         order = settings.options_of(self.config, self.name).get("order") or []
         query = first_query(
-            page_size=page_size,
+            page_size=self._page_size,
             fields=self._fields,
             filters=self._filters,
             order=[f"-{self.replication_key}"] if self.replication_key else order,
             format_="csv" if self.is_csv else None,
         )
         return self.connection.api.endpoint(self.path, query)
+
+    @property
+    def _page_size(self) -> int | None:
+        chosen = self.config.get("page_size")
+        most = settings.MAX_CSV_PAGE if self.is_csv else settings.MAX_JSON_PAGE
+        size = min(chosen, most) if chosen else self.max_page_size and most
+        if self.ABORT_AT_RECORD_COUNT is None:
+            return size
+        # --test, which stops at the record after so many.
+        needed = self.ABORT_AT_RECORD_COUNT + 1
+        return min(size or needed, needed)
 
     @property
     def _fields(self) -> str | None:

@@ -16,7 +16,7 @@ _KEPT = ("title", "description", "x-sql-datatype")
 _FORMATS = ("date", "date-time")
 
 
-def plain(definition: Mapping[str, Any]) -> dict[str, Any]:
+def without_demands(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON schema with its types and without further demands.
 
     `anyOf` and `oneOf` become a list of types, as common catalogs mean them; limits, patterns,
@@ -34,10 +34,10 @@ def plain(definition: Mapping[str, Any]) -> dict[str, Any]:
         if choice.get("format") in _FORMATS and types.count("string") == 1:
             schema["format"] = choice["format"]
         if "items" in choice:
-            schema["items"] = plain(choice["items"])
+            schema["items"] = without_demands(choice["items"])
         if "properties" in choice:
             members = choice["properties"].items()
-            schema["properties"] = {name: plain(member) for name, member in members}
+            schema["properties"] = {name: without_demands(member) for name, member in members}
     return schema
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from tap_custobar.answers import Page
     from tap_custobar.compiled import CompiledRows
     from tap_custobar.pagination import Paginator
-    from tap_custobar.shapes import Shape
+    from tap_custobar.selection import SelectedSchema
 
 #: Rows that are read at once: never the page twice in memory.
-BLOCK = 1024
+CSV_BLOCK = 1024
 
 _DELIMITERS = ",;\t"
 
@@ -35,17 +35,20 @@ class CsvPages:
     """Reads the pages of one stream as CSV (section "Data format" of the specification)."""
 
     def __init__(
-        self, shape: Shape, paginator: type[Paginator], compiled: CompiledRows | None = None
+        self,
+        schema: SelectedSchema,
+        paginator: type[Paginator],
+        compiled: CompiledRows | None = None,
     ) -> None:
         """Take what all pages share.
 
         Args:
-            shape: What the records must look like.
+            schema: What the records must look like.
             paginator: Tells which header names the next page.
             compiled: The fast path, where it may be taken.
         """
-        self._properties = shape.properties
-        self._readers = {name: cell_reader(field) for name, field in shape.fields.items()}
+        self._properties = schema.properties
+        self._readers = {name: cell_reader(field) for name, field in schema.fields.items()}
         self._paginator = paginator
         self._compiled = compiled
         if compiled:
@@ -78,7 +81,7 @@ class CsvPages:
     def _blocks(self, body: bytes, header: list[str], delimiter: str) -> Iterator[Block]:
         rows = _rows(body, delimiter)
         next(rows)
-        while block := list(islice(rows, BLOCK)):
+        while block := list(islice(rows, CSV_BLOCK)):
             cells = dict(zip(header, zip(*block, strict=True), strict=True))
             columns = {
                 name: _read(cells[name], reader)

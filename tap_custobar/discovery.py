@@ -1,4 +1,4 @@
-"""The streams there are, with the company's own fields in their schemas (section "Custom fields").
+"""The streams there are, with the company's own fields (docs/behaviour.md, "Discovery").
 
 The API lists a company's fields nowhere but in the header of a CSV answer, which has names and no
 types. So the types come from the config; what is not declared there is a string, which can hold
@@ -123,18 +123,19 @@ class DiscoveringTap(CustobarBaseTap):
 
     def _discover(self, stream_type: type[CustobarStream]) -> CustobarStream:
         """Return a stream with the documented fields, then the company's own by their names."""
-        name, documented = stream_type.name, shipped_schema(stream_type.name)["properties"]
+        name = stream_type.name
         names: list[str] = []
         if self._asks and stream_type.is_data:
-            parse = partial(read_names, known=documented)
+            parse = partial(read_names, known=shipped_schema(name)["properties"])
             names = self._ask(stream_type, {"format": "csv", "limit": "1"}, parse) or []
         rows = stream_type.as_rows
         is_rows = rows is not None and rows.keys[0] in (names or self._keys_in_catalog(name))
         shipped = shipped_schema(rows.schema if rows and is_rows else name)
         documented = shipped["properties"]
         types = dict.fromkeys(names, UNDECLARED) | self._declared(name)
-        own = {name: custom_field(types[name]) for name in sorted(types.keys() - documented.keys())}
-        self._own[name] = [*own]
+        fields = sorted(types.keys() - documented.keys())
+        own = {field: custom_field(types[field]) for field in fields}
+        self._own[name] = fields
         stream = stream_type(self, self.connection, {**shipped, "properties": documented | own})
         if is_rows:
             stream.read_as_rows()

@@ -1,4 +1,4 @@
-"""Reads only what is new, though the API has no filter for it (section "Streams").
+"""Reads only what is new (docs/behaviour.md, "Incremental reading"): the API has no filter for it.
 
 The records are asked for from the latest to the oldest, so that the first page that holds nothing
 new ends the reading. That order is checked as it comes: where it does not hold, all is read.
@@ -59,12 +59,6 @@ class Increment:
         bounds = [start_date and to_utc(start_date, zone)]
         if self._reached:
             bounds.append(days_before(self._reached, lookback_days))
-            if comparable(self._reached) > self._now:
-                logger.warning(
-                    "The bookmark %s is in the future: nothing older than it, less lookback_days, "
-                    "is read. To reset it, take it out of the state (Meltano: --full-refresh)",
-                    self._reached,
-                )
         self.since = max((comparable(bound) for bound in bounds if bound), default="")
         self._in_order = True
         self._descends = False
@@ -77,6 +71,12 @@ class Increment:
             return None
         if (reached := to_utc(str(value), zone)) is None:
             self._logger.warning("The bookmark is no date-time: everything is read")
+        elif comparable(reached) > self._now:
+            self._logger.warning(
+                "The bookmark %s is in the future: nothing older than it, less lookback_days, "
+                "is read. To reset it, take it out of the state (Meltano: --full-refresh)",
+                reached,
+            )
         return reached
 
     def sift(self, values: Sequence[Any]) -> list[bool]:

@@ -1,4 +1,4 @@
-"""Makes a record fit its schema, keeping whatever can be kept (section "Records").
+"""Makes a record fit its schema, keeping whatever can be kept (docs/behaviour.md, "Records").
 
 The rules come from the JSON schema alone; no field has code of its own.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tap_custobar.compiled import CompiledRows
     from tap_custobar.pages import ParsedPage
-    from tap_custobar.shapes import Shape
+    from tap_custobar.selection import SelectedSchema
 
 
 #: Unknown properties that are remembered.
@@ -61,14 +61,14 @@ class Losses:
 class Conformer:
     """Makes the rows of one stream fit its schema, and keeps count of what is lost."""
 
-    def __init__(self, shape: Shape) -> None:
-        """Prepare the conversions to this shape."""
+    def __init__(self, schema: SelectedSchema) -> None:
+        """Prepare the conversions to this schema."""
         self.losses = Losses()
-        self._known = frozenset(shape.properties)
+        self._known = frozenset(schema.properties)
         self._partly_lost = False
-        self._keys = shape.keys
-        rules = Rules(shape.zone, self._lose_part)
-        self._fields = [(name, rules.compile(field)) for name, field in shape.fields.items()]
+        self._keys = schema.keys
+        rules = Rules(schema.zone, self._lose_part)
+        self._fields = [(name, rules.compile(field)) for name, field in schema.fields.items()]
 
     def notice(self, names: AbstractSet[str]) -> None:
         """Remember those of the properties that came which the schema does not have."""

@@ -1,4 +1,4 @@
-"""Where an interrupted sync of a whole table goes on (section "State")."""
+"""Where an interrupted sync of a whole table goes on (docs/behaviour.md, "Interruptions")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 #: The key of the mark in a stream's bookmark.
-KEY = "resume"
+RESUME_KEY = "resume"
 
 #: Seconds that a mark holds, for the table behind its cursor changes.
 MAX_AGE = 24 * 60 * 60
@@ -41,7 +41,7 @@ class Resumption:
         self._now = now
         self._kept = kept
         self._begin()
-        value = bookmark.get(KEY)
+        value = bookmark.get(RESUME_KEY)
         self.unfit = None if value is None else self._take_up(value)
 
     def start_over(self) -> None:
@@ -56,8 +56,8 @@ class Resumption:
     def forget(self) -> None:
         """Begin at the beginning, and let nobody go on from the mark there was."""
         self._begin()
-        if KEY in self._bookmark:
-            self._bookmark[KEY] = None
+        if RESUME_KEY in self._bookmark:
+            self._bookmark[RESUME_KEY] = None
 
     def _begin(self) -> None:
         self.next: str | None = None
@@ -92,7 +92,7 @@ class Resumption:
                 "skipped": self._skipped,
                 "count": self._count,
             }
-            self._bookmark[KEY] = mark if next_url else None
+            self._bookmark[RESUME_KEY] = mark if next_url else None
 
     @property
     def records(self) -> int:

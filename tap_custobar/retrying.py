@@ -1,4 +1,4 @@
-"""When a failed request is asked again (section "Requests" of the contract)."""
+"""When a failed request is asked again (docs/behaviour.md, "Asking")."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_custobar.incremental import Increment
     from tap_custobar.resuming import Resumption
-    from tap_custobar.shapes import Shape
+    from tap_custobar.selection import SelectedSchema
 
 
 class CustobarStream(AskingStream):
@@ -37,13 +37,13 @@ class CustobarStream(AskingStream):
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
         """Write every record of the stream, or yield it where the SDK has to see it."""
-        shape, increment, first_url = self.shape(), self.increment(), self.first_url()
+        schema, increment, first_url = self.selected_schema(), self.increment(), self.first_url()
         self.look_at_shape()
         resumption = self.resumption(first_url)
-        compiled = CompiledRows.of(shape) if self.writes_rows else None
-        conformer = Conformer(shape)
+        compiled = CompiledRows.of(schema) if self.writes_rows else None
+        conformer = Conformer(schema)
         progress = Progress(self.logger, self.connection.client.traffic)
-        reader = self._reader(resumption, first_url, self._pages(shape, compiled), increment)
+        reader = self._reader(resumption, first_url, self._pages(schema, compiled), increment)
         try:
             while page := reader.read():
                 self.use_version(resumption.began)
@@ -126,7 +126,7 @@ class CustobarStream(AskingStream):
             logger=self.logger,
         )
 
-    def _pages(self, shape: Shape, compiled: CompiledRows | None) -> JsonPages | CsvPages:
+    def _pages(self, schema: SelectedSchema, compiled: CompiledRows | None) -> JsonPages | CsvPages:
         if self.is_csv:
-            return CsvPages(shape, self.paginator, compiled)
+            return CsvPages(schema, self.paginator, compiled)
         return JsonPages(self.name, self.paginator, compiled)

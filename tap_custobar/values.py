@@ -1,4 +1,4 @@
-"""Makes a value fit its JSON schema: the table of section "Records", for one value."""
+"""Makes one value fit its JSON schema (docs/behaviour.md, "Records")."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from tap_custobar.resuming import KEY as RESUME
+from tap_custobar.resuming import RESUME_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,11 +36,11 @@ class Wanted(msgspec.Struct):
     cursor_field: list[str] | None = None
 
 
-def plain(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
+def form_of(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON schema in the dialect that Airbyte makes its form from."""
     if not isinstance(schema, dict):
         return schema
-    form = {name: plain(value) for name, value in schema.items() if name != "writeOnly"}
+    form = {name: form_of(value) for name, value in schema.items() if name != "writeOnly"}
     if isinstance(types := form.get("type"), list):
         types = [name for name in types if name != "null"]
         form["type"] = types[0] if len(types) == 1 else types
@@ -114,7 +114,7 @@ def singer_state(wanted: Mapping[str, Wanted], state: object) -> dict[str, Any]:
     bookmarks = {name: mark for name, mark in _bookmarks(state).items() if name in wanted}
     for name, mark in bookmarks.items():
         if wanted[name].sync_mode == "full_refresh":
-            bookmarks[name] = {RESUME: mark.get(RESUME)}
+            bookmarks[name] = {RESUME_KEY: mark.get(RESUME_KEY)}
     return {"bookmarks": bookmarks}
 
 

@@ -43,7 +43,7 @@ class AirbyteTap(TapCustobar):
 
 def spec(out: AirbyteWriter, _: Namespace) -> None:
     """Tell what settings there are."""
-    form = catalogs.plain(TapCustobar.config_jsonschema)
+    form = catalogs.form_of(TapCustobar.config_jsonschema)
     form["$schema"] = "http://json-schema.org/draft-07/schema#"
     offered = {n: s for n, s in form["properties"].items() if not SINGER_ONLY.match(n)}
     form["properties"] = {n: {**s, "order": i} for i, (n, s) in enumerate(offered.items())}

@@ -14,7 +14,7 @@ from singer_sdk.singerlib import RecordMessage, StateMessage
 
 from tap_custobar import errors
 from tap_custobar.sdk.cli import problems
-from tap_custobar.sdk.tap import LineWriter, output
+from tap_custobar.sdk.writer import LineWriter, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

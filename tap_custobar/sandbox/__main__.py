@@ -80,12 +80,17 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve a local look-alike of the Custobar data API with sample data.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    size = _integer(0, MAX_RECORDS)
+    _add_data(parser)
+    _add_manner(parser)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    """Add what data there is."""
+    size, growing = _integer(0, MAX_RECORDS), _integer(0, MAX_SIZE)
     add = parser.add_argument
-    add("--port", type=_integer(0, 65535), default=8080, help="port to serve on, 0 for a free one")
     add("--customers", metavar="N", type=size, default=1000, help="number of customers")
     add("--products", metavar="N", type=size, default=300, help="number of products")
-    growing = _integer(0, MAX_SIZE)
     add("--sales", metavar="N", type=growing, default=1500, help="number of sales on day 0")
     add(
         "--sales-shape",
@@ -105,22 +110,27 @@ def _parser() -> argparse.ArgumentParser:
         help="show the data as of so many days later: more sales and events, some of them with "
         "older dates, and other states of sales",
     )
+    add("--seed", metavar="S", type=int, default=0, help="another seed makes other data")
+
+
+def _add_manner(parser: argparse.ArgumentParser) -> None:
+    """Add how it is served."""
+    add = parser.add_argument
+    add("--port", type=_integer(0, 65535), default=8080, help="port to serve on, 0 for a free one")
     add(
         "--csv-delimiter",
         choices=DELIMITERS,
         default="comma",
         help="what is between the cells of CSV; Custobar does not tell",
     )
-    add("--seed", metavar="S", type=int, default=0, help="another seed makes other data")
     add(
         "--rate-limit",
         metavar="N",
-        type=size,
+        type=_integer(0, MAX_RECORDS),
         default=0,
         help="requests a minute before 429, 0 for no limit; Custobar allows 180",
     )
     add("--untidy", action="store_true", help="send JSON as untidy as real data, to test with")
-    return parser
 
 
 def _integer(least: int, most: int) -> Callable[[str], int]:

@@ -39,7 +39,9 @@ class OneLineCommand(click.Command):
 
 
 @contextmanager
-def one_line_failures(command: str, tell: Callable[[Exception], object] = id) -> Iterator[None]:
+def one_line_failures(
+    command: str, tell: Callable[[Exception], object] | None = None
+) -> Iterator[None]:
     """End a failure with one line in the log, what `tell` makes of it, and exit code 1."""
     try:
         yield
@@ -50,7 +52,8 @@ def one_line_failures(command: str, tell: Callable[[Exception], object] = id) ->
         for problem in problems(error):
             logger.error("%s", problem)  # noqa: TRY400 - no traceback
         logger.debug("Traceback", exc_info=True)
-        tell(error)
+        if tell:
+            tell(error)
         sys.exit(1)
 
 
@@ -131,10 +134,10 @@ def problems(error: Exception) -> list[str]:
         return error.errors
     if isinstance(error, StreamsFailedError):
         return [f"{stream} failed: {cause}" for stream, cause in error.causes.items()]
-    return [one_line(error)]
+    return [one_line_error(error)]
 
 
-def one_line(error: Exception) -> str:
+def one_line_error(error: Exception) -> str:
     """Say what a failure is, without the content that an unexpected one may carry."""
     if isinstance(error, CustobarError | SingerSDKError):
         return " ".join(str(error).split())

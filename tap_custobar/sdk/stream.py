@@ -9,7 +9,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import Schema
 from singer_sdk.singerlib.catalog import Metadata
 
-from tap_custobar.catalog import FULL_TABLE, INCREMENTAL, plain, replication_key
+from tap_custobar.catalog import FULL_TABLE, INCREMENTAL, replication_key, without_demands
 
 if TYPE_CHECKING:
     import logging
@@ -130,7 +130,7 @@ class CustobarBaseStream(Stream):
             entry.replication_key = entry.metadata.root.replication_key = key
             entry.replication_method = INCREMENTAL if key else FULL_TABLE
             entry.key_properties = self.primary_keys
-            entry.schema = Schema.from_dict(plain(entry.schema.to_dict()))
+            entry.schema = Schema.from_dict(without_demands(entry.schema.to_dict()))
             properties = entry.schema.properties = entry.schema.properties or {}
             for name in [*self.primary_keys, *([key] if key else [])]:
                 properties[name] = Schema.from_dict(self.schema["properties"][name])

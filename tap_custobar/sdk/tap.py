@@ -8,67 +8,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import click
 from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
 from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
-from singer_sdk.singerlib import Catalog, RecordMessage
+from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_custobar import settings
+from tap_custobar import settings, validation
 from tap_custobar.catalog import settle_replication
 from tap_custobar.errors import (
     CatalogError,
     OutputError,
     StreamsFailedError,
 )
-from tap_custobar.output import LineOutput
 from tap_custobar.redaction import Redactor, redact_logs
-from tap_custobar.sdk.cli import OneLineCommand, SingerFile, one_line, read_json_object
+from tap_custobar.sdk.cli import OneLineCommand, SingerFile, one_line_error, read_json_object
+from tap_custobar.sdk.writer import LineWriter, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from types import FrameType
-
-    from singer_sdk.singerlib import Message
-
-#: Stdout is one for the process, and so is what writes to it.
-output = LineOutput()
-
-
-class LineWriter(MsgSpecWriter):
-    """Writes messages as whole lines; the SDK's own writer is cut short by signals."""
-
-    def write_message(self, message: Message) -> None:
-        """Write a message to stdout."""
-        output.write(self.format_message(message))
-
-    def write_records(
-        self,
-        stream: str,
-        rows: bytes,
-        *,
-        count: int,  # noqa: ARG002 - what other protocols tell
-        time_extracted: datetime,
-        version: int | None,
-    ) -> None:
-        """Write a RECORD message for each record, all at once.
-
-        Args:
-            stream: The stream's name.
-            rows: The records: JSON objects, each with a line break behind it and none within.
-            count: How many there are.
-            time_extracted: When their page came.
-            version: The version of the table, where there is one.
-        """
-        frame = RecordMessage(stream, {}, version=version, time_extracted=time_extracted)
-        head, _, tail = self.format_message(frame).partition(b"{}")
-        # A line break, and the frame around it: all in C, whatever the number of records.
-        output.write(b"".join((head, rows[:-1].replace(b"\n", tail + head), tail)))
 
 
 class CustobarBaseTap(Tap):
@@ -176,13 +138,13 @@ class CustobarBaseTap(Tap):
         validate = raise_errors or bool(config)
         redact_logs(Redactor([str(config.get("api_token") or "")]))
         streams = known["stream_options"]["properties"]
-        for warning in settings.unknown(config, known):
+        for warning in validation.unknown_settings(config, known):
             self.logger.warning(warning)
         errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(config))
         if not validate:
             return []
-        problems = list(dict.fromkeys(map(settings.describe, errors)))
-        problems = problems or list(settings.cross_check(config, streams))
+        problems = list(dict.fromkeys(map(validation.describe, errors)))
+        problems = problems or list(validation.cross_check(config, streams))
         if problems:
             msg = "The config is not valid"
             raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
@@ -232,7 +194,7 @@ class CustobarBaseTap(Tap):
             except (BrokenPipeError, OutputError):
                 raise
             except Exception as error:
-                causes[stream.name] = one_line(error)
+                causes[stream.name] = one_line_error(error)
                 self.logger.debug("%s failed", stream.name, exc_info=True)
         if causes:
             raise StreamsFailedError(causes)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tap_custobar.pages import BLOCK
-from tap_custobar.sdk import tap as sdk_tap
+from tap_custobar.sdk import writer
 from tap_custobar.tap import TapCustobar
 from tests.conftest import Reply, Request, Server
 
@@ -100,7 +100,7 @@ def test_a_page_is_decoded_once_and_written_by_the_block(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[bytes | bytearray] = []
-    monkeypatch.setattr(sdk_tap.output, "write", written.append)
+    monkeypatch.setattr(writer.output, "write", written.append)
     pages = [page(2 * BLOCK, f"?cursor={n}") for n in range(2, 5)]
     server.replies(*pages, page(2 * BLOCK))
 

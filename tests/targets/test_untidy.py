@@ -1,4 +1,4 @@
-"""Untidy data, every row of the contract's table, into real targets: none stops."""
+"""Untidy data, of every kind that the sandbox knows, into real targets: none stops."""
 
 from __future__ import annotations
 

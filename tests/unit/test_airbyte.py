@@ -13,7 +13,7 @@ from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 from tap_custobar.airbyte.catalogs import (
     Wanted,
     airbyte_stream,
-    plain,
+    form_of,
     singer_catalog,
     singer_state,
     unknown,
@@ -175,7 +175,7 @@ def test_the_form_has_one_type_where_it_can() -> None:
         "items": [nullable],
     }
 
-    assert plain(schema) == {
+    assert form_of(schema) == {
         "type": "object",
         "properties": {
             "secret": {"type": "string", "airbyte_secret": True},

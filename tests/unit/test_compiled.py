@@ -17,17 +17,17 @@ from tap_custobar.json_text import encode_rows
 from tap_custobar.pages import BLOCK, JsonPages, ParsedPage
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.records import Conformer
-from tap_custobar.shapes import Shape
+from tap_custobar.selection import SelectedSchema
 from tests.unit.strategies import fitting, json_values, schemas
 
 KEY = {"type": "string"}
 
 
-def shape(properties: dict[str, Any], zone: str = "UTC") -> Shape:
-    return Shape({"id": KEY, **properties}, [*properties, "id"], ["id"], ZoneInfo(zone))
+def shape(properties: dict[str, Any], zone: str = "UTC") -> SelectedSchema:
+    return SelectedSchema({"id": KEY, **properties}, [*properties, "id"], ["id"], ZoneInfo(zone))
 
 
-def compiled(of: Shape) -> CompiledRows:
+def compiled(of: SelectedSchema) -> CompiledRows:
     return CompiledRows(of)
 
 
@@ -39,14 +39,14 @@ def body(*rows: object, **others: object) -> bytes:
         return json.dumps(content, default=str).encode()
 
 
-def conformed(of: Shape, content: bytes) -> tuple[bytes, Conformer]:
+def conformed(of: SelectedSchema, content: bytes) -> tuple[bytes, Conformer]:
     """Return the lines of the conforming path."""
     conformer = Conformer(of)
     page = JsonPages("rows", NextUrlPaginator).parse(Page(content, {}))
     return encode_rows(conformer.conform_rows(page.rows, 1)), conformer
 
 
-def fast(of: Shape, content: bytes) -> bytes | None:
+def fast(of: SelectedSchema, content: bytes) -> bytes | None:
     """Return the lines of the fast path, behind a first page; None where it leaves any row."""
     pages = JsonPages("rows", NextUrlPaginator, compiled(of))
     pages.parse(Page(body({"id": "first"}), {}))

@@ -12,12 +12,12 @@ from requests.structures import CaseInsensitiveDict
 
 from tap_custobar.answers import Page
 from tap_custobar.compiled import CompiledRows
-from tap_custobar.csv_pages import BLOCK, CsvPages, read_names
+from tap_custobar.csv_pages import CSV_BLOCK, CsvPages, read_names
 from tap_custobar.errors import UnexpectedAnswerError
 from tap_custobar.json_text import encode_rows
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.records import Conformer
-from tap_custobar.shapes import Shape
+from tap_custobar.selection import SelectedSchema
 
 PROPERTIES: dict[str, Any] = {
     "id": {"type": "string"},
@@ -28,7 +28,7 @@ PROPERTIES: dict[str, Any] = {
     "day": {"type": ["string", "null"], "format": "date-time"},
     "tags": {"type": ["array", "null"], "items": {"type": "string"}},
 }
-SHAPE = Shape(PROPERTIES, PROPERTIES, ["id"], UTC)
+SHAPE = SelectedSchema(PROPERTIES, PROPERTIES, ["id"], UTC)
 
 cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
     ["", '"', '""', ",", ";", "\t", "\n", "\r\n", "\r", "1", "-2.50", "true", "2024-01-31", "a,b"]
@@ -78,7 +78,7 @@ def test_a_page_that_breaks_off_within_a_row_gives_nothing(
         lines(body[:-missing], fast=True)
 
 
-@pytest.mark.parametrize("count", [BLOCK - 1, BLOCK, BLOCK + 1])
+@pytest.mark.parametrize("count", [CSV_BLOCK - 1, CSV_BLOCK, CSV_BLOCK + 1])
 def test_every_row_of_a_page_of_many_blocks_comes_once(count: int) -> None:
     rows = [["id"], *([f"{number}"] for number in range(count))]
     # One that does not fit the fast path, in the last block.

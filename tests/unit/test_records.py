@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_custobar.records import Conformer, Loss
-from tap_custobar.shapes import Shape
+from tap_custobar.selection import SelectedSchema
 from tests.conftest import formats
 from tests.unit.strategies import SCHEMAS, fitting, json_values, nested, schemas
 
@@ -43,7 +43,9 @@ def conformer(
     zone: str = "UTC",
 ) -> Conformer:
     names = list(schema["properties"]) if selected is None else selected
-    return Conformer(Shape(schema["properties"], selected=names, keys=keys, zone=ZoneInfo(zone)))
+    return Conformer(
+        SelectedSchema(schema["properties"], selected=names, keys=keys, zone=ZoneInfo(zone))
+    )
 
 
 def test_keys_leave_in_schema_order_and_records_in_their_own() -> None:

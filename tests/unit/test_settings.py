@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_custobar import settings
+from tap_custobar import settings, validation
 from tap_custobar.tap import TapCustobar
 
 SCHEMA: dict[str, Any] = copy.deepcopy(TapCustobar.config_jsonschema)
@@ -28,8 +28,8 @@ def problems(config: object) -> list[str]:
     """Return what the tap says of a config, as it does."""
     errors = list(Draft202012Validator(SCHEMA).iter_errors(config))
     if errors or not isinstance(config, dict):
-        return list(map(settings.describe, errors))
-    return list(settings.cross_check(config, ["customers", "products"]))
+        return list(map(validation.describe, errors))
+    return list(validation.cross_check(config, ["customers", "products"]))
 
 
 def test_a_good_config_has_no_problems() -> None:
@@ -158,7 +158,7 @@ def test_rules_that_no_setting_has_yet_show_no_value_either(
 ) -> None:
     [error] = Draft202012Validator(schema).iter_errors(instance)
 
-    assert settings.describe(error) == text
+    assert validation.describe(error) == text
 
 
 @pytest.mark.parametrize("token", ["a b", "a\n", "\ta", "ä", "a\u00a0", "a\x7f"], ids=ascii)
@@ -227,10 +227,10 @@ def test_neither_address_is_one_problem() -> None:
 def test_an_unknown_setting_is_warned_about_with_the_nearest(name: str, hint: str) -> None:
     known = list(SCHEMA["properties"])
 
-    assert list(settings.unknown([name, "company"], known)) == [
+    assert list(validation.unknown_settings([name, "company"], known)) == [
         f"Unknown setting {name} is ignored{hint}"
     ]
 
 
 def test_known_settings_are_not_warned_about() -> None:
-    assert list(settings.unknown(SCHEMA["properties"], SCHEMA["properties"])) == []
+    assert list(validation.unknown_settings(SCHEMA["properties"], SCHEMA["properties"])) == []

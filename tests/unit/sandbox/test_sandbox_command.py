@@ -53,7 +53,7 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(package: str) -
         "runpy.run_module('tap_custobar.sandbox', run_name='__main__')",
     )
     assert (result.returncode, result.stdout) == (1, "")
-    assert re.fullmatch(r".*pip install 'tap-custobar\[sandbox\]'\n", result.stderr)
+    assert re.fullmatch(r".*pip install '\.\[sandbox\]' in a checkout\n", result.stderr)
 
 
 @pytest.mark.parametrize("options", [["--port", "x"], ["--customers", "-1"], ["--products", "1e9"]])
