@@ -162,14 +162,15 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	$(PROJECT)
 	@touch $@
 
-.venv-bench/ready .venv-demo/ready .venv-dagster/ready .venv-lowest/ready: .venv-%/ready: \
-		requirements/%.txt pyproject.toml .venv-uv/ready
+.venv-python-%/ready: PYTHON = $*
+.venv-python-%/ready: requirements/dev.txt pyproject.toml .venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
 	@touch $@
 
-.venv-python-%/ready: PYTHON = $*
-.venv-python-%/ready: requirements/dev.txt pyproject.toml .venv-uv/ready
+# The tap with the tests of something, as its own file pins both.
+.venv-bench/ready .venv-demo/ready .venv-dagster/ready .venv-lowest/ready: .venv-%/ready: \
+		requirements/%.txt pyproject.toml .venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
 	@touch $@
@@ -180,19 +181,8 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 	@$(UV) venv --quiet --clear --python $(PYTHON) $(@D)
 	$(UV) pip install --quiet --upgrade --python $(@D) --group test --editable '.[sandbox]'
 
-.venv-audit/ready .venv-pyairbyte/ready: .venv-%/ready: requirements/%.txt .venv-uv/ready
-	$(ENVIRONMENT)
-	@touch $@
-
-.venv-meltano/ready: requirements/meltano.txt .venv-uv/ready
-	$(ENVIRONMENT)
-	@touch $@
-
-.venv-postgres-server/ready: requirements/postgres-server.txt .venv-uv/ready
-	$(ENVIRONMENT)
-	@touch $@
-
-# A target has an environment of its own, as under Meltano: one may pin what another cannot take.
-.venv-target-%/ready: requirements/target-%.txt .venv-uv/ready
+# What the tap is used with has an environment of its own, as under Meltano: one may pin what
+# another cannot take.
+.venv-%/ready: requirements/%.txt .venv-uv/ready
 	$(ENVIRONMENT)
 	@touch $@

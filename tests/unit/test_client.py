@@ -27,12 +27,14 @@ from tap_custobar.errors import (
     UnknownHostError,
 )
 from tests.conftest import Reply, Request
+from tests.faulty import Line, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_custobar.answers import Page
     from tests.conftest import Server
+    from tests.faulty import Act, FaultyServer
     from tests.unit.conftest import Clock
 
 Settings = dict[str, Any]
@@ -217,64 +219,17 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
     assert client.traffic.retries == 0
 
 
-#: Drops, five milliseconds apart: far more than the client may wait for.
-MANY = 2000
-
-
-class Wire:
-    """A server that writes what a test wants, byte by byte, to each who connects."""
-
-    def __init__(self) -> None:
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/api/data/customers/"
-        self.closing = threading.Event()
-        self.cut = False
-        self.done = threading.Event()
-        self.head = b""
-        self.drip = b""
-        self.holds = False
-        self.asked = threading.Event()
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    connection.recv(65536)
-                    self.asked.set()
-                    self.may_answer.wait(60)
-                    connection.sendall(self.head)
-                    for _ in range(MANY if self.drip else 0):
-                        if not self.closing.wait(0.005):
-                            connection.sendall(self.drip)
-                    if self.holds:
-                        connection.recv(1)  # until the client has gone
-                except OSError:
-                    self.cut = True
-                finally:
-                    self.done.set()
-
-    def close(self) -> None:
-        self.closing.set()
-        # Closing alone does not wake a thread that accepts.
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join(60)
-        assert not self._thread.is_alive()
-
-
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    wire = Wire()
-    yield wire
-    wire.close()
+def faulty() -> Iterator[FaultyServer]:
+    yield from serving()
+
+
+def trickle(head: bytes, drip: bytes) -> Act:
+    def act(line: Line) -> None:
+        line.send(head)
+        line.drip(drip)
+
+    return act
 
 
 @pytest.mark.parametrize(
@@ -288,32 +243,31 @@ def wire() -> Iterator[Wire]:
     ids=["length", "chunked", "until closed", "error"],
 )
 def test_a_body_that_trickles_is_cut_off(
-    wire: Wire, client_settings: Settings, head: bytes, drip: bytes
+    faulty: FaultyServer, client_settings: Settings, head: bytes, drip: bytes
 ) -> None:
-    wire.head, wire.drip = head, drip
+    faulty.script = [trickle(head, drip)]
     client = CustobarClient(**{**client_settings, "request_timeout": 0.2, "max_retries": 0})
 
     with pytest.raises(TimedOutError, match=r"did not answer within 0\.6 s"):
-        client.get(wire.url, body_of, first_page=False)
+        client.get(f"http://{faulty.host}/", body_of, first_page=False)
 
-    assert wire.done.wait(60)
-    assert wire.cut
+    assert faulty.left.wait(60)
 
 
 def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
-    wire: Wire, client_settings: Settings
+    faulty: FaultyServer, client_settings: Settings
 ) -> None:
-    wire.head, wire.drip = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b" "
-    wire.may_answer.clear()
+    may_answer = threading.Event()
+    answer = trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b" ")
+    faulty.script = [lambda line: may_answer.wait(60) and answer(line)]
     client = CustobarClient(**client_settings)
-    client.ask_ahead(wire.url)
-    assert wire.asked.wait(60)
+    client.ask_ahead(f"http://{faulty.host}/")
+    assert faulty.asked.wait(60)
 
     client.ask_ahead(None)
-    wire.may_answer.set()
+    may_answer.set()
 
-    assert wire.done.wait(60)
-    assert wire.cut
+    assert faulty.left.wait(60)
 
 
 def test_a_thread_that_cannot_be_had_is_asked_for_again(
@@ -405,28 +359,33 @@ def test_a_body_too_large_tells_neither(
 
 
 @pytest.mark.parametrize(
-    ("head", "holds", "cause"),
+    ("sent", "then", "cause"),
     [
-        (b"", True, TimedOutError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", True, TimedOutError),
-        (b"", False, ConnectionFailedError),
-        (b"APISECRET no HTTP\r\n\r\n", False, ConnectionFailedError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", False, ConnectionFailedError),
+        (b"", Line.hold, TimedOutError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", Line.hold, TimedOutError),
+        (b"", Line.close, ConnectionFailedError),
+        (b"APISECRET no HTTP\r\n\r\n", Line.close, ConnectionFailedError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", Line.close, ConnectionFailedError),
     ],
     ids=["silence", "silence within", "closed", "no HTTP", "closed within"],
 )
 def test_a_line_that_fails_tells_neither(
-    wire: Wire,
+    faulty: FaultyServer,
     client_settings: Settings,
     caplog: pytest.LogCaptureFixture,
-    head: bytes,
-    *,
-    holds: bool,
+    sent: bytes,
+    then: Act,
     cause: type[CustobarError],
 ) -> None:
-    wire.head, wire.holds = head, holds
+    def act(line: Line) -> None:
+        line.send(sent)
+        then(line)
 
-    told = tell(wire.url + QUERY, {**client_settings, "request_timeout": 0.1}, caplog, cause)
+    faulty.script = [act]
+
+    told = tell(
+        f"http://{faulty.host}/{QUERY}", {**client_settings, "request_timeout": 0.1}, caplog, cause
+    )
 
     assert "127.0.0.1" in told
     assert not [secret for secret in SECRETS if secret.lower() in told.lower()]

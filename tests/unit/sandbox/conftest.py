@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 COUNTS = {"customers": 500, "products": 120, "sales": 300, "events": 700, "campaigns": 45}
 SIZES = [f"--{name}={count}" for name, count in COUNTS.items()]
+
+
+def csv_cell(value: object) -> str:
+    """Return how the sandbox writes a value of JSON into a cell of CSV."""
+    if isinstance(value, list) and not isinstance(value[0], dict):
+        return ",".join(map(csv_cell, value))
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class Sandbox:

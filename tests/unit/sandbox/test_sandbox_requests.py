@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from tap_custobar.sandbox.rate_limit import RateLimit
+from tests.unit.sandbox.conftest import csv_cell
 
 if TYPE_CHECKING:
     from tests.unit.sandbox.conftest import Sandbox
@@ -123,15 +123,8 @@ def test_csv_has_the_values_of_json(sandbox: Sandbox, stream: str, fields: str) 
     assert b"\r" not in reply.content
     header, *rows = csv.reader(reply.content.decode().splitlines(keepends=True))
 
-    def cell(value: object) -> str:
-        if isinstance(value, list) and not isinstance(value[0], dict):
-            return ",".join(map(cell, value))
-        if isinstance(value, str):
-            return value
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
     records = sandbox.records(stream, **query)
-    assert rows == [[cell(each[n]) if n in each else "" for n in header] for each in records]
+    assert rows == [[csv_cell(each[n]) if n in each else "" for n in header] for each in records]
     if fields:
         known = {"customers": {"email", "tags"}, "products": {"title", "stock", "tags"}}[stream]
         known |= {"external_id", "acme__legacy_code"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_custobar.sandbox.sales import sales
-from tests.unit.sandbox.conftest import COUNTS
+from tests.unit.sandbox.conftest import COUNTS, csv_cell
 
 if TYPE_CHECKING:
     from tests.unit.sandbox.conftest import Sandbox
@@ -97,15 +97,8 @@ def test_csv_has_the_values_of_json(source: Source) -> None:
     lines = reply.content.decode().splitlines(keepends=True)
     header, *rows = csv.reader(lines, delimiter=source.delimiter)
 
-    def cell(value: object) -> str:
-        if isinstance(value, list) and not isinstance(value[0], dict):
-            return ",".join(map(cell, value))
-        if isinstance(value, str):
-            return value
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
     records = source.records()
-    assert rows == [[cell(each[n]) if n in each else "" for n in header] for each in records]
+    assert rows == [[csv_cell(each[n]) if n in each else "" for n in header] for each in records]
     assert {name for each in records for name in each} <= set(header)
 
 
