@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _SHAPING = ("timezone", "stream_map", "faker", "flattening")
 
 
+#: Records that the shape of a list is told by.
+SAMPLE_SIZE = 100
+
+
 class RowShape(NamedTuple):
     """A list of rows, several of which make up what another company gets as one record.
 
@@ -128,13 +132,16 @@ class AskingStream(CustobarBaseStream):
             raise CatalogError(msg)
 
     def look_at_shape(self) -> None:
-        """Compare the shapes by a whole record, where what is asked for would not show them.
+        """Compare the shapes by whole records, where what is asked for would not show them.
 
         Raises:
             CustobarError: they differ, or it cannot be read.
         """
-        if self.as_rows and self._fields:
-            self.check_shape(self.sample(self.connection, 1).names)
+        if self.as_rows is None or not self._fields:
+            return
+        # The key of rows is always asked for, and JSON has it only where there is one.
+        if self.is_csv or self.as_rows.keys[0] not in self.primary_keys:
+            self.check_shape(self.sample(self.connection, SAMPLE_SIZE).names)
 
     def selected_schema(self) -> SelectedSchema:
         """Return what the records must look like.
@@ -210,7 +217,7 @@ class AskingStream(CustobarBaseStream):
     def _page_size(self) -> int | None:
         chosen = self.config.get("page_size")
         most = settings.MAX_CSV_PAGE if self.is_csv else settings.MAX_JSON_PAGE
-        size = min(chosen, most) if chosen else self.max_page_size and most
+        size = min(chosen, most) if chosen else most if self.is_csv else self.max_page_size
         if self.ABORT_AT_RECORD_COUNT is None:
             return size
         # --test, which stops at the record after so many.

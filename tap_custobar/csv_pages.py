@@ -58,13 +58,8 @@ class CsvPages:
         """Read a page's header; its rows are read as they are needed.
 
         Raises:
-            UnexpectedAnswerError: it is no CSV with a header of field names, or breaks off, or may
-                have been cut.
+            UnexpectedAnswerError: it is no CSV with a header of field names, or breaks off.
         """
-        if not page.is_framed:
-            # Cut between two rows, or within the last cell, it would look whole.
-            msg = "CSV of untold length, which may have been cut (response_format json can tell)"
-            raise UnexpectedAnswerError(msg)
         header, delimiter = read_header(page, known=self._properties)
         # Twice, for what is written cannot be taken back once a row turns out to be broken.
         try:
@@ -124,8 +119,12 @@ def read_header(page: Page, *, known: Collection[str]) -> tuple[list[str], str]:
     that finds most of the `known` names.
 
     Raises:
-        UnexpectedAnswerError: there is no column with a known name.
+        UnexpectedAnswerError: there is no column with a known name, or it may have been cut.
     """
+    if not page.is_framed:
+        # Cut between two rows, or within the last cell, it would look whole.
+        msg = "CSV of untold length, which may have been cut (JSON can tell)"
+        raise UnexpectedAnswerError(msg)
     headers = [(_first_row(page.body, delimiter), delimiter) for delimiter in _DELIMITERS]
     header, delimiter = max(headers, key=lambda pair: len(set(pair[0]) & set(known)))
     if set(header).isdisjoint(known):

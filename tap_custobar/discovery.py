@@ -127,7 +127,10 @@ class DiscoveringTap(CustobarBaseTap):
         names: list[str] = []
         if self._asks and stream_type.is_data:
             parse = partial(read_names, known=shipped_schema(name)["properties"])
-            names = self._ask(stream_type, {"format": "csv", "limit": "1"}, parse) or []
+            told = self._ask(stream_type, {"format": "csv", "limit": "1"}, parse)
+            if told == []:
+                self._believe_empty(stream_type)
+            names = told or []
         rows = stream_type.as_rows
         is_rows = rows is not None and rows.keys[0] in (names or self._keys_in_catalog(name))
         shipped = shipped_schema(rows.schema if rows and is_rows else name)
@@ -140,6 +143,15 @@ class DiscoveringTap(CustobarBaseTap):
         if is_rows:
             stream.read_as_rows()
         return stream
+
+    def _believe_empty(self, stream: type[CustobarStream]) -> None:
+        """Believe CSV without so much as a header, when JSON has no record either."""
+        try:
+            if not stream.sample(self.connection, 1).rows:
+                return
+        except CustobarError as error:
+            raise DiscoveryFailedError(error) from None
+        raise DiscoveryFailedError(UnexpectedAnswerError("an empty body"))
 
     def _keys_in_catalog(self, stream: str) -> Sequence[str]:
         """Return the key that the catalog gives a stream: it tells the shape that it comes in."""

@@ -56,8 +56,8 @@ def redact_logs(redact: Redactor) -> None:
             message = record.getMessage()
         except (TypeError, ValueError, KeyError):
             # Logging would show the arguments of a line that it cannot format.
-            record.msg, record.args = "A log line that cannot be formatted", None
-            return record
+            message = "A log line that cannot be formatted"
+            record.msg, record.args = message, None
         told = message
         if record.exc_info:
             # As text: formatters that take an error apart show causes that its text leaves out.

@@ -38,13 +38,14 @@ class CustobarStream(AskingStream):
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
         """Write every record of the stream, or yield it where the SDK has to see it."""
         schema, increment, first_url = self.selected_schema(), self.increment(), self.first_url()
-        self.look_at_shape()
         resumption = self.resumption(first_url)
         compiled = CompiledRows.of(schema) if self.writes_rows else None
         conformer = Conformer(schema)
         progress = Progress(self.logger, self.connection.client.traffic)
+        progress.is_over = self.ABORT_AT_RECORD_COUNT is not None  # --test asks for no more
         reader = self._reader(resumption, first_url, self._pages(schema, compiled), increment)
         try:
+            self.look_at_shape()
             while page := reader.read():
                 self.use_version(resumption.began)
                 self.check_shape(page.names)

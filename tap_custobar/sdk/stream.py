@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
@@ -13,7 +15,7 @@ from tap_custobar.catalog import FULL_TABLE, INCREMENTAL, replication_key, witho
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from datetime import datetime
 
     from singer_sdk import Tap
@@ -41,7 +43,7 @@ class CustobarBaseStream(Stream):
     def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
         """Make a stream of the tap with this JSON schema."""
         super().__init__(tap, schema)
-        self.logger.addFilter(self._is_news)
+        self.logger.addFilter(_in_lines_of(self.name))
         self._records_in_state = 0
 
     def _write_activate_version_message(self, full_table_version: int) -> None:
@@ -158,12 +160,19 @@ class CustobarBaseStream(Stream):
     ) -> None:
         """Move nothing, for the same reason."""
 
-    def _is_news(self, record: logging.LogRecord) -> bool:
-        """Name the stream in its lines, for Meltano shows nothing else of them.
 
-        Held back is the SDK's line on a failure: the cause follows, in a line of its own.
-        """
+@cache
+def _in_lines_of(stream: str) -> Callable[[logging.LogRecord], bool]:
+    """Return a filter that names the stream in its lines, for Meltano shows nothing else of them.
+
+    Held back is the SDK's line on a failure: the cause follows, in a line of its own.
+    """
+    is_named = re.compile(rf"\b{stream}\b").search
+
+    def name(record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        if self.name not in message:
-            record.msg, record.args = f"{self.name}: {message}", None
+        if not is_named(message):
+            record.msg, record.args = f"{stream}: {message}", None
         return not message.startswith("An unhandled error occurred while syncing")
+
+    return name

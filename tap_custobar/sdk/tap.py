@@ -113,6 +113,7 @@ class CustobarBaseTap(Tap):
         # The SDK would look for the file from its own folder upwards, and let it win.
         texts = parse_environment_config(as_text, cls._env_var_prefix, ".env")
         variables = {name: cls._env_var_prefix + name.upper() for name in properties}
+        os.environ |= exported
         texts |= {name: exported[v] for name, v in variables.items() if exported.get(v)}
         return {
             name: settings.parse(text, properties[name].get("type", "object"))
@@ -132,9 +133,9 @@ class CustobarBaseTap(Tap):
         for name, value in list(config.items()):
             if value is None:
                 del config[name]
-            elif isinstance(value, str) and name in known:
+            elif isinstance(value, str | float) and name in known:
                 # Meltano writes a fraction from the environment as text.
-                config[name] = settings.parse(value, known[name].get("type", "object"))
+                config[name] = settings.parse(str(value), known[name].get("type", "object"))
         validate = raise_errors or bool(config)
         redact_logs(Redactor([str(config.get("api_token") or "")]))
         streams = known["stream_options"]["properties"]
@@ -227,6 +228,11 @@ class CustobarBaseTap(Tap):
                     f"there are {', '.join(self.streams)}."
                 )
                 raise CatalogError(msg)
-        selected = {n: e for n, e in self.catalog.items() if self.streams[n].selected}
-        self.mapper = PluginMapper(plugin_config=dict(self.config), logger=self.logger)
-        self.mapper.register_raw_streams_from_catalog(Catalog(selected))
+        config = dict(self.config)
+        self.mapper = PluginMapper(plugin_config=config, logger=self.logger)
+        unmapped = PluginMapper(plugin_config={**config, "stream_maps": {}}, logger=self.logger)
+        for name, entry in self.catalog.items():
+            is_selected = name in self.streams and self.streams[name].selected
+            mapper = self.mapper if is_selected else unmapped
+            mapper.register_raw_streams_from_catalog(Catalog({name: entry}))
+        self.mapper.stream_maps |= unmapped.stream_maps

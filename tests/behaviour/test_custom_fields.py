@@ -210,10 +210,19 @@ def test_an_answer_that_is_not_csv_names_the_setting_that_does_without(
 
 
 def test_an_empty_answer_has_no_fields_of_its_own(run_tap: RunTap, server: Server) -> None:
-    run = run_tap(with_csv(server, b""), "--discover")
+    config = with_csv(server, b"")
+    refused = run_tap({**config, "max_retries": 0}, "--discover")
+    csv = server.answer
+    server.answer = lambda request: (
+        csv(request) if len(request.query) > 1 else Reply({request.path.split("/")[3]: []})
+    )
+
+    run = run_tap(config, "--discover")
 
     assert run.exit_code == 0
     assert own_fields(run, "customers") == {}
+    assert refused.exit_code == 1  # JSON has a record
+    assert "an empty body" in refused.errors[0]
 
 
 @pytest.mark.parametrize("status", [400, 500])

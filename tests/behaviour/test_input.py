@@ -43,6 +43,7 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ({**GOOD, "auth_scheme": "Basic"}, "auth_scheme: must be one of Token, Bearer"),
         ({**GOOD, "page_size": 0}, "page_size: must be at least 1"),
         ({**GOOD, "page_size": 10001}, "page_size: must be at most 10000"),
+        ({**GOOD, "page_size": 1000.0}, "page_size: must be a whole number"),
         ({**GOOD, "page_size": "many"}, "page_size: must be a whole number"),
         ({**GOOD, "request_interval": -1}, "request_interval: must be at least 0"),
         ({**GOOD, "request_timeout": 0}, "request_timeout: must be more than 0"),
@@ -281,9 +282,18 @@ def test_a_map_of_a_stream_that_is_not_selected_is_left_alone(
 ) -> None:
     maps = {"customers": {"city": None}, "events": {"email": "md5(email)"}}
 
-    run = run_tap({**server.config, "stream_maps": maps}, catalog=catalog(customers=True))
+    config, chosen = {**server.config, "stream_maps": maps}, catalog(customers=True)
+    root = {"breadcrumb": [], "metadata": {"selected": False}}
+    other = {"tap_stream_id": "orders", "stream": "orders", "metadata": [root]}
+    chosen["streams"].append({**chosen["streams"][0], **other})
+
+    run = run_tap(config, catalog=chosen)
+    schemas = run_tap(config, "--test=schema", catalog=chosen)
 
     assert run.exit_code == 0, run.log
+    assert "city" not in run.schema("customers")["properties"]
+    assert schemas.exit_code == 0, schemas.log
+    assert "customers" in {m["stream"] for m in schemas.of_type("SCHEMA")}
 
 
 def test_a_config_may_come_through_a_pipe(server: Server, tmp_path: Path) -> None:

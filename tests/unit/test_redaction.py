@@ -223,6 +223,12 @@ def test_a_log_line_that_cannot_be_formatted_shows_no_argument(
     logger: logging.Logger,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    logger.warning("%d", "APISECRET")
+    try:
+        fail(ValueError("APISECRET"))
+    except ValueError:
+        logger.warning("%d", "APISECRET", exc_info=True)
 
-    assert caplog.messages == ["A log line that cannot be formatted"]
+    [line] = caplog.messages
+    assert line.startswith("A log line that cannot be formatted\nTraceback")
+    assert line.endswith("ValueError: ***")
+    assert "APISECRET" not in caplog.text
