@@ -33,7 +33,7 @@ _SHAPING = ("timezone", "stream_map", "faker", "flattening")
 
 
 #: Records that the shape of a list is told by.
-SAMPLE_SIZE = 100
+SHAPE_SAMPLE = 100
 
 
 class RowShape(NamedTuple):
@@ -141,7 +141,7 @@ class AskingStream(CustobarBaseStream):
             return
         # The key of rows is always asked for, and JSON has it only where there is one.
         if self.is_csv or self.as_rows.keys[0] not in self.primary_keys:
-            self.check_shape(self.sample(self.connection, SAMPLE_SIZE).names)
+            self.check_shape(self.sample(self.connection, SHAPE_SAMPLE).names)
 
     def selected_schema(self) -> SelectedSchema:
         """Return what the records must look like.
@@ -215,9 +215,9 @@ class AskingStream(CustobarBaseStream):
 
     @property
     def _page_size(self) -> int | None:
-        chosen = self.config.get("page_size")
-        most = settings.MAX_CSV_PAGE if self.is_csv else settings.MAX_JSON_PAGE
-        size = min(chosen, most) if chosen else most if self.is_csv else self.max_page_size
+        size = settings.MAX_CSV_PAGE if self.is_csv else self.max_page_size
+        if chosen := self.config.get("page_size"):
+            size = min(chosen, size or settings.MAX_JSON_PAGE)
         if self.ABORT_AT_RECORD_COUNT is None:
             return size
         # --test, which stops at the record after so many.
