@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tap_custobar import settings
 from tap_custobar.errors import CatalogError
-from tap_custobar.incremental import Increment
+from tap_custobar.filters import FilterCheck
 from tap_custobar.instants import to_utc
 from tap_custobar.pages import JsonPages
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.query import first_query
-from tap_custobar.resuming import Resumption, fingerprint
+from tap_custobar.reading import LastPageProbe
 from tap_custobar.sdk.stream import CustobarBaseStream
 from tap_custobar.selection import SelectedSchema, fields_parameter
+from tap_custobar.state.bookmark import IncrementalBookmark
+from tap_custobar.state.checkpoint import Checkpoint, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,11 +161,11 @@ class AskingStream(CustobarBaseStream):
             zone=settings.zone(self.config["timezone"]),
         )
 
-    def increment(self) -> Increment | None:
+    def bookmark(self) -> IncrementalBookmark | None:
         """Return what is new since the last run; None where the table is read whole."""
         if self.replication_key is None:
             return None
-        return Increment(
+        return IncrementalBookmark(
             self.stream_state,
             key=self.replication_key,
             start_date=self.config.get("start_date"),
@@ -173,7 +175,7 @@ class AskingStream(CustobarBaseStream):
             logger=self.logger,
         )
 
-    def resumption(self, first_url: str) -> Resumption:
+    def checkpoint(self, first_url: str) -> Checkpoint:
         """Return where an interrupted sync of the same question goes on."""
         shaping = [name for name in self.config if name.startswith(_SHAPING)]
         asked = fingerprint(
@@ -183,35 +185,55 @@ class AskingStream(CustobarBaseStream):
             sorted(self._selected),
             [(name, self.config[name]) for name in sorted(shaping)],
         )
-        now = self.tap.initialized_at // 1000
-        return Resumption(self.stream_state, asked=asked, now=now, kept=not self.is_partial)
+        may_resume = self.config.get("resume", True)
+        return Checkpoint(
+            self.stream_state,
+            fingerprint=asked,
+            now=self.tap.initialized_at // 1000,
+            enabled=may_resume and not self.partial_reason and self.replication_key is None,
+            sends_deletes=self.sends_deletes,
+            **({} if may_resume else {"rejection": "the setting resume is false"}),
+        )
 
     @property
-    def is_partial(self) -> bool:
-        """Whether the sync must neither be resumed nor tell deletes.
+    def partial_reason(self) -> str | None:
+        """Why the sync must neither be resumed nor send deletes; None where it may.
 
-        Filters read a part of a table, and hold personal data; batch mode writes late; what is
-        read incrementally goes on from its bookmark.
+        Filters hold personal data, and a checkpoint would show them.
         """
-        return (
-            bool(self._filters)
-            or self.get_batch_config(self.config) is not None
-            or self.replication_key is not None
-        )
+        if self._filters:
+            return "with filters only a part of the table is read"
+        if self.get_batch_config(self.config) is not None:
+            return "batch files hold no version"
+        return None
 
     def first_url(self) -> str:
         """Return where the table begins, with the only query of our own."""
         if self.config["response_format"] == "csv" and not self.is_csv:
             self.logger.info("read as JSON, for Custobar has no CSV of them")
+        return self._url(self._page_size)
+
+    def last_page_probe(self) -> LastPageProbe | None:
+        """Return how to doubt a full page without a next link; None where it cannot be lost."""
+        size = self._page_size or 0
+        if not self.is_csv or size <= 1:
+            return None
+        return LastPageProbe(size, self._url(1), self.paginator.next_header)
+
+    def _url(self, page_size: int | None) -> str:
         order = settings.options_of(self.config, self.name).get("order") or []
         query = first_query(
-            page_size=self._page_size,
+            page_size=page_size,
             fields=self._fields,
             filters=self._filters,
             order=[f"-{self.replication_key}"] if self.replication_key else order,
             format_="csv" if self.is_csv else None,
         )
         return self.connection.api.endpoint(self.path, query)
+
+    def filter_check(self) -> FilterCheck:
+        """Return what compares the records that come with the filters."""
+        return FilterCheck(self.name, self._filters, self.selected_schema(), self.logger)
 
     @property
     def _page_size(self) -> int | None:

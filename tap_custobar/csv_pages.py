@@ -63,15 +63,16 @@ class CsvPages:
         header, delimiter = read_header(page, known=self._properties)
         # Twice, for what is written cannot be taken back once a row turns out to be broken.
         try:
-            is_whole = {len(header)}.issuperset(map(len, _rows(page.body, delimiter)))
+            lengths = list(map(len, _rows(page.body, delimiter)))
         except (csv.Error, UnicodeDecodeError):
-            is_whole = False
-        if not is_whole:
+            lengths = []
+        if set(lengths) != {len(header)}:
             msg = "CSV with a row of another length than its header's"
             raise UnexpectedAnswerError(msg)
         following = page.headers.get(self._paginator.next_header) or None
         names = frozenset(header) - {""}
-        return ParsedPage(self._blocks(page.body, header, delimiter), following, names=names)
+        blocks = self._blocks(page.body, header, delimiter)
+        return ParsedPage(blocks, following, len(lengths) - 1, names=names)
 
     def _blocks(self, body: bytes, header: list[str], delimiter: str) -> Iterator[Block]:
         rows = _rows(body, delimiter)

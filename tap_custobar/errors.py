@@ -79,6 +79,39 @@ class PaginationLoopError(CustobarError):
         )
 
 
+class EmptyPagesError(CustobarError):
+    """Page after page held nothing, and each named another one."""
+
+    def __init__(self, pages: int) -> None:
+        """Say how many pages there were in a row."""
+        super().__init__(
+            f"Custobar named a next page {pages:,} times in a row and listed no record on any: "
+            "the stream was stopped, for such a chain need not end."
+        )
+
+
+class NextLinkLostError(CustobarError):
+    """A full page named no next one, and neither did a page of one row that must have one."""
+
+    def __init__(self, header: str) -> None:
+        """Name the header that the link is in."""
+        super().__init__(
+            f"The answers lack the header {header}, which names the next page: a proxy or gateway "
+            "removes it. Let it pass, or set response_format: json."
+        )
+
+
+class FilterIgnoredError(CustobarError):
+    """A record came that a filter of the settings excludes."""
+
+    def __init__(self, stream: str, name: str) -> None:
+        """Name the filter."""
+        super().__init__(
+            f"stream_options.{stream}.filters.{name}: Custobar sent records with another value, so "
+            "the filter has no effect; check its name, or filter in the target."
+        )
+
+
 class RequestFailedError(CustobarError):
     """Custobar refused a request, and asking again would not help."""
 

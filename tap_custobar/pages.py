@@ -39,12 +39,14 @@ class ParsedPage:
     Attributes:
         blocks: Its rows, in the pieces that they are read in.
         following: The next page as the API named it, or None on the last one.
+        row_count: How many rows there are, before any of them is read.
         count: How many records the API says there are on all pages, where it says so.
         names: The properties that came, where they were looked for.
     """
 
     blocks: Iterable[Block]
     following: str | None
+    row_count: int
     count: int | None = None
     names: AbstractSet[str] = frozenset()
 
@@ -94,7 +96,9 @@ class JsonPages:
                 found: Any = self._scanner.decode(page.body)
                 check_utf8(page.body)
                 following, count = self._following(page, found.following), _count(found.count)
-                return ParsedPage(_blocks(found.rows, self._compiled), following, count)
+                return ParsedPage(
+                    _blocks(found.rows, self._compiled), following, len(found.rows), count
+                )
         content, is_tidy = _decode(page.body, page.headers.get("Content-Type", ""))
         rows = content.get(self._envelope) if isinstance(content, dict) else None
         if not isinstance(rows, list):
@@ -109,7 +113,7 @@ class JsonPages:
             with suppress(MisfitError):
                 block = Block(self._compiled.convert(rows), fits=True)
         following, count = self._following(page, named), _count(content.get("count"))
-        return ParsedPage([block], following, count, names)
+        return ParsedPage([block], following, len(rows), count, names)
 
     def _following(self, page: Page, named: str | None) -> str | None:
         """Return the next page's name: of the body, else of the header."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from tap_custobar.resuming import RESUME_KEY
+from tap_custobar.state.checkpoint import RESUME_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from singer_sdk import Tap
+    from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog, MetadataMapping, RecordMessage
@@ -45,6 +46,7 @@ class CustobarBaseStream(Stream):
         super().__init__(tap, schema)
         self.logger.addFilter(_in_lines_of(self.name))
         self._records_in_state = 0
+        self._commit: Callable[[], None] | None = None
 
     def _write_activate_version_message(self, full_table_version: int) -> None:
         """Write nothing yet.
@@ -101,6 +103,30 @@ class CustobarBaseStream(Stream):
         )
         self._record_counter.increment(count)
         self.state_manager.is_flushed = False
+
+    @property
+    def sends_deletes(self) -> bool:
+        """Whether ACTIVATE_VERSION is to be sent, once the table is known to be whole."""
+        return self._stream_version is not None
+
+    def when_announced(self, commit: Callable[[], None]) -> None:
+        """Call `commit` once all records are written: in batch mode, once their files are."""
+        if self.get_batch_config(self.config) is None:
+            commit()
+        else:
+            self._commit = commit
+
+    def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
+        """Write the batch files, then move the bookmark.
+
+        The SDK exhausts `get_records` before it writes the message of the last file, and a file
+        that is not announced is lost.
+        """
+        super()._sync_batches(batch_config, context)
+        if self._commit:
+            self._commit()
+            self.state_manager.is_flushed = False
+            self._write_state_message()
 
     def write_state_when_due(self, records: int) -> None:
         """Write the state at the first page end at or past so many records since the last time.

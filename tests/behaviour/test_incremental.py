@@ -131,7 +131,8 @@ UNORDERED = "does not give the latest date first"
             [[12, 10], [11, 9], [8, 7], [6, 10]], [12, 10, 11, 9, 10], 4, True, id="at a border"
         ),
         pytest.param([[8, 8], [8, 8], [12, 11]], [12, 11], 3, True, id="old and equal first"),
-        pytest.param([[8, 7], [6, 5]], [], 1, False, id="nothing new"),
+        pytest.param([[8, 7], [6, 5]], [], 2, False, id="not even what the bookmark is of"),
+        pytest.param([[10, 7], [6, 5], [4]], [10], 2, False, id="nothing new"),
         pytest.param(
             [[None, None], [12, None], [None, None], [10, 8], [None, 7], [6, 5]],
             [None, None, 12, None, None, None, 10, None],

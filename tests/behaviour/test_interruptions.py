@@ -218,7 +218,8 @@ def resumed(run_tap: RunTap, server: Server, mark: object, **settings: object) -
 
 
 def test_the_mark_holds_no_host_and_no_token(server: Server, mark: dict[str, Any]) -> None:
-    assert set(mark) == {"next", "asked", "began", "records", "skipped", "count"}
+    numbers = {"records", "skipped", "count", "lowest", "repeated"}
+    assert set(mark) == {"next", "asked", "began", *numbers}
     assert server.host not in json.dumps(mark)
     assert "127.0.0.1" not in json.dumps(mark)
     assert "APISANDBOX" not in json.dumps(mark)
@@ -238,8 +239,8 @@ def test_a_resumed_sync_has_one_version_and_tells_deletes_at_its_end(
     ("change", "reason"),
     [
         ({"asked": "0" * 24}, "something else is asked for now"),
-        ({"began": 1_600_000_000}, "not of the last 24 hours"),
-        ({"began": 4_000_000_000}, "not of the last 24 hours"),
+        ({"began": 1_600_000_000}, "not of the last 20 hours"),
+        ({"began": 4_000_000_000}, "not of the last 20 hours"),
         ({"next": "https://evil.example/api/data/customers/"}, "not one of this tap's"),
         ({"next": "//evil.example/api/data/customers/"}, "not one of this tap's"),
         ({"next": "/api/../admin/"}, "not below /api"),
@@ -398,7 +399,8 @@ def test_deletes_are_told_only_when_the_table_was_read_whole(
 
     assert [m["stream"] for m in run.of_type("ACTIVATE_VERSION")] == ["customers"] * told
     missing = len(rows) < int(str(count or 0)[0])
-    assert ("Custobar told of: 1 missing" in run.log) == missing
+    assert ("Received 1 record fewer than Custobar's count" in run.log) == missing
+    assert ("customers: No deletes are sent to the target: " in run.log) == (not told)
 
 
 @pytest.mark.parametrize("fails_once", [False, True], ids=["in one run", "over two runs"])
@@ -419,7 +421,8 @@ def test_a_table_that_shrinks_while_it_is_read_tells_no_deletes(
     assert [run.exit_code for run in runs] == [1, 0] if fails_once else [0]
     assert [id_ for run in runs for id_ in run.ids("customers")] == list("01245")
     assert runs[-1].of_type("ACTIVATE_VERSION") == []
-    assert "Fewer records came than Custobar told of: 1 missing" in runs[-1].log
+    assert "Received 1 record fewer than Custobar's count" in runs[-1].log
+    assert "No deletes are sent to the target: Custobar's count changed" in runs[-1].log
 
 
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])

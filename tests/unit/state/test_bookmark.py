@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tap_custobar.incremental import Increment
+from tap_custobar.state.bookmark import IncrementalBookmark
+from tap_custobar.state.completeness import Completeness
 
 Dates = list[str | None]
 
@@ -38,7 +39,7 @@ def in_pages(table: Dates, size: int) -> list[Dates]:
 def read(pages: list[Dates], since: str, block: int) -> tuple[int, Dates, str]:
     """Read as a stream does: how many pages it took, what was new, and the bookmark then."""
     bookmark: dict[str, Any] = {"replication_key_value": since}
-    increment = Increment(
+    increment = IncrementalBookmark(
         bookmark,
         key="date",
         start_date=None,
@@ -52,10 +53,14 @@ def read(pages: list[Dates], since: str, block: int) -> tuple[int, Dates, str]:
     for page in pages:
         asked += 1
         for part in in_pages(page, block):
-            new += [date for date, wanted in zip(part, increment.sift(part), strict=True) if wanted]
-        if increment.is_over():
+            new += [
+                date
+                for date, wanted in zip(part, increment.select_new(part), strict=True)
+                if wanted
+            ]
+        if increment.is_exhausted():
             break
-    increment.finish()
+    increment.commit(Completeness(), is_drained=asked == len(pages))
     return asked, new, bookmark["replication_key_value"]
 
 

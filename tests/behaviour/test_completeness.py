@@ -1,0 +1,681 @@
+"""What may be missing is noticed: no silent loss, and no delete of what was merely not read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.catalogs import catalog, incremental
+from tests.conftest import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.conftest import Request, Run, RunTap, Server
+
+
+def warnings(run: Run) -> list[str]:
+    lines = [line for line in run.log.splitlines() if "| WARNING" in line]
+    return [line.split("|", 3)[3].strip() for line in lines]
+
+
+def bookmark(run: Run, stream: str) -> dict[str, Any]:
+    mark = run.of_type("STATE")[-1]["value"]["bookmarks"].get(stream, {})
+    assert isinstance(mark, dict)
+    return mark
+
+
+def state_of(run: Run) -> Any:  # noqa: ANN401 - any JSON value
+    return run.of_type("STATE")[-1]["value"]
+
+
+def day(number: float) -> str:
+    return f"2024-01-{number:02}T00:00:00Z"
+
+
+def products(*days: int, start: int = 0) -> list[dict[str, Any]]:
+    return [
+        {"external_id": f"P{start + place}", "date": day(number)}
+        for place, number in enumerate(days)
+    ]
+
+
+def customers(*ids: object) -> list[dict[str, Any]]:
+    return [{"external_id": f"C{id_}"} for id_ in ids]
+
+
+def serve(
+    server: Server,
+    stream: str,
+    *pages: list[dict[str, Any]] | None,
+    counts: Sequence[object] = (),
+    empty_once: Sequence[int] = (),
+) -> None:
+    """Give these pages; those in `empty_once` come empty and last when first asked for."""
+    left = list(empty_once)
+
+    def answer(request: Request) -> Reply:
+        if stream not in request.path:
+            return Reply({request.path.split("/")[-2]: []})
+        number = int(dict(request.query).get("cursor", 0))
+        body: dict[str, Any] = {stream: pages[number]}
+        if number + 1 < len(pages):
+            body["next_url"] = f"?cursor={number + 1}"
+        if counts:
+            body["count"] = counts[number]
+        if number in left:
+            left.remove(number)
+            body = {**body, stream: []}
+            body.pop("next_url", None)
+        return Reply(body)
+
+    server.answer = answer
+
+
+def read_products(run_tap: RunTap, server: Server, state: object = None, **settings: object) -> Run:
+    return run_tap({**server.config, **settings}, catalog=incremental("products"), state=state)
+
+
+def read_customers(
+    run_tap: RunTap, server: Server, state: object = None, **settings: object
+) -> Run:
+    config = {**server.config, "emit_activate_version_messages": True, **settings}
+    return run_tap(config, catalog=catalog(customers=True), state=state)
+
+
+def sends_deletes(run: Run) -> bool:
+    return bool(run.of_type("ACTIVATE_VERSION"))
+
+
+# --- incremental streams: the bookmark and `count`
+
+
+def test_a_first_read_short_of_the_count_leaves_the_bookmark_once(
+    run_tap: RunTap, server: Server
+) -> None:
+    serve(server, "products", products(9, 8), products(7, start=2), counts=[5, 5])
+
+    first = read_products(run_tap, server)
+    second = read_products(run_tap, server, state_of(first))
+    third = read_products(run_tap, server, state_of(second))
+
+    assert [run.exit_code for run in (first, second, third)] == [0, 0, 0]
+    assert "replication_key_value" not in bookmark(first, "products")
+    assert len(warnings(first)) == 1
+    assert "2 records fewer than Custobar's count came: the bookmark stays" in warnings(first)[0]
+    assert len(second.records("products")) == 3
+    assert bookmark(second, "products")["replication_key_value"] == day(9)
+    assert "2 records fewer than Custobar's count came again" in warnings(second)[0]
+    # It is still the same shortfall, so it does not hold the bookmark either.
+    assert bookmark(third, "products")["replication_key_value"] == day(9)
+
+
+def test_another_shortfall_leaves_the_bookmark_again(run_tap: RunTap, server: Server) -> None:
+    serve(server, "products", products(9, 8), products(7, start=2), counts=[5, 5])
+    first = read_products(run_tap, server)
+    serve(server, "products", products(9, 8), products(7, start=2), counts=[4, 4])
+
+    second = read_products(run_tap, server, state_of(first))
+
+    assert "replication_key_value" not in bookmark(second, "products")
+
+
+def test_what_was_missing_comes_in_the_next_run(run_tap: RunTap, server: Server) -> None:
+    serve(server, "products", products(9, 8), counts=[3])
+    first = read_products(run_tap, server)
+    serve(server, "products", products(9, 8), products(7, start=2), counts=[3, 3])
+
+    second = read_products(run_tap, server, state_of(first))
+
+    assert second.ids("products") == ["P0", "P1", "P2"]
+    assert bookmark(second, "products") == {
+        "replication_key": "date",
+        "replication_key_value": day(9),
+        "missing": None,
+    }
+    assert warnings(second) == []
+
+
+def test_records_that_come_twice_do_not_stand_for_others(run_tap: RunTap, server: Server) -> None:
+    twice = [*products(9, 8), *products(9)]
+    serve(server, "products", twice, products(7, start=2), counts=[4, 4])
+
+    run = read_products(run_tap, server)
+
+    assert "replication_key_value" not in bookmark(run, "products")
+    assert "products: Received 1 record whose key had come before in this sync" in warnings(run)
+
+
+def test_a_count_that_falls_is_warned_about(run_tap: RunTap, server: Server) -> None:
+    serve(server, "products", products(9, 8), products(7, start=2), counts=[4, 3])
+
+    run = read_products(run_tap, server)
+
+    assert len(warnings(run)) == 1
+    assert "up to 1 record may have been passed over" in warnings(run)[0]
+    assert "--full-refresh" in warnings(run)[0]
+    assert bookmark(run, "products")["replication_key_value"] == day(9)
+
+
+@pytest.mark.parametrize("counts", [[2, 1], [3, 3], [4, 4]], ids=["its own", "met", "growing"])
+def test_a_count_that_is_met_or_each_pages_own_says_nothing(
+    run_tap: RunTap, server: Server, counts: list[int]
+) -> None:
+    rest = products(7, 6, start=2) if counts == [4, 4] else products(7, start=2)
+    serve(server, "products", products(9, 8), rest, counts=counts)
+
+    run = read_products(run_tap, server)
+
+    assert warnings(run) == []
+    assert bookmark(run, "products")["replication_key_value"] == day(9)
+
+
+def test_a_read_that_ends_early_is_not_held_against_the_count(
+    run_tap: RunTap, server: Server
+) -> None:
+    pages = [products(9, 8), products(3, start=2), products(2, start=3)]
+    serve(server, "products", *pages, counts=[9, 9, 9])
+    state = {
+        "bookmarks": {"products": {"replication_key": "date", "replication_key_value": day(8)}}
+    }
+
+    run = read_products(run_tap, server, state)
+
+    assert len(server.requests) == 2
+    assert warnings(run) == []
+    assert bookmark(run, "products")["replication_key_value"] == day(9)
+
+
+# --- an empty last page
+
+
+@pytest.mark.parametrize("max_retries", [0, 3])
+def test_an_empty_last_page_is_asked_for_once_more(
+    run_tap: RunTap, server: Server, max_retries: int
+) -> None:
+    serve(server, "customers", customers(1, 2), customers(3), empty_once=[1])
+
+    run = read_customers(run_tap, server, max_retries=max_retries)
+
+    assert run.ids("customers") == ["C1", "C2", "C3"]
+    assert sends_deletes(run)
+    assert warnings(run) == []
+
+
+@pytest.mark.parametrize("empty", [[], None], ids=["a list", "null"])
+@pytest.mark.parametrize("counts", [(), [2, 2]], ids=["no count", "a count that is met"])
+def test_an_empty_last_page_is_never_the_end_of_a_whole_table(
+    run_tap: RunTap, server: Server, empty: list[dict[str, Any]] | None, counts: Sequence[int]
+) -> None:
+    serve(server, "customers", customers(1, 2), empty, counts=counts)
+
+    run = read_customers(run_tap, server)
+
+    assert run.exit_code == 0
+    assert run.ids("customers") == ["C1", "C2"]
+    assert not sends_deletes(run)
+    assert "came empty twice" in warnings(run)[0]
+    assert "No deletes are sent to the target" in warnings(run)[1]
+
+
+def test_a_page_of_csv_with_a_header_alone_is_empty(run_tap: RunTap, server: Server) -> None:
+    def answer(request: Request) -> Reply:
+        names = dict(request.query).get("fields", "external_id")
+        if "cursor" in dict(request.query):
+            return Reply(b"external_id\n")
+        assert names == "external_id"
+        next_url = {"X-Custobar-Next-Url": "?cursor=1"}
+        return Reply(b"external_id\nC1\nC2\n", headers=next_url)
+
+    server.answer = answer
+    config = {
+        **server.config,
+        "emit_activate_version_messages": True,
+        "response_format": "csv",
+    }
+
+    run = run_tap(config, catalog=catalog(customers=["external_id"]))
+
+    assert run.ids("customers") == ["C1", "C2"]
+    assert not sends_deletes(run)
+    assert len(server.requests) == 3
+
+
+def test_an_empty_last_page_leaves_an_incremental_bookmark(run_tap: RunTap, server: Server) -> None:
+    serve(server, "products", products(9, 8), [])
+
+    run = read_products(run_tap, server)
+
+    assert "replication_key_value" not in bookmark(run, "products")
+    assert "The bookmark stays" in warnings(run)[1]
+
+
+def test_campaigns_are_doubted_in_the_same_way(run_tap: RunTap, server: Server) -> None:
+    first = {"campaigns": [{"campaign_key": "CA-1"}], "next": "i9"}
+    server.replies(Reply(first), Reply({"campaigns": []}))
+    config = {**server.config, "emit_activate_version_messages": True}
+
+    run = run_tap(config, catalog=catalog(campaigns=True))
+
+    assert len(run.records("campaigns")) == 1
+    assert not sends_deletes(run)
+    assert len(server.requests) == 3
+
+
+def interrupted(run_tap: RunTap, server: Server) -> object:
+    """Return the state of a run that failed on the second page of two."""
+    answer = Reply({"customers": customers(1, 2), "next_url": "?cursor=1"})
+    server.replies(answer, Reply(status=403))
+    return state_of(read_customers(run_tap, server))
+
+
+def test_a_checkpoint_that_leads_to_an_empty_page_starts_over(
+    run_tap: RunTap, server: Server
+) -> None:
+    state = interrupted(run_tap, server)
+    server.requests.clear()
+    empty = Reply({"customers": []})
+    whole = Reply({"customers": customers(1, 2, 3)})
+    server.answer = lambda request: empty if "cursor" in dict(request.query) else whole
+
+    run = read_customers(run_tap, server, state)
+
+    assert run.ids("customers") == ["C1", "C2", "C3"]
+    assert "Starting over" in warnings(run)[0]
+    assert sends_deletes(run)
+    assert len(server.requests) == 3
+
+
+def test_a_chain_of_empty_pages_ends(run_tap: RunTap, server: Server) -> None:
+    def answer(request: Request) -> Reply:
+        number = int(dict(request.query).get("cursor", 0))
+        return Reply({"customers": [], "next_url": f"?cursor={number + 1}"})
+
+    server.answer = answer
+
+    run = read_customers(run_tap, server)
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "1,000 times in a row" in run.errors[0]
+    assert len(server.requests) <= 1002
+
+
+# --- a header that is lost on the way
+
+
+def csv_table(server: Server, rows: int, *, header_is_lost: bool) -> None:
+    def answer(request: Request) -> Reply:
+        limit = int(dict(request.query)["limit"])
+        listed = min(limit, rows)
+        body = "external_id\n" + "".join(f"C{number}\n" for number in range(listed))
+        more = listed < rows and not header_is_lost
+        headers = {"X-Custobar-Next-Url": f"?limit={rows}&cursor=1"} if more else {}
+        return Reply(body.encode(), headers=headers)
+
+    server.answer = answer
+
+
+def read_csv(run_tap: RunTap, server: Server, page_size: int) -> Run:
+    settings = {"emit_activate_version_messages": True, "response_format": "csv"}
+    config = {**server.config, **settings, "page_size": page_size}
+    return run_tap(config, catalog=catalog(customers=["external_id"]))
+
+
+def test_a_full_page_without_a_next_one_is_believed_where_another_has_one(
+    run_tap: RunTap, server: Server
+) -> None:
+    csv_table(server, 3, header_is_lost=False)
+
+    run = read_csv(run_tap, server, page_size=3)
+
+    assert run.exit_code == 0
+    assert run.ids("customers") == ["C0", "C1", "C2"]
+    assert sends_deletes(run)
+    assert [dict(r.query)["limit"] for r in server.requests] == ["3", "1"]
+
+
+def test_a_next_link_that_is_lost_on_the_way_fails_the_stream(
+    run_tap: RunTap, server: Server
+) -> None:
+    csv_table(server, 9, header_is_lost=True)
+
+    run = read_csv(run_tap, server, page_size=3)
+
+    assert run.exit_code == 1
+    assert "X-Custobar-Next-Url" in run.errors[0]
+    assert "response_format: json" in run.errors[0]
+    assert not sends_deletes(run)
+    assert run.ids("customers") == ["C0", "C1", "C2"]
+
+
+@pytest.mark.parametrize("page_size", [1, 4])
+def test_a_page_that_is_not_full_is_not_doubted(
+    run_tap: RunTap, server: Server, page_size: int
+) -> None:
+    csv_table(server, 1 if page_size == 1 else 3, header_is_lost=True)
+
+    run = read_csv(run_tap, server, page_size=page_size)
+
+    assert run.exit_code == 0
+    assert len(server.requests) == 1
+
+
+# --- the order of incremental streams
+
+
+def test_a_read_ends_early_only_behind_what_the_bookmark_is_of(
+    run_tap: RunTap, server: Server
+) -> None:
+    # Last inserted first: a history that was imported, above what was read two days ago.
+    history = [products(3, 2), products(2, 1, start=2)]
+    before = products(9, 8, start=4)
+    state = {
+        "bookmarks": {"products": {"replication_key": "date", "replication_key_value": day(9)}}
+    }
+    serve(server, "products", *history, before)
+
+    first = read_products(run_tap, server, state, lookback_days=0)
+    serve(
+        server, "products", [*products(11, start=6), *history[0]], history[1], products(10), before
+    )
+    second = read_products(run_tap, server, state_of(first), lookback_days=0)
+
+    assert first.ids("products") == ["P4"]
+    assert bookmark(first, "products")["unordered"] is True
+    assert second.ids("products") == ["P6", "P0", "P4"]
+    assert bookmark(second, "products")["replication_key_value"] == day(11)
+
+
+def test_a_run_that_sees_the_order_hold_to_the_end_trusts_it_again(
+    run_tap: RunTap, server: Server
+) -> None:
+    mark = {"replication_key": "date", "replication_key_value": day(8), "unordered": True}
+    serve(server, "products", products(9, 8), products(3, start=2), products(2, start=3))
+
+    first = read_products(run_tap, server, {"bookmarks": {"products": mark}})
+    asked = len(server.requests)
+    read_products(run_tap, server, state_of(first))
+
+    assert asked == 3
+    assert bookmark(first, "products")["unordered"] is None
+    assert len(server.requests) == asked + 2
+
+
+@pytest.mark.parametrize(
+    ("first_page", "requests"),
+    [([9, 8], 2), ([8, 7], 3)],
+    ids=["after the start date", "at the start date"],
+)
+def test_without_a_bookmark_something_after_the_start_date_must_come_first(
+    run_tap: RunTap, server: Server, first_page: list[int], requests: int
+) -> None:
+    serve(server, "products", products(*first_page), products(3, start=2), products(2, start=3))
+
+    read_products(run_tap, server, start_date="2024-01-08")
+
+    assert len(server.requests) == requests
+
+
+def test_a_date_in_the_future_proves_nothing(run_tap: RunTap, server: Server) -> None:
+    future = [{"external_id": "F", "date": "2999-01-01T00:00:00Z"}]
+    state = {
+        "bookmarks": {"products": {"replication_key": "date", "replication_key_value": day(9)}}
+    }
+    serve(server, "products", future, products(2), products(1, start=1))
+
+    read_products(run_tap, server, state)
+
+    assert len(server.requests) == 3
+
+
+# --- deletes
+
+
+@pytest.mark.parametrize(
+    ("pages", "counts", "reason"),
+    [
+        ([[1, 2, 2], [3]], (), "1 record came twice"),
+        ([[1, 2], [2, 3]], [4, 4], "1 record fewer than Custobar's count"),
+        ([[1, 2], [3, 4]], [4, 5], "count changed between 4 and 5"),
+        ([[1, 2], [3, 3]], [2, 2], "1 record came twice"),
+        ([[1, 2], [3]], [4, 4], "1 record fewer than Custobar's count"),
+    ],
+    ids=["twice", "one for another", "changed", "twice and own counts", "fewer"],
+)
+def test_a_withheld_delete_is_a_warning_with_its_reason(
+    run_tap: RunTap,
+    server: Server,
+    pages: list[list[int]],
+    counts: Sequence[int],
+    reason: str,
+) -> None:
+    serve(server, "customers", *(customers(*page) for page in pages), counts=counts)
+
+    run = read_customers(run_tap, server)
+
+    assert not sends_deletes(run)
+    assert reason in warnings(run)[-1]
+    assert "No deletes are sent to the target" in warnings(run)[-1]
+
+
+@pytest.mark.parametrize(
+    ("pages", "counts"),
+    [
+        ([[1, 2], [3]], ()),
+        ([[1, 2], [2, 3]], [3, 3]),
+        ([[1, 2], [3]], [2, 2]),
+        ([[1, 2], [3]], [2, 1]),
+    ],
+    ids=["no count", "all keys and one twice", "more than the count", "each page's own count"],
+)
+def test_a_table_that_came_whole_sends_deletes(
+    run_tap: RunTap, server: Server, pages: list[list[int]], counts: Sequence[int]
+) -> None:
+    serve(server, "customers", *(customers(*page) for page in pages), counts=counts)
+
+    assert sends_deletes(read_customers(run_tap, server))
+
+
+@pytest.mark.parametrize(
+    ("pages", "counts", "said"),
+    [
+        ([[1, 2], [2]], (), "Received 1 record whose key had come before"),
+        ([[1, 2], [3]], [2, 2], "Received 1 record more than Custobar's count"),
+        ([[1, 2]], [4], "Received 2 records fewer than Custobar's count"),
+    ],
+    ids=["twice", "more", "fewer"],
+)
+def test_what_is_odd_is_warned_about_without_deletes_too(
+    run_tap: RunTap,
+    server: Server,
+    pages: list[list[int]],
+    counts: Sequence[int],
+    said: str,
+) -> None:
+    serve(server, "customers", *(customers(*page) for page in pages), counts=counts)
+
+    run = read_customers(run_tap, server, emit_activate_version_messages=False)
+
+    assert [said in warning for warning in warnings(run)] == [True]
+
+
+def test_keys_that_came_twice_are_counted_over_an_interruption(
+    run_tap: RunTap, server: Server
+) -> None:
+    first = Reply({"customers": customers(1, 1, 2), "next_url": "?cursor=1"})
+    server.replies(first, Reply(status=403))
+    state = state_of(read_customers(run_tap, server))
+    server.replies(Reply({"customers": customers(3)}))
+
+    run = read_customers(run_tap, server, state)
+
+    assert run.ids("customers") == ["C3"]
+    assert "1 record came twice" in warnings(run)[-1]
+    assert not sends_deletes(run)
+
+
+def test_with_filters_the_withheld_delete_is_told(run_tap: RunTap, server: Server) -> None:
+    serve(server, "customers", customers(1))
+    options = {"customers": {"filters": {"city": "Turku"}}}
+
+    run = read_customers(run_tap, server, stream_options=options)
+
+    assert len(warnings(run)) == 1
+    assert "with filters only a part of the table is read" in warnings(run)[0]
+
+
+def test_a_checkpoint_of_the_first_version_is_understood(run_tap: RunTap, server: Server) -> None:
+    state: Any = interrupted(run_tap, server)
+    for name in ("lowest", "repeated"):
+        del state["bookmarks"]["customers"]["resume"][name]
+    server.replies(Reply({"customers": customers(3)}))
+
+    run = read_customers(run_tap, server, state)
+
+    assert run.ids("customers") == ["C3"]
+    assert sends_deletes(run)
+
+
+def test_without_resume_no_checkpoint_is_kept_or_used(run_tap: RunTap, server: Server) -> None:
+    state = interrupted(run_tap, server)
+    answer = Reply({"customers": customers(1, 2), "next_url": "?cursor=1"})
+    server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else answer
+
+    run = read_customers(run_tap, server, state, resume=False)
+
+    assert run.ids("customers") == ["C1", "C2"]
+    assert "the setting resume is false" in run.log
+    assert bookmark(run, "customers") == {"resume": None}
+    assert "cursor" not in json.dumps(state_of(run))
+
+
+# --- filters
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "came"),
+    [
+        ("can_email", True, False),
+        ("can_email", "false", True),
+        ("external_id", "C1", "C2"),
+        ("acme__points", 5, 6),
+        ("acme__points", "5", 6),
+        ("acme__rate", 1.5, 2),
+        ("acme__consent", True, False),
+    ],
+    ids=["boolean", "boolean as text", "key", "integer", "integer as text", "number", "undeclared"],
+)
+@pytest.mark.parametrize("at", ["page 1", "page 2"])
+def test_a_filter_without_effect_fails_the_stream_before_the_page_is_written(
+    run_tap: RunTap, server: Server, name: str, wanted: object, came: object, at: str
+) -> None:
+    value = {"true": True, "false": False}.get(str(wanted).lower(), wanted)
+    good, bad = (
+        [{"external_id": "C1", name: v}, {"external_id": "C1", name: v, "city": "Turku"}]
+        for v in (value, came)
+    )
+    pages = [bad, good] if at == "page 1" else [good, [*good, *bad]]
+    serve(server, "customers", *pages)
+    options = {
+        "filters": {name: wanted},
+        "custom_fields": {
+            "acme__points": "integer",
+            "acme__rate": "number",
+            "acme__consent": "string",
+        },
+    }
+
+    run = run_tap({**server.config, "stream_options": {"customers": options}})
+
+    assert run.exit_code == 1
+    assert f"stream_options.customers.filters.{name}" in run.errors[0]
+    assert len(run.errors) == 1
+    assert len(run.records("customers")) == (0 if at == "page 1" else 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "came", "warned"),
+    [
+        ("city", "Turku", "TURKU ", False),
+        ("city", "Turku", "Helsinki", True),
+        ("city", "Turku", None, False),
+        ("tags", "vip", ["new", "VIP"], False),
+        ("tags", "vip", ["new"], True),
+        ("phone_number", "+358 40 123", "+35840123", False),
+        ("can_email", True, None, False),
+        ("date_joined", "2024-01-31", "2024-01-31T00:00:00Z", False),
+    ],
+    ids=["case", "another", "null", "in a list", "in no list", "phone", "no boolean", "date"],
+)
+def test_a_text_that_differs_from_its_filter_is_a_warning(
+    run_tap: RunTap, server: Server, name: str, wanted: object, came: object, *, warned: bool
+) -> None:
+    rows = [{"external_id": f"C{number}", name: came} for number in range(2)]
+    serve(server, "customers", rows, [{"external_id": "C9", name: came}])
+    options = {"customers": {"filters": {name: wanted}}}
+
+    run = run_tap({**server.config, "stream_options": options}, catalog=catalog(customers=True))
+
+    assert run.exit_code == 0
+    assert len(run.records("customers")) == 3
+    assert len(warnings(run)) == warned
+    assert str(came) not in run.log
+
+
+def test_what_is_not_selected_is_not_compared(run_tap: RunTap, server: Server) -> None:
+    serve(server, "customers", [{"external_id": "C1", "can_email": False}])
+    options = {"customers": {"filters": {"can_email": True}}}
+
+    run = run_tap(
+        {**server.config, "stream_options": options}, catalog=catalog(customers=["external_id"])
+    )
+
+    assert run.exit_code == 0
+
+
+# --- batch files
+
+
+def batches(run: Run) -> list[str]:
+    return [path for message in run.of_type("BATCH") for path in message["manifest"]]
+
+
+def test_the_bookmark_moves_behind_the_last_batch_message(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
+    serve(server, "products", products(9, 8), products(7, start=2))
+    storage = {"root": f"file://{tmp_path}", "prefix": "p-"}
+    config = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
+
+    run = read_products(run_tap, server, batch_config=config)
+
+    kinds = [message["type"] for message in run.messages]
+    assert run.exit_code == 0
+    assert len(batches(run)) == 1
+    moved = [
+        number
+        for number, message in enumerate(run.messages)
+        if day(9) in json.dumps(message.get("value", ""))
+    ]
+    assert moved
+    assert moved[0] > kinds.index("BATCH")
+    assert bookmark(run, "products")["replication_key_value"] == day(9)
+
+
+def test_a_batch_file_that_cannot_be_written_moves_no_bookmark(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
+    serve(server, "products", products(9, 8))
+    (tmp_path / "file").write_text("")
+    storage = {"root": f"file://{tmp_path}/file", "prefix": "p-"}
+    config = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
+
+    run = read_products(run_tap, server, batch_config=config)
+
+    assert run.exit_code == 1
+    assert batches(run) == []
+    assert day(9) not in run.stdout
