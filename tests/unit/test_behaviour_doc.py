@@ -10,7 +10,7 @@ TEXT = (TESTS.parent / "docs/behaviour.md").read_text(encoding="utf-8")
 
 
 def test_every_test_that_is_named_exists() -> None:
-    named = re.findall(r"`((?:\w+/)?test_\w+\.py)(?:::(\w+))?`", TEXT)
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", TEXT)
 
     assert len(named) > 90
     for file, test in named:
