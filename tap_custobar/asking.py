@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from singer_sdk.singerlib import Schema
+
 from tap_custobar import settings
 from tap_custobar.errors import CatalogError
 from tap_custobar.incremental import Increment
@@ -16,6 +18,7 @@ from tap_custobar.query import first_query
 from tap_custobar.resuming import Resumption, fingerprint
 from tap_custobar.sdk.stream import CustobarBaseStream
 from tap_custobar.selection import SelectedSchema, fields_parameter
+from tap_custobar.values import with_text_members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +82,9 @@ class AskingStream(CustobarBaseStream):
             connection: The one that all streams of the tap share.
             schema: All properties that are known, the company's own included.
         """
-        super().__init__(tap, schema)
+        # No target has to know the keywords of our own.
+        super().__init__(tap, Schema.from_dict(schema).to_dict())
+        self._documented = schema["properties"]
         self.tap = tap
         self.connection = connection
 
@@ -152,11 +157,16 @@ class AskingStream(CustobarBaseStream):
         if self._selected == {self.digest_key}:
             msg = f"{self.digest_key} is made of the other fields of {self.name}: select some."
             raise CatalogError(msg)
+        properties = {
+            name: with_text_members(definition, self._documented.get(name) or {})
+            for name, definition in self.effective_schema["properties"].items()
+        }
         return SelectedSchema(
-            self.effective_schema["properties"],
+            properties,
             selected=self._selected,
             keys=[key for key in self.primary_keys if key != self.digest_key],
             zone=settings.zone(self.config["timezone"]),
+            surrogate_key=self.digest_key,
         )
 
     def increment(self) -> Increment | None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tap_custobar.errors import NOT_OF_ONE_PAGE, CustobarError, PaginationLoopError, UrlError
+from tap_custobar.errors import (
+    NOT_OF_ONE_PAGE,
+    CustobarError,
+    PaginationLoopError,
+    UnexpectedAnswerError,
+    UrlError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +112,10 @@ class PageReader:
         header = self._paginator.next_header
         if self._looks_ahead and header:
             self.ask_ahead(page.headers.get(header))
-        return self._parse(page)
+        try:
+            return self._parse(page)
+        except UnexpectedAnswerError as error:
+            raise UnexpectedAnswerError(error.what, self._paginator.page_count + 1) from None
 
     def _start_url(self) -> str:
         resumption, first_url = self._resumption, self._first_url

@@ -52,6 +52,8 @@ class CustobarStream(AskingStream):
                 self.extracted_at, written = datetime.now(UTC), 0
                 for block in conformer.conform(page, progress.pages + 1, compiled):
                     records = self._wanted(block, increment, compiled)
+                    # Only now, so that surrogate keys are those of the whole fractions.
+                    (compiled or conformer).cut_fractions(records)
                     written += len(records)
                     if compiled:
                         self._write(records)
