@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The body and headers of a good answer (status 200), headers case-insensitive.
+    """The body and headers of a good answer (status 200 or 204), headers case-insensitive.
 
     `received` are the bytes that came over the line, which compression makes fewer; `is_framed`
     tells whether their end was told, by a length or in chunks, and not by the connection's end.
@@ -37,6 +37,7 @@ class Page:
     headers: Mapping[str, str]
     received: int = 0
     is_framed: bool = True
+    status: int = 200
 
 
 def read_page(response: requests.Response, url: str) -> Page:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from singer_sdk.singerlib import Schema
+
 from tap_custobar import settings
 from tap_custobar.errors import CatalogError
 from tap_custobar.filters import FilterCheck
@@ -18,6 +20,7 @@ from tap_custobar.sdk.stream import CustobarBaseStream
 from tap_custobar.selection import SelectedSchema, fields_parameter
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import Checkpoint, fingerprint
+from tap_custobar.values import with_text_members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +84,9 @@ class AskingStream(CustobarBaseStream):
             connection: The one that all streams of the tap share.
             schema: All properties that are known, the company's own included.
         """
-        super().__init__(tap, schema)
+        # No target has to know the keywords of our own.
+        super().__init__(tap, Schema.from_dict(schema).to_dict())
+        self._documented = schema["properties"]
         self.tap = tap
         self.connection = connection
 
@@ -154,11 +159,16 @@ class AskingStream(CustobarBaseStream):
         if self._selected == {self.digest_key}:
             msg = f"{self.digest_key} is made of the other fields of {self.name}: select some."
             raise CatalogError(msg)
+        properties = {
+            name: with_text_members(definition, self._documented.get(name) or {})
+            for name, definition in self.effective_schema["properties"].items()
+        }
         return SelectedSchema(
-            self.effective_schema["properties"],
+            properties,
             selected=self._selected,
             keys=[key for key in self.primary_keys if key != self.digest_key],
             zone=settings.zone(self.config["timezone"]),
+            surrogate_key=self.digest_key,
         )
 
     def bookmark(self) -> IncrementalBookmark | None:
@@ -220,16 +230,23 @@ class AskingStream(CustobarBaseStream):
             return None
         return LastPageProbe(size, self._url(1), self.paginator.next_header)
 
+    @property
+    def names_fields(self) -> bool:
+        """Whether the request names the fields that are wanted."""
+        return "fields" in self._query(self._page_size)
+
     def _url(self, page_size: int | None) -> str:
+        return self.connection.api.endpoint(self.path, self._query(page_size))
+
+    def _query(self, page_size: int | None) -> dict[str, str]:
         order = settings.options_of(self.config, self.name).get("order") or []
-        query = first_query(
+        return first_query(
             page_size=page_size,
             fields=self._fields,
             filters=self._filters,
             order=[f"-{self.replication_key}"] if self.replication_key else order,
             format_="csv" if self.is_csv else None,
         )
-        return self.connection.api.endpoint(self.path, query)
 
     def filter_check(self) -> FilterCheck:
         """Return what compares the records that come with the filters."""

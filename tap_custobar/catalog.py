@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.errors import CatalogError
+from tap_custobar.values import MAX_INTEGER, MIN_INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,13 +15,16 @@ FULL_TABLE = "FULL_TABLE"
 
 _KEPT = ("title", "description", "x-sql-datatype")
 _FORMATS = ("date", "date-time")
+# Of integers that databases hold: every value is made to keep them.
+_LIMITS = {"minimum": MIN_INTEGER, "maximum": MAX_INTEGER}
 
 
 def without_demands(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON schema with its types and without further demands.
 
     `anyOf` and `oneOf` become a list of types, as common catalogs mean them; limits, patterns,
-    enumerations and other formats than those of dates go, for no value can be bent to them.
+    enumerations and other formats than those of dates go, for no value can be bent to them; but
+    for the limits of 64 bits, which every integer keeps.
     """
     if not isinstance(definition, dict):
         return {}
@@ -33,6 +37,8 @@ def without_demands(definition: Mapping[str, Any]) -> dict[str, Any]:
     for choice in choices:
         if choice.get("format") in _FORMATS and types.count("string") == 1:
             schema["format"] = choice["format"]
+        if _LIMITS.items() <= choice.items() and "number" not in types:
+            schema |= _LIMITS
         if "items" in choice:
             schema["items"] = without_demands(choice["items"])
         if "properties" in choice:

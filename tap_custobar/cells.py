@@ -7,13 +7,18 @@ stands in one cell with commas between its elements, and an object as JSON.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tap_custobar.json_text import decode
+from tap_custobar.json_text import decode, decode_lenient
 from tap_custobar.values import type_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+# Of a list, an object, a number. Any other cell that is not JSON is a text.
+_OPENINGS = "[{-0123456789"
 
 
 def cell_reader(definition: Mapping[str, Any]) -> Callable[[str], Any] | None:
@@ -33,7 +38,10 @@ def _list(cell: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _json(cell: str) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        return decode(cell)
-    except (ValueError, RecursionError):
-        return cell
+    readers = [decode]
+    if cell[0] in _OPENINGS:
+        readers.append(decode_lenient)
+    for read in readers:
+        with suppress(ArithmeticError, ValueError, RecursionError):
+            return read(cell)
+    return cell

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from operator import attrgetter
 from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from msgspec import UnsetType
+from msgspec import Meta, UnsetType
 
 from tap_custobar.instants import all_dates, all_instants
-from tap_custobar.values import type_names
+from tap_custobar.values import MAX_INTEGER, MIN_INTEGER, type_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +25,15 @@ Row: TypeAlias = Any
 _TAKEN: Mapping[str, Any] = {
     "string": str,
     "boolean": bool,
-    "integer": int,
+    "integer": Annotated[int, Meta(ge=MIN_INTEGER, le=MAX_INTEGER)],
     "object": dict[str, Any],
 }
 
-#: The types of values that fit a JSON type as they are, where the decoder takes anything.
+#: The types of values that fit a JSON type as they are, where the decoder takes anything. Not
+#: integers, whose size it then does not check.
 _AS_IS: Mapping[str, frozenset[type]] = {
     "string": frozenset({str}),
     "boolean": frozenset({bool}),
-    "integer": frozenset({int}),
     "number": frozenset({int, Decimal}),
 }
 

@@ -6,14 +6,14 @@ What it gives is what `records` gives, to the byte. Rows that it cannot take all
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from tap_custobar.columns import Column
-from tap_custobar.values import Rules, Unfit, refuse
+from tap_custobar.json_text import needs_a_look, parse_decimal
+from tap_custobar.values import Rules, Unfit, holds_instants, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,12 +35,18 @@ class CompiledRows:
     def __init__(self, schema: SelectedSchema) -> None:
         """Compile what the records must look like."""
         # A conversion may lose no part here: what is lost is counted on the other path.
-        rules = Rules(schema.zone, refuse)
+        rules = Rules(schema.zone, refuse, refuse, whole_fractions=schema.whole_fractions)
         self.columns = {
             name: Column(f"p{number}", definition, rules.compile(definition))
             for number, (name, definition) in enumerate(schema.fields.items())
         }
         self._keys = [self.columns[key] for key in schema.keys]
+        rules = Rules(schema.zone, refuse, refuse)
+        self._cut_columns = [
+            Column(self.columns[name].attribute, definition, rules.compile(definition))
+            for name, definition in schema.fields.items()
+            if schema.whole_fractions and holds_instants(definition)
+        ]
         self._compile()
 
     @classmethod
@@ -57,10 +63,12 @@ class CompiledRows:
         Raises:
             MisfitError: the fast path cannot take them.
         """
+        if needs_a_look(rows):
+            raise MisfitError
         return self._take(lambda: self._decoder.decode(rows))
 
     def convert(self, rows: Sequence[object]) -> list[Row]:
-        """Return the same of rows that were decoded already."""
+        """Return the same of rows that `json_text.decode` gave, of bytes that need no look."""
         return self._take(lambda: msgspec.convert(rows, self._rows, strict=True))
 
     def take_texts(self) -> None:
@@ -83,6 +91,11 @@ class CompiledRows:
     def adopt(self, records: Iterable[Mapping[str, Any]]) -> list[Row]:
         """Return records that fit already, as structs."""
         return [self._row(*(r.get(name, UNSET) for name in self.columns)) for r in records]
+
+    def cut_fractions(self, rows: Sequence[Row]) -> None:
+        """Cut, in the records themselves, what the schema's `whole_fractions` kept."""
+        for column in self._cut_columns:
+            column.conform(rows)
 
     def as_dicts(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
         """Return records with what they hold, by the properties' names."""
@@ -139,4 +152,4 @@ class CompiledRows:
             gc=False,
         )
         self._rows = list[self._row]  # type: ignore[name-defined] # made just now
-        self._decoder = msgspec.json.Decoder(self._rows, float_hook=Decimal)
+        self._decoder = msgspec.json.Decoder(self._rows, float_hook=parse_decimal)

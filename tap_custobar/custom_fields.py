@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.instants import is_date, is_date_time
+from tap_custobar.values import MAX_INTEGER, MIN_INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 _TEXT = {"type": ["string", "null"]}
-_WHOLE_NUMBER = {"type": ["integer", "null"]}
+_WHOLE_NUMBER = {"type": ["integer", "null"], "minimum": MIN_INTEGER, "maximum": MAX_INTEGER}
 # Texts, since a list's elements have no type of their own at Custobar, and a text holds anything.
 _LIST = {"type": ["array", "null"], "items": {"type": "string"}}
 

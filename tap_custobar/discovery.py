@@ -126,7 +126,9 @@ class DiscoveringTap(CustobarBaseTap):
         name = stream_type.name
         names: list[str] = []
         if self._asks and stream_type.is_data:
-            parse = partial(read_names, known=shipped_schema(name)["properties"])
+            schema = shipped_schema(name)
+            keys = {*schema["required"]} - {stream_type.digest_key}
+            parse = partial(read_names, known=schema["properties"], keys=keys)
             told = self._ask(stream_type, {"format": "csv", "limit": "1"}, parse)
             if told == []:
                 self._believe_empty(stream_type)

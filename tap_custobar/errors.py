@@ -236,11 +236,15 @@ class UnexpectedAnswerError(TransientError):
 
     often_a_setting = True
 
-    def __init__(self, what: str) -> None:
-        """Say what came instead."""
+    def __init__(self, what: str, page: int = 1) -> None:
+        """Say what came instead, and as which page; settings are to blame for the first only."""
+        self.what = what
         super().__init__(
             f"The answer is not Custobar's data but {what}: "
             "check the setting company or api_url, and any proxy on the way."
+            if page == 1
+            else f"Page {page} is not Custobar's data but {what}: "
+            "run again, and ask Custobar if it stays."
         )
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+#: Digits of a fraction of a second that every target holds.
+FRACTION_DIGITS = 6
+
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _DATE_TIME = re.compile(
     rf"{_DATE.pattern}[Tt ]([0-9]{{2}}):([0-9]{{2}})(?::([0-9]{{2}})([.,][0-9]+)?)?"
@@ -21,7 +24,8 @@ _REAL_DATE = (
     r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
     r"|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
 )
-_TIME = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+_TIME = rf"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,{FRACTION_DIGITS}}})?"
+_LEAP_SECOND, _LAST_MINUTE, _END_OF_DAY = 60, (23, 59), (24, 0, 0)
 # Where "T" and "Z" stand in `2024-02-29T10:00:00Z`, and in each that follows behind `","`.
 _T, _Z, _STEP = 10, 19, 23
 _moments = msgspec.json.Decoder(list[datetime])
@@ -35,7 +39,7 @@ def all_dates(values: list[Any]) -> bool:
 
 
 def all_instants(values: list[Any]) -> bool:
-    """Tell whether all values are texts and what `to_utc` would make of them."""
+    """Tell whether all values are texts and what `to_utc` and `cut_fraction` make of them."""
     return _all_plain_instants(values) or _all(_INSTANTS, values)
 
 
@@ -88,11 +92,12 @@ def is_date_time(text: str) -> bool:
 def to_utc(text: str, zone: tzinfo) -> str | None:
     """Return an instant as RFC 3339 in UTC with `Z`; None where the text is no real instant.
 
-    SQL targets drop the offset, so that any other would shift the time.
+    SQL targets drop the offset, so that any other would shift the time. 24:00:00 is the next
+    midnight, and a leap second (23:59:60) is the second before it.
 
     Args:
         text: A date, or a date-time with or without its zone. The fraction of a second stays as
-            it came, however long.
+            it came, however long (see `cut_fraction`).
         zone: What a text without a zone is told in. In a gap or fold of daylight saving time
             the earlier reading counts (fold=0).
     """
@@ -102,13 +107,33 @@ def to_utc(text: str, zone: tzinfo) -> str | None:
     if match is None:
         return None
     *numbers, fraction, offset = match.groups()
+    fraction = (fraction or "").replace(",", ".")
+    year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+    is_end_of_day = (hour, minute, second) == _END_OF_DAY and not fraction.strip(".0")
+    if is_end_of_day:
+        hour = 0
+    is_leap = second == _LEAP_SECOND
+    if is_leap:
+        second -= 1
     try:
-        moment = datetime(*(int(number or 0) for number in numbers), tzinfo=_zone(offset, zone))  # type: ignore[misc,arg-type] # six numbers
-        moment = moment.astimezone(UTC)
+        local = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - told in the zone
+        local += timedelta(is_end_of_day)
+        moment = local.replace(tzinfo=_zone(offset, zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    seconds = moment.replace(tzinfo=None).isoformat()
-    return f"{seconds}{(fraction or '').replace(',', '.')}Z"
+    # By the clock of the text or by that of UTC, where leap seconds are put in.
+    if is_leap and _LAST_MINUTE not in {local.timetuple()[3:5], moment.timetuple()[3:5]}:
+        return None
+    return f"{moment.replace(tzinfo=None).isoformat()}{fraction}Z"
+
+
+def cut_fraction(instant: str) -> str:
+    """Return an instant, as `to_utc` returns it, with the digits that every target holds.
+
+    More of them a target would round, and the last moment of the year 9999 into the next.
+    """
+    seconds, dot, fraction = instant.removesuffix("Z").partition(".")
+    return f"{seconds}.{fraction[:FRACTION_DIGITS]}Z" if dot else instant
 
 
 def comparable(instant: str) -> str:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from tap_custobar.compiled import MisfitError
 from tap_custobar.errors import UnexpectedAnswerError
-from tap_custobar.json_text import check_utf8, decode, decode_untidy
+from tap_custobar.json_text import (
+    CharsetError,
+    check_utf8,
+    decode,
+    decode_lenient,
+    needs_a_look,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Rows that are decoded at once.
 BLOCK = 256
+
+#: The status of an answer without a body, which stands for an empty list.
+NO_CONTENT = 204
 
 
 class Block(NamedTuple):
@@ -42,6 +52,7 @@ class ParsedPage:
         row_count: How many rows there are, before any of them is read.
         count: How many records the API says there are on all pages, where it says so.
         names: The properties that came, where they were looked for.
+        lacking: The properties that were asked for by name and did not come.
     """
 
     blocks: Iterable[Block]
@@ -49,6 +60,7 @@ class ParsedPage:
     row_count: int
     count: int | None = None
     names: AbstractSet[str] = frozenset()
+    lacking: AbstractSet[str] = frozenset()
 
     @property
     def rows(self) -> list[Any]:
@@ -80,7 +92,12 @@ class JsonPages:
         # The rows are left as they are: decoded in blocks, their memory is used again and again.
         found = msgspec.defstruct(
             "Found",
-            [("rows", list[msgspec.Raw]), ("following", str | None, None), ("count", Any, None)],
+            [
+                ("rows", list[msgspec.Raw] | None),
+                ("following", str | None, None),
+                ("count", Any, None),
+                ("error", None, None),
+            ],
             rename={"rows": envelope, "following": paginator.next_key},
         )
         self._scanner = msgspec.json.Decoder(found)
@@ -89,24 +106,19 @@ class JsonPages:
         """Read a page.
 
         Raises:
-            UnexpectedAnswerError: the body is not `{<envelope>: [...], ...}`.
+            UnexpectedAnswerError: the body is not `{<envelope>: [...], ...}`, or names an error.
         """
+        if page.status == NO_CONTENT:
+            return ParsedPage([], self._following(page, None), 0)
         if self._compiled and self._looked:
             with suppress(msgspec.DecodeError, ValueError, RecursionError):
                 found: Any = self._scanner.decode(page.body)
                 check_utf8(page.body)
                 following, count = self._following(page, found.following), _count(found.count)
-                return ParsedPage(
-                    _blocks(found.rows, self._compiled), following, len(found.rows), count
-                )
-        content, is_tidy = _decode(page.body, page.headers.get("Content-Type", ""))
-        rows = content.get(self._envelope) if isinstance(content, dict) else None
-        if not isinstance(rows, list):
-            msg = f'JSON without a list named "{self._envelope}"'
-            raise UnexpectedAnswerError(msg)
-        if not isinstance(named := content.get(self._paginator.next_key), str | None):
-            msg = f"JSON whose {self._paginator.next_key} is no text"
-            raise UnexpectedAnswerError(msg)
+                rows = found.rows or []
+                return ParsedPage(_blocks(rows, self._compiled), following, len(rows), count)
+        content, is_tidy = _decode_page(page)
+        rows, named = self._check(content)
         names, block = names_in(rows), Block(rows)
         if self._compiled and is_tidy:
             self._looked = self._looked or bool(rows)
@@ -114,6 +126,21 @@ class JsonPages:
                 block = Block(self._compiled.convert(rows), fits=True)
         following, count = self._following(page, named), _count(content.get("count"))
         return ParsedPage([block], following, len(rows), count, names)
+
+    def _check(self, content: Any) -> tuple[list[Any], str | None]:  # noqa: ANN401 - any JSON value
+        """Return a page's rows and the name of the next page."""
+        rows: Any = content.get(self._envelope, ...) if isinstance(content, dict) else ...
+        problem = ""
+        if not isinstance(rows, list | None):
+            problem = f'JSON without a list named "{self._envelope}"'
+        elif content.get("error") is not None:
+            problem = "JSON that names an error"
+        elif not isinstance(content.get(self._paginator.next_key), str | None):
+            problem = f"JSON whose {self._paginator.next_key} is no text"
+        if problem:
+            raise UnexpectedAnswerError(problem)
+        following: str | None = content.get(self._paginator.next_key)
+        return rows or [], following
 
     def _following(self, page: Page, named: str | None) -> str | None:
         """Return the next page's name: of the body, else of the header."""
@@ -129,9 +156,10 @@ def _blocks(rows: Sequence[msgspec.Raw], compiled: CompiledRows) -> Iterator[Blo
     for start in range(0, len(rows), BLOCK):
         text = b"[%b]" % b",".join(rows[start : start + BLOCK])
         try:
-            yield Block(compiled.decode(text), fits=True)
+            block = Block(compiled.decode(text), fits=True)
         except MisfitError:
-            yield Block(_decode(text, "")[0])
+            block = Block(_decode(text)[0])
+        yield block
 
 
 def _count(value: object) -> int | None:
@@ -140,27 +168,40 @@ def _count(value: object) -> int | None:
     return int(text.partition(".")[0]) if re.fullmatch(r"[0-9]{1,18}(\.0+)?", text) else None
 
 
-def _decode(body: bytes, content_type: str) -> tuple[Any, bool]:
-    """Return the JSON value, and whether its texts are sure to be valid Unicode."""
+def _decode(body: bytes) -> tuple[Any, bool]:
+    """Return the JSON value, and whether its texts and numbers are sure to be valid."""
     try:
-        return decode(body), True
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return decode_untidy(body), False
-    except (ValueError, RecursionError):
-        raise UnexpectedAnswerError(_describe(body, content_type)) from None
+        return decode(body), not needs_a_look(body)
+    except (ArithmeticError, ValueError, RecursionError):
+        return decode_lenient(body), False
 
 
-def _describe(body: bytes, content_type: str) -> str:
+def _decode_page(page: Page) -> tuple[Any, bool]:
+    try:
+        return _decode(page.body)
+    except (ValueError, RecursionError) as error:
+        content_type = page.headers.get("Content-Type", "")
+        what = _describe(page.body, content_type, error)
+        raise UnexpectedAnswerError(what) from None
+
+
+def _describe(body: bytes, content_type: str, error: Exception) -> str:
     """Say what came instead of JSON, without any of its content."""
     media_type = content_type.partition(";")[0].strip().lower()
     if not body.strip():
         return "an empty body"
     if media_type == "text/html" or body.lstrip()[:1] == b"<":
         return "a page of HTML"
+    if isinstance(error, CharsetError):
+        return f"JSON that is {error}"
     if media_type == "application/json":
-        return "broken JSON"
+        return f"broken JSON ({_place(error)})"
     if not re.fullmatch("[a-z]+/[a-z0-9.+-]{1,60}", media_type):
         media_type = "not given"
     return f"no JSON (content type {media_type})"
+
+
+def _place(error: Exception) -> str:
+    if isinstance(error, JSONDecodeError):
+        return f"{error.msg.lower()} at character {error.pos + 1:,}"
+    return "nested too deeply"

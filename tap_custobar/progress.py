@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from tap_custobar.redaction import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from logging import Logger
 
     from tap_custobar.client import Traffic
-    from tap_custobar.records import Losses
+    from tap_custobar.records import Loss, Losses
 
 #: Unknown properties that are named.
 MAX_NAMES = 50
@@ -51,15 +51,8 @@ class Progress:
 
     def summarize(self, losses: Losses) -> None:
         """Log what was lost, a line a field, then the summary of the stream."""
-        for name, loss in losses.nulled.items():
-            self.logger.warning(
-                "%s of %s not of its type: now null, or left out of its list; "
-                "the first on page %d, row %d",
-                counted(loss.count, "value"),
-                name,
-                loss.page,
-                loss.row,
-            )
+        self._warn_of_values(losses.nulled, "not of its type: now null, or left out of its list")
+        self._warn_of_values(losses.replaced, "with characters that no target takes: now U+FFFD")
         for reason, loss in losses.skipped.items():
             self.logger.warning(
                 "%s skipped (%s); the first on page %d, row %d",
@@ -67,6 +60,11 @@ class Progress:
                 reason,
                 loss.page,
                 loss.row,
+            )
+        if losses.lacking:
+            self.logger.warning(
+                "Asked for and not in the CSV that came, so in no record: %s",
+                ", ".join(map(one_line, sorted(losses.lacking)[:MAX_NAMES])),
             )
         if losses.unknown:
             self.logger.warning(
@@ -84,6 +82,17 @@ class Progress:
             counted(losses.nulled_count, "value"),
             counted(losses.skipped_count, "record"),
         )
+
+    def _warn_of_values(self, losses: Mapping[str, Loss], fate: str) -> None:
+        for name, loss in losses.items():
+            self.logger.warning(
+                "%s of %s %s; the first on page %d, row %d",
+                counted(loss.count, "value"),
+                name,
+                fate,
+                loss.page,
+                loss.row,
+            )
 
     def _figures(self) -> str:
         seconds = self.clock() - self._started

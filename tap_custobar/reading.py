@@ -12,6 +12,7 @@ from tap_custobar.errors import (
     EmptyPagesError,
     NextLinkLostError,
     PaginationLoopError,
+    UnexpectedAnswerError,
     UrlError,
 )
 
@@ -180,7 +181,10 @@ class PageIterator:
         header = self._paginator.next_header
         if self._prefetches and header:
             self.prefetch(page.headers.get(header))
-        return self._parse(page)
+        try:
+            return self._parse(page)
+        except UnexpectedAnswerError as error:
+            raise UnexpectedAnswerError(error.what, self._paginator.page_count + 1) from None
 
     def _start_url(self) -> str:
         checkpoint, first_url = self._checkpoint, self._first_url

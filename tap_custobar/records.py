@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.pages import names_in
-from tap_custobar.values import Rules, Unfit
+from tap_custobar.values import Rules, Unfit, holds_instants, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,13 +39,17 @@ class Losses:
 
     Attributes:
         nulled: By field: values, or parts of one, that fit no type the schema allows.
+        replaced: By field: values with characters that became U+FFFD.
         skipped: By reason: rows that are no record.
         unknown: Properties that the schema does not have.
+        lacking: Properties that were asked for and did not come.
     """
 
     nulled: dict[str, Loss] = field(default_factory=dict)
+    replaced: dict[str, Loss] = field(default_factory=dict)
     skipped: dict[str, Loss] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
+    lacking: set[str] = field(default_factory=set)
 
     @property
     def nulled_count(self) -> int:
@@ -65,10 +69,21 @@ class Conformer:
         """Prepare the conversions to this schema."""
         self.losses = Losses()
         self._known = frozenset(schema.properties)
-        self._partly_lost = False
+        self._partly_lost = self._replaced = False
         self._keys = schema.keys
-        rules = Rules(schema.zone, self._lose_part)
+        rules = Rules(
+            schema.zone,
+            self._lose_part,
+            self._on_replacement,
+            whole_fractions=schema.whole_fractions,
+        )
         self._fields = [(name, rules.compile(field)) for name, field in schema.fields.items()]
+        rules = Rules(schema.zone, refuse)
+        self._cut_fields = [
+            (name, rules.compile(field))
+            for name, field in schema.fields.items()
+            if schema.whole_fractions and holds_instants(field)
+        ]
 
     def notice(self, names: AbstractSet[str]) -> None:
         """Remember those of the properties that came which the schema does not have."""
@@ -86,6 +101,7 @@ class Conformer:
             compiled: The fast path, where it is taken: all records are structs then.
         """
         self.notice(page.names)
+        self.losses.lacking |= page.lacking
         read = 0
         for rows, fits in page.blocks:
             if fits:
@@ -114,6 +130,13 @@ class Conformer:
             records.append(record)
         return records
 
+    def cut_fractions(self, records: Iterable[Any]) -> None:
+        """Cut, in the records themselves, what the schema's `whole_fractions` kept."""
+        for record in records:
+            for name, fit in self._cut_fields:
+                if name in record:
+                    record[name] = fit(record[name])
+
     def _conform(self, row: Mapping[str, Any], place: tuple[int, int]) -> dict[str, Any]:
         record = {}
         for name, fit in self._fields:
@@ -123,16 +146,25 @@ class Conformer:
                 record[name] = fit(row[name])
             except (Unfit, RecursionError):
                 # A row without its key is skipped as a whole, and counted as that.
-                self._partly_lost = name not in self._keys
+                self._partly_lost, self._replaced = name not in self._keys, False
                 if fit.nullable:
                     record[name] = None
             if self._partly_lost:
                 self._partly_lost = False
                 self._count(self.losses.nulled, name, place)
+            if self._replaced:
+                self._replaced = False
+                if name in self._keys:
+                    record.pop(name, None)  # two keys could become one
+                else:
+                    self._count(self.losses.replaced, name, place)
         return record
 
     def _lose_part(self) -> None:
         self._partly_lost = True
+
+    def _on_replacement(self) -> None:
+        self._replaced = True
 
     def _count(self, losses: dict[str, Loss], name: str, place: tuple[int, int]) -> None:
         losses.setdefault(name, Loss(0, *place)).count += 1

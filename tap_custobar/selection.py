@@ -20,12 +20,22 @@ class SelectedSchema:
         selected: The properties that leave; others are dropped silently.
         keys: The properties without which a row is no record.
         zone: What date-times without a zone are told in.
+        surrogate_key: The key that is made of the record, where the API gives none.
     """
 
     properties: Mapping[str, Mapping[str, Any]]
     selected: Collection[str]
     keys: Sequence[str]
     zone: tzinfo
+    surrogate_key: str | None = None
+
+    @property
+    def whole_fractions(self) -> bool:
+        """Whether fractions of a second stay whole until the surrogate key has been made.
+
+        Cut before, they would change the keys of records that are loaded already.
+        """
+        return self.surrogate_key is not None
 
     @cached_property
     def fields(self) -> Mapping[str, Mapping[str, Any]]:

@@ -66,6 +66,8 @@ class CustobarStream(AskingStream):
                     listed += len(block)
                     keys += self._keys(block, compiled)
                     records = self._select_new(block, bookmark, compiled)
+                    # Only now, so that surrogate keys are those of the whole fractions.
+                    (compiled or conformer).cut_fractions(records)
                     written += len(records)
                     if compiled:
                         self._write(records)
@@ -188,5 +190,5 @@ class CustobarStream(AskingStream):
         self, schema: SelectedSchema, compiled: CompiledRows | None
     ) -> JsonPages | CsvPages:
         if self.is_csv:
-            return CsvPages(schema, self.paginator, compiled)
+            return CsvPages(schema, self.paginator, compiled, names_fields=self.names_fields)
         return JsonPages(self.name, self.paginator, compiled)

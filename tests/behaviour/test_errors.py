@@ -97,7 +97,10 @@ def test_a_refusal_without_a_reason_is_told_too(
     [
         (HTML, "a page of HTML"),
         (Reply(b""), "an empty body"),
-        (Reply(b'{"customers": [{"external_id": "1"}'), "broken JSON"),
+        (
+            Reply(b'{"customers": [{"external_id": "1"}'),
+            "broken JSON (expecting ',' delimiter at character 36)",
+        ),
         (
             Reply(b"hello", headers={"Content-Type": "text/plain"}),
             "no JSON (content type text/plain)",
@@ -105,9 +108,9 @@ def test_a_refusal_without_a_reason_is_told_too(
         (Reply([]), 'JSON without a list named "customers"'),
         (Reply({"customers": {}}), 'JSON without a list named "customers"'),
         (Reply({"products": []}), 'JSON without a list named "customers"'),
-        (Reply(b'{"customers": [NaN]}'), "broken JSON"),
-        (Reply(b'{"customers": "\xff"}'), "broken JSON"),
-        (Reply(b'{"customers": ' + b"[" * 100_000), "broken JSON"),
+        (Reply(b'{"customers": "\xff"}'), 'JSON without a list named "customers"'),
+        (Reply(b'{"customers": ' + b"[" * 100_000), "broken JSON (nested too deeply)"),
+        (Reply({"customers": [], "error": {"reason": "x"}}), "JSON that names an error"),
     ],
 )
 def test_an_answer_that_is_not_custobars_is_described(

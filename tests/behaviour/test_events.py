@@ -89,6 +89,29 @@ def test_what_is_new_has_the_keys_that_it_had(
     assert state["replication_key_value"] == EVENTS[0]["date"]
 
 
+def test_a_key_is_made_of_the_whole_fraction_that_leaves_cut(
+    run_tap: RunTap, server: Server
+) -> None:
+    dates = ["2024-01-12T10:00:00.1234567Z", "2024-01-12T10:00:00.1234568Z"]
+    server.replies(Reply({"events": [{"type": "BROWSE", "date": date} for date in dates]}))
+    maps = {"stream_maps": {"events": {"type": "type.lower()"}}}
+
+    run = run_tap(server.config, catalog=catalog(events=True))
+    by_the_sdk = run_tap({**server.config, **maps}, catalog=catalog(events=True))
+
+    left = {record["date"] for record in run.records("events")}
+    assert left == {"2024-01-12T10:00:00.123456Z"}
+    # As they were when the date left whole.
+    assert (
+        keys(run)
+        == keys(by_the_sdk)
+        == [
+            "99541334490ac33a2a673e43b5c0bd2a23517cc480419034627939c4aa39ffb5",
+            "667bdebf352d3b3a1fc2282008865644062e8a1f56128db24bec20cd879f64be",
+        ]
+    )
+
+
 def test_the_key_is_never_asked_for(run_tap: RunTap, server: Server) -> None:
     serve(server)
 

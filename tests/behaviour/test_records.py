@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ def read(run_tap: RunTap, server: Server, *rows: object, **config: object) -> Ru
 def test_numbers_keep_their_value(run_tap: RunTap, server: Server) -> None:
     body = (
         b'{"customers": [], "products": ['
-        b'{"external_id": "1", "price": 123456789012345678901234567890,'
+        b'{"external_id": "1", "price": 9223372036854775807,'
         b' "rating": 0.1000000000000000055511151231257827},'
         b'{"external_id": "2", "price": 19.0, "rating": 19.90}]}'
     )
@@ -34,7 +35,7 @@ def test_numbers_keep_their_value(run_tap: RunTap, server: Server) -> None:
     run = run_tap(server.config)
 
     assert run.exit_code == 0
-    assert '"price":123456789012345678901234567890' in run.stdout
+    assert '"price":9223372036854775807' in run.stdout
     assert '"rating":0.1000000000000000055511151231257827' in run.stdout
     assert '"price":19,' in run.stdout
     assert '"rating":19.90' in run.stdout
@@ -95,6 +96,161 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character(
     run = read(run_tap, server, {"external_id": "1", "title": "smile \ud83d!"})
 
     assert run.records("products")[0]["title"] == "smile \N{REPLACEMENT CHARACTER}!"
+
+
+OWN_TYPES = {"acme__any": "object", "acme__size": "integer"}
+
+
+def page_of(*rows: bytes, **more: object) -> Reply:
+    """Return a page of products whose rows are text, as no encoder would write it."""
+    rest = json.dumps(more)[1:-1]
+    body = b'{"customers": [], "products": [%b]%b}'
+    return Reply(body % (b", ".join(rows), f", {rest}".encode() if rest else b""))
+
+
+ODD_VALUES = [
+    (b'"price": 9223372036854775808', {"price": None}, "price not of its type"),
+    (b'"price": -9223372036854775809', {"price": None}, "price not of its type"),
+    (b'"price": 1E400', {"price": None}, "price not of its type"),
+    (b'"price": ' + b"9" * 5000, {"price": None}, "price not of its type"),
+    (b'"rating": 1E400', {"rating": None}, "rating not of its type"),
+    (b'"rating": -1e200000', {"rating": None}, "rating not of its type"),
+    (b'"rating": NaN', {"rating": None}, "rating not of its type"),
+    (b'"rating": -Infinity', {"rating": None}, "rating not of its type"),
+    (b'"title": NaN', {"title": None}, "title not of its type"),
+    (b'"acme__size": 1E30', {"acme__size": None}, "acme__size not of its type"),
+    (
+        b'"acme__any": {"a": [1E400, 1], "b": NaN, "c": 1.50}',
+        {"acme__any": {"a": [None, 1], "b": None, "c": 1.5}},
+        "acme__any not of its type",
+    ),
+    (b'"title": "a\\u0000b"', {"title": "a\ufffdb"}, "title with characters"),
+    (b'"title": "a\x00b"', {"title": "a\ufffdb"}, "title with characters"),
+    (b'"title": "a\x1fb"', {"title": "a\ufffdb"}, "title with characters"),
+    (b'"title": "a\xffb"', {"title": "a\ufffdb"}, "title with characters"),
+    (b'"title": "a\\ud800b"', {"title": "a\ufffdb"}, "title with characters"),
+    (b'"tags": ["\\u0000"]', {"tags": ["\ufffd"]}, "tags with characters"),
+    (
+        b'"acme__any": {"\\u0000": ["\\u0000"]}',
+        {"acme__any": {"\ufffd": ["\ufffd"]}},
+        "acme__any with characters",
+    ),
+    (b'"date": "9999-12-31T24:00:00Z"', {"date": None}, "date not of its type"),
+]
+FITTING_VALUES = [
+    (b'"price": 9223372036854775807, "rating": 1.7e308', {"price": 2**63 - 1, "rating": 1.7e308}),
+    (b'"title": "a\tb\nc"', {"title": "a\tb\nc"}),
+    (b'"date": "2024-01-01T00:00:00.123456789Z"', {"date": "2024-01-01T00:00:00.123456Z"}),
+    (b'"date": "9999-12-31T23:59:59.9999999Z"', {"date": "9999-12-31T23:59:59.999999Z"}),
+    (b'"date": "2024-02-28T24:00:00Z"', {"date": "2024-02-29T00:00:00Z"}),
+    (b'"date": "2016-12-31T23:59:60Z"', {"date": "2016-12-31T23:59:59Z"}),
+]
+
+
+@pytest.mark.parametrize("on_page", [1, 2])
+@pytest.mark.parametrize("writes_rows", [True, False])
+def test_what_stops_a_target_is_made_to_fit_and_counted(
+    run_tap: RunTap, server: Server, on_page: int, *, writes_rows: bool
+) -> None:
+    odd = [(*values, "") for values in FITTING_VALUES] + ODD_VALUES
+    rows = [b'{"external_id": "%d", %b}' % (n, text) for n, (text, *_) in enumerate(odd)]
+    first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
+    # The first request is of the customers.
+    server.replies(*[page_of(), *([first] if on_page == 2 else [])], page_of(*rows))
+    config: dict[str, Any] = {"stream_options": {"products": {"custom_fields": OWN_TYPES}}}
+    if not writes_rows:
+        config["stream_maps"] = {"products": {"nothing": "'x'"}}
+
+    run = run_tap({**server.config, **config})
+
+    assert run.exit_code == 0, run.log
+    records = {record.pop("external_id"): record for record in run.records("products")}
+    for number, (_, expected, _) in enumerate(odd):
+        record = records[str(number)]
+        record.pop("nothing", None)
+        assert record == expected
+    for told, count in Counter(told for *_, told in odd if told).items():
+        assert f"{count} {'value' if count == 1 else 'values'} of {told}" in run.log
+    assert f"{sum('type' in told for *_, told in odd)} values nulled, 0 records skipped" in run.log
+    assert "NaN" not in run.stdout
+    assert "\\u0000" not in run.stdout
+
+
+@pytest.mark.parametrize("key", [b'"a\\u0000"', b'"a\xff"', b'"a\\udfff"', b'"a\x01"'])
+def test_a_key_that_would_be_another_skips_its_record(
+    run_tap: RunTap, server: Server, key: bytes
+) -> None:
+    rows = [b'{"external_id": %b}' % each for each in (b'"a"', key, b'"b"')]
+    server.replies(page_of(*rows))
+
+    run = run_tap(server.config)
+
+    assert run.exit_code == 0
+    assert run.ids("products") == ["a", "b"]
+    assert "1 record skipped (no external_id); the first on page 1, row 2" in run.log
+
+
+def test_a_page_in_another_charset_is_refused_by_name(run_tap: RunTap, server: Server) -> None:
+    rows = [b'{"external_id": "%d", "title": "K\xe4rry"}' % n for n in range(101)]
+    first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
+    server.replies(page_of(), first, page_of(*rows))
+
+    run = run_tap({**server.config, "max_retries": 0})
+    server.replies(page_of(), first, page_of(*rows[:100]))
+    taken = run_tap(server.config)
+
+    assert run.exit_code == 1
+    assert run.ids("products") == ["first"]
+    assert len(run.errors) == 1
+    problem = "Page 2 is not Custobar's data but JSON that is not UTF-8 in more than 100 values: "
+    assert run.errors[0].startswith(f"products failed: {problem}")
+    assert taken.exit_code == 0
+    assert taken.records("products")[1]["title"] == "K\ufffdrry"
+    assert "100 values of title with characters" in taken.log
+
+
+def test_broken_json_on_a_later_page_names_page_and_place(run_tap: RunTap, server: Server) -> None:
+    first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
+    server.replies(page_of(), first, Reply(b'{"products": [{"external_id": SECRET'))
+
+    run = run_tap({**server.config, "max_retries": 0})
+
+    (error,) = run.errors
+    assert error == (
+        "products failed: Page 2 is not Custobar's data but broken JSON (expecting value at "
+        "character 31): run again, and ask Custobar if it stays."
+    )
+
+
+@pytest.mark.parametrize("error", [{"reason": "SECRET"}, "SECRET", {}, [], False])
+def test_a_page_that_names_an_error_is_none(run_tap: RunTap, server: Server, error: object) -> None:
+    first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
+    server.replies(page_of(), first, page_of(error=error))
+    config = {**server.config, "max_retries": 0, "emit_activate_version_messages": True}
+
+    run = run_tap(config)
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "Page 2 is not Custobar's data but JSON that names an error" in run.errors[0]
+    assert "SECRET" not in run.log
+    assert [m for m in run.of_type("ACTIVATE_VERSION") if m["stream"] == "products"] == []
+
+
+def test_an_error_that_is_null_is_none(run_tap: RunTap, server: Server) -> None:
+    server.replies(page_of(b'{"external_id": "1"}', error=None))
+
+    assert run_tap(server.config).ids("products") == ["1"]
+
+
+def test_a_list_that_is_null_is_an_empty_one(run_tap: RunTap, server: Server) -> None:
+    first = page_of(b'{"external_id": "1"}', next_url="?cursor=2")
+    server.replies(Reply({"customers": None}), first, Reply({"products": None}))
+
+    run = run_tap(server.config)
+
+    assert run.exit_code == 0
+    assert run.ids("products") == ["1"]
 
 
 def test_a_byte_order_mark_is_skipped(run_tap: RunTap, server: Server) -> None:

@@ -139,6 +139,31 @@ def test_a_shape_that_contradicts_the_key_ends_the_stream_before_a_record_is_los
     assert taken.ids("sales") == [given["external_id"]]
 
 
+@pytest.mark.parametrize(
+    ("body", "products"),
+    [
+        (
+            b'{"sales": [{"external_id": "S1", "products": ["P1", {"total": 1}, 7]}]}',
+            [{"product_id": "P1"}, {"total": 1}, {"product_id": "7"}],
+        ),
+        (b'{"sales": [{"external_id": "S1", "products": "P1"}]}', [{"product_id": "P1"}]),
+        (b'external_id,products\nS1,"P1,P2"\n', [{"product_id": "P1"}, {"product_id": "P2"}]),
+    ],
+)
+def test_a_product_that_is_a_text_becomes_an_object(
+    run_tap: RunTap, server: Server, body: bytes, products: list[object]
+) -> None:
+    whole = Reply({"sales": [TRANSACTION]})  # of which the shape is told, where CSV is asked for
+    format_ = "json" if body.startswith(b"{") else "csv"
+    server.replies(*[whole] * (format_ == "csv"), Reply(body))
+    chosen = select(catalog(sales=True), sales=["products"])
+
+    run = run_tap({**server.config, "response_format": format_}, catalog=chosen)
+
+    assert run.records("sales") == [{"external_id": "S1", "products": products}]
+    assert run.schema("sales")["properties"]["products"]["items"] == {"type": "object"}
+
+
 def test_a_first_page_without_sales_tells_no_shape(run_tap: RunTap, server: Server) -> None:
     server.replies(Reply({"sales": [], "next_url": "?cursor=1"}), Reply({"sales": [ROW]}))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 from datetime import UTC
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -18,6 +18,9 @@ from tap_custobar.json_text import encode_rows
 from tap_custobar.pagination import NextUrlPaginator
 from tap_custobar.records import Conformer
 from tap_custobar.selection import SelectedSchema
+
+if TYPE_CHECKING:
+    from tap_custobar.pages import ParsedPage
 
 PROPERTIES: dict[str, Any] = {
     "id": {"type": "string"},
@@ -91,13 +94,162 @@ def test_every_row_of_a_page_of_many_blocks_comes_once(count: int) -> None:
     assert written[-1] == b'{"id":"%d","size":null}' % (count - 1)
 
 
+def parse(body: bytes, *, pages: CsvPages | None = None, names_fields: bool = True) -> ParsedPage:
+    schema = SelectedSchema(PROPERTIES, ["id", "note"], ["id"], UTC)
+    pages = pages or CsvPages(schema, NextUrlPaginator, names_fields=names_fields)
+    return pages.parse(Page(body, CaseInsensitiveDict()))
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (b"id,note,note", "a name twice"),
+        (b"id,ID", "a name twice"),
+        (b"note", "lacks id"),
+        (b"id,size", "names that were not asked for"),
+        (b"id,acme__secret", "names that were not asked for"),
+        (b"C1,note", "lacks id"),
+        (b"C1,x", "no CSV with a header"),
+        (b"id,n\xff", "names that were not asked for"),
+    ],
+)
+def test_a_header_names_what_was_asked_for_each_once_and_the_key(
+    header: bytes, problem: str
+) -> None:
+    with pytest.raises(UnexpectedAnswerError, match=problem) as raised:
+        parse(header + b"\n")
+
+    assert "C1" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (b"ID,Note\n1,x\n", [{"id": "1", "note": "x"}]),
+        (b"id, note\n1, x\n", [{"id": "1", "note": "x"}]),
+        (b'id; "note"\n1; "a;b"\n', [{"id": "1", "note": "a;b"}]),
+        (b"id ,note\n1, x\n", [{"id": "1", "note": " x"}]),
+        (b"id,note,\n1,x,\n", [{"id": "1", "note": "x"}]),
+    ],
+)
+def test_blanks_and_capitals_of_a_header_make_no_difference(
+    body: bytes, rows: list[dict[str, str]]
+) -> None:
+    assert parse(body).rows == rows
+
+
+def test_of_names_that_differ_by_case_only_each_is_itself() -> None:
+    properties = {name: {"type": "string"} for name in ("id", "x", "X")}
+    schema = SelectedSchema(properties, properties, ["id"], UTC)
+    pages = CsvPages(schema, NextUrlPaginator)
+
+    assert parse(b"id,X,x\n1,a,b\n", pages=pages).rows == [{"id": "1", "X": "a", "x": "b"}]
+
+
+def test_columns_that_did_not_come_are_told_by_the_first_page() -> None:
+    schema = SelectedSchema(PROPERTIES, ["id", "note", "size"], ["id"], UTC)
+    pages = CsvPages(schema, NextUrlPaginator)
+
+    assert parse(b"id,note\n", pages=pages).lacking == {"size"}
+    assert parse(b"note,id\n", pages=pages).lacking == set()
+
+
+@pytest.mark.parametrize("body", [b"id\n1\n", b"1,note\n2,x\n", b"3,x\n", b"id,note,size\n"])
+def test_a_later_page_has_the_header_of_the_first(body: bytes) -> None:
+    schema = SelectedSchema(PROPERTIES, ["id", "note", "size"], ["id"], UTC)
+    pages = CsvPages(schema, NextUrlPaginator)
+    parse(b"id,note\n1,x\n", pages=pages)
+
+    with pytest.raises(UnexpectedAnswerError):
+        parse(body, pages=pages)
+
+    assert parse(b"id,note\n2,y\n", pages=pages).rows == [{"id": "2", "note": "y"}]
+
+
+def test_where_no_fields_are_named_others_come_beside_them() -> None:
+    body = b"size,id,acme__new,note\n1,2,3,4\n"
+
+    page = parse(body, names_fields=False)
+
+    assert page.rows == [{"id": "2", "note": "4"}]
+    assert page.names == {"size", "id", "acme__new", "note"}
+    for cells in (b"C1,note,x,y\n", b"id,a@example.com,+358,x\n"):
+        with pytest.raises(UnexpectedAnswerError):
+            parse(cells, names_fields=False)
+
+
+def test_a_blank_line_is_a_row_where_there_is_one_column() -> None:
+    assert parse(b"\nid\n1\n\n2\n\n").rows == [{"id": "1"}, {}, {"id": "2"}, {}]
+    assert parse(b"\nid,note\n1,\n\n2,\n").rows == [{"id": "1"}, {"id": "2"}]
+
+
+def test_bytes_that_are_not_utf8_cost_no_row_until_they_are_a_hundred() -> None:
+    row = b"1,\xe4 \xe4\n"
+
+    assert parse(b"id,note\n" + row * 100).rows == [{"id": "1", "note": "\udce4 \udce4"}] * 100
+    with pytest.raises(UnexpectedAnswerError, match="not UTF-8 in more than 100 values"):
+        parse(b"id,note\n" + row * 101)
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\udcff"], ids=ascii)
+def test_what_must_be_replaced_is_so_on_both_paths(odd: str) -> None:
+    rows = as_csv([list(PROPERTIES), ["K", *[""] * 6], ["1", "NOTE", *[""] * 4, "NOTE,b"]])
+    note = odd.encode(errors="surrogateescape")
+    text = odd.replace("\0", "\ufffd").replace("\udcff", "\ufffd")
+    expected = encode_rows([{"id": "1", "note": text, "tags": [text, "b"]}])
+
+    for fast in (True, False):
+        assert lines(rows.replace(b"NOTE", note).replace(b"K", note), fast=fast) == expected
+
+
+def test_a_page_of_no_content_is_an_empty_list() -> None:
+    headers = CaseInsensitiveDict({"X-Custobar-Next-Url": "?h"})
+
+    page = CsvPages(SHAPE, NextUrlPaginator).parse(Page(b"", headers, status=204))
+
+    assert (page.rows, page.following) == ([], "?h")
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"id,note\n1,cut he", ["id", "note"]),
+        (b"id,note\r1", ["id", "note"]),
+        (b'id,note,"x\ny"\n', ["id", "note", "x\ny"]),
+        (b"id,note", None),
+        (b'id,note,"x\n', None),
+    ],
+)
+def test_of_untold_length_a_header_is_whole_once_its_line_has_ended(
+    body: bytes, names: list[str] | None
+) -> None:
+    page = Page(body, CaseInsensitiveDict(), is_framed=False)
+
+    if names is not None:
+        assert read_names(page, known=PROPERTIES) == names
+        return
+    with pytest.raises(UnexpectedAnswerError):
+        read_names(page, known=PROPERTIES)
+
+
+@pytest.mark.parametrize(
+    ("body", "keys"),
+    [(b"1,note,a@example.com\n", ["id"]), (b"1,note,a@example.com\n", [])],
+)
+def test_cells_are_no_names_of_fields(body: bytes, keys: list[str]) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        read_names(Page(body, CaseInsensitiveDict()), known=PROPERTIES, keys=keys)
+
+
 @pytest.mark.parametrize(
     ("body", "names"),
     [
         (b"id,note\n", ["id", "note"]),
         (b"\xef\xbb\xbfnote;id;acme__x,y\n", ["note", "id", "acme__x,y"]),
         (b"id\tnote\tid\t\n1\t2\t3\t\n", ["id", "note"]),
-        (b'"id";"no\nte"\n', ["id", "no\nte"]),
+        (b'"id";"no\nte";note\n', ["id", "no\nte", "note"]),
+        (b"ID, Note, Acme__X\n", ["id", "note", "Acme__X"]),
         (b"id", ["id"]),
     ],
 )

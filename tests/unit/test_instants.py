@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_custobar.instants import all_instants, to_date, to_utc
+from tap_custobar.instants import all_instants, cut_fraction, to_date, to_utc
 from tests.conftest import is_date, is_instant
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -37,6 +37,13 @@ NEW_YORK = ZoneInfo("America/New_York")
         ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
         ("0999-12-31T23:59:59Z", "0999-12-31T23:59:59Z"),
         ("9999-12-31T23:59:59.9Z", "9999-12-31T23:59:59.9Z"),
+        ("2024-02-29T24:00:00Z", "2024-03-01T00:00:00Z"),
+        ("2023-12-31T24:00Z", "2024-01-01T00:00:00Z"),
+        ("2024-02-29T24:00:00.000+02:00", "2024-02-29T22:00:00.000Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ("2016-12-31T23:59:60.25Z", "2016-12-31T23:59:59.25Z"),
+        ("2017-01-01T01:59:60+02:00", "2016-12-31T23:59:59Z"),
+        ("9999-12-31T23:59:60Z", "9999-12-31T23:59:59Z"),
     ],
 )
 @pytest.mark.parametrize("zone", [UTC, HELSINKI], ids=str)
@@ -65,6 +72,9 @@ def test_an_instant_with_its_zone_is_the_same_in_utc(text: str, instant: str, zo
         ("2024-10-27T03:30:00", HELSINKI, "2024-10-27T00:30:00Z"),
         ("2024-10-27T03:59:59.9", HELSINKI, "2024-10-27T00:59:59.9Z"),
         ("2024-10-27T04:00:00", HELSINKI, "2024-10-27T02:00:00Z"),
+        ("2024-10-26T24:00:00", HELSINKI, "2024-10-26T21:00:00Z"),
+        ("2024-10-27T24:00:00", HELSINKI, "2024-10-27T22:00:00Z"),
+        ("2016-12-31T23:59:60", HELSINKI, "2016-12-31T21:59:59Z"),
     ],
     ids=str,
 )
@@ -83,7 +93,9 @@ def test_without_a_zone_the_time_is_told_in_the_given_one(
         *("2023-02-29", "2023-02-29T00:00:00Z", "2024-13-01", "2024-00-01", "2024-01-00"),
         *("2024-04-31T00:00:00Z", "1900-02-29", "0000-01-01", "0000-12-31T23:59:59Z"),
         "10000-01-01",
-        *("2024-01-01T24:00:00Z", "2024-01-01T23:60:00Z", "2016-12-31T23:59:60Z"),
+        *("2024-01-01T24:00:01Z", "2024-01-01T24:00:00.1Z", "2024-01-01T24:01Z"),
+        *("2024-01-01T23:60:00Z", "2016-12-31T23:58:60Z", "2016-12-31T23:59:61Z"),
+        *("9999-12-31T24:00:00Z", "2024-02-30T24:00:00Z"),
         *("2024-01-01T25:00", "2024-01-01T10:20:61", "-2024-01-01", "+2024-01-01"),
         *("2024-01-01T10:20:30+24:00", "2024-01-01T10:20:30+01:60", "2024-01-01T10:20:30+1"),
         *("2024-01-01T10:20:30+01:00:30", "2024-01-01T10:20:30 UTC", "2024-01-01T10:20:30EET"),
@@ -142,6 +154,21 @@ def test_any_time_without_a_zone_is_that_of_the_zone(moment: datetime, zone: Zon
 
     assert text is not None
     assert datetime.fromisoformat(text) == moment.replace(tzinfo=zone).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("whole", "cut"),
+    [
+        ("2024-02-29T10:20:30Z", "2024-02-29T10:20:30Z"),
+        ("2024-02-29T10:20:30.5Z", "2024-02-29T10:20:30.5Z"),
+        ("2024-02-29T10:20:30.123456Z", "2024-02-29T10:20:30.123456Z"),
+        ("2024-02-29T10:20:30.1234569Z", "2024-02-29T10:20:30.123456Z"),
+        ("9999-12-31T23:59:59.999999999999Z", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_fractions_are_cut_and_not_rounded(whole: str, cut: str) -> None:
+    assert cut_fraction(whole) == cut
+    assert all_instants([whole]) is (whole == cut)
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,+Zz -]*", fullmatch=True))

@@ -32,7 +32,6 @@ WITH_SDK = {
 #: Those that join the parts; no other module knows of them.
 JOINERS = WITH_SDK | {"__main__", "airbyte"}
 
-MAX_LINES = 250
 MAX_FUNCTION_LINES = 40
 
 #: Of a stream's class: what a new stream costs beside its JSON schema.
@@ -94,10 +93,9 @@ def test_streams_are_declared_without_logic() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MODULES | AIRBYTE | SDK | SANDBOX))
-def test_a_module_and_each_function_can_be_read_at_once(name: str) -> None:
+def test_each_function_can_be_read_at_once(name: str) -> None:
     source = (MODULES | AIRBYTE | SDK | SANDBOX)[name].read_text(encoding="utf-8")
 
-    assert len(source.splitlines()) <= MAX_LINES
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < MAX_FUNCTION_LINES, node.name

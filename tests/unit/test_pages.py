@@ -78,6 +78,50 @@ def test_of_duplicate_names_the_last_counts_whichever_parser_reads() -> None:
     assert parse(f'\ufeff{{"rows": [], "rows": {rows}}}').rows == [{"a": 2}]
 
 
+@pytest.mark.parametrize(
+    "body", ['{"rows": null}', '{"rows": [], "error": null}', '{"error": null, "rows": null}']
+)
+def test_no_list_is_an_empty_one_and_no_error_is_none(body: str) -> None:
+    assert parse(body).rows == []
+
+
+def test_an_answer_without_content_is_an_empty_list() -> None:
+    headers = CaseInsensitiveDict({"X-Custobar-Next-Url": "?h"})
+
+    page = JsonPages("rows", NextUrlPaginator).parse(Page(b"", headers, status=204))
+
+    assert (page.rows, page.following) == ([], "?h")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (b"NaN", "NaN"),
+        (b"-Infinity", "-Infinity"),
+        (b"1e400", "1E+400"),
+        (b"9" * 5000, "9" * 5000),
+        (b'"a\xffb\xfe\xfe"', "a\udcffb\udcfe\udcfe"),
+        (b'"a\x01b\x00c"', "a\ud800b\ud800c"),
+        (b'"a\tb\r\n"', "a\tb\r\n"),
+    ],
+    ids=ascii,
+)
+def test_one_odd_value_costs_no_other(text: bytes, read: str) -> None:
+    page = parse(b'{"rows": [{"a": %b}, {"a": "\xc3\xa4"}, 19.90]}' % text)
+
+    assert str(page.rows[0]["a"]) == read
+    assert page.rows[1] == {"a": "ä"}
+    assert str(page.rows[2]) == "19.90"
+
+
+def test_a_hundred_values_may_be_in_another_charset() -> None:
+    row = b'"\xe4 \\" \xe4",'
+
+    assert len(parse(b'{"rows": [' + row * 100 + b"1]}").rows) == 101
+    with pytest.raises(UnexpectedAnswerError, match="not UTF-8"):
+        parse(b'{"rows": [' + row * 101 + b"1]}")
+
+
 def test_rows_may_be_anything() -> None:
     assert parse('{"rows": [null, 1, "a", [], {}]}').rows == [None, 1, "a", [], {}]
 
@@ -126,11 +170,28 @@ def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) ->
         (b"<!doctype html>SECRET", "application/json", "a page of HTML"),
         (b"\n <html>SECRET", "", "a page of HTML"),
         (b"SECRET", "Text/HTML; charset=utf-8", "a page of HTML"),
-        (b'{"rows": [SECRET', "application/json", "broken JSON"),
-        (b'{"rows": []} SECRET', "Application/JSON ; charset=utf-8", "broken JSON"),
-        (b'{"rows": [Infinity]}', "application/json", "broken JSON"),
-        (b'{"rows": ["\\ud800", NaN]}', "application/json", "broken JSON"),
-        (b'{"rows": ["SECRET\xff"]}', "application/json", "broken JSON"),
+        (
+            b'{"rows": [SECRET',
+            "application/json",
+            "broken JSON (expecting value at character 11)",
+        ),
+        (
+            b'{"rows": []} SECRET',
+            "Application/JSON ; charset=utf-8",
+            "broken JSON (extra data at character 14)",
+        ),
+        (
+            b'{"rows": ["\xff", "\\uSECRET"]}',
+            "application/json",
+            "broken JSON (invalid \\uxxxx escape at character 18)",
+        ),
+        (
+            b'{"rows": [' + b'"SECRET\xe4",' * 101 + b"1]}",
+            "application/json",
+            "JSON that is not UTF-8 in more than 100 values",
+        ),
+        (b'{"rows": [], "error": {"reason": "SECRET"}}', "", "JSON that names an error"),
+        (b'{"rows": null, "error": "SECRET"}', "", "JSON that names an error"),
         (b"id;name\nSECRET", "text/csv", "no JSON (content type text/csv)"),
         (b"SECRET", "", "no JSON (content type not given)"),
         (b"SECRET", "x" * 500, "no JSON (content type not given)"),
@@ -138,7 +199,6 @@ def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) ->
         (b"null", "application/json", 'JSON without a list named "rows"'),
         (b'{"error": "SECRET"}', "application/json", 'JSON without a list named "rows"'),
         (b'{"rows": {"a": "SECRET"}}', "application/json", 'JSON without a list named "rows"'),
-        (b'{"rows": null}', "application/json", 'JSON without a list named "rows"'),
         (b'{"Rows": []}', "application/json", 'JSON without a list named "rows"'),
     ],
 )
@@ -148,7 +208,7 @@ def test_what_came_instead_is_said_without_its_content(
     with pytest.raises(UnexpectedAnswerError) as raised:
         parse(body, content_type=content_type)
 
-    assert f"not Custobar's data but {what}: check" in str(raised.value)
+    assert f"The answer is not Custobar's data but {what}: check" in str(raised.value)
     assert "SECRET" not in str(raised.value)
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
@@ -188,14 +248,14 @@ def as_read(content: Any) -> Any:  # noqa: ANN401 - any JSON value
 )
 def test_any_json_is_a_page_or_an_unexpected_answer(content: object, content_type: str) -> None:
     body = json.dumps(content)
-    if isinstance(content, dict) and isinstance(content.get("rows"), list):
+    if isinstance(content, dict) and isinstance(content.get("rows", ...), list | None):
         next_url = content.get("next_url")
         is_page = next_url is None or isinstance(next_url, str)
     else:
         is_page = False
 
     if is_page:
-        assert parse(body, content_type=content_type).rows == as_read(content)["rows"]
+        assert parse(body, content_type=content_type).rows == (as_read(content)["rows"] or [])
         return
     with pytest.raises(UnexpectedAnswerError) as raised:
         parse(body, content_type=content_type)
@@ -229,11 +289,11 @@ def test_any_bytes_are_a_page_or_an_unexpected_answer(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1E+99999999999999999999"])
-def test_a_number_that_nothing_holds_is_kept_as_text(number: str) -> None:
+def test_a_number_that_nothing_holds_is_no_number(number: str) -> None:
     for mark in (b"", BOM_UTF8):  # a byte order mark takes the other parser
         body = mark + b'{"customers": [{"a": ' + number.encode() + b"}]}"
-        parsed = JsonPages("customers", NextUrlPaginator).parse(Page(body, {}))
-        assert parsed.rows == [{"a": number}]
+        (row,) = JsonPages("customers", NextUrlPaginator).parse(Page(body, {})).rows
+        assert not row["a"].is_finite()
 
 
 def test_a_count_that_is_no_number_is_none() -> None:

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from tap_custobar.compiled import CompiledRows
 from tap_custobar.records import Conformer, Loss
 from tap_custobar.selection import SelectedSchema
 from tests.conftest import formats
-from tests.unit.strategies import SCHEMAS, fitting, json_values, nested, schemas
+from tests.unit.strategies import SCHEMAS, fitting, json_values, nested, schemas, valid_texts
 
 UTC = ZoneInfo("UTC")
 SCHEMA: dict[str, Any] = {
@@ -273,7 +274,7 @@ def test_a_record_that_fits_leaves_as_it_came(name: str, data: st.DataObject) ->
     key = next(iter(properties))
     record = data.draw(
         st.fixed_dictionaries(
-            {key: st.text(min_size=1)},
+            {key: valid_texts.filter(bool)},
             optional={n: fitting(d) for n, d in properties.items() if n != key},
         )
     )
@@ -294,6 +295,52 @@ def test_any_list_is_a_page(rows: list[object]) -> None:
 
     skipped = sum(loss.count for loss in stream.losses.skipped.values())
     assert len(records) + skipped == len(rows)
+
+
+def test_a_text_with_a_character_that_no_target_takes_is_counted_with_its_first_place() -> None:
+    properties = {"id": {"type": "string"}, "name": {"type": ["string", "null"]}, "any": {}}
+    stream = conformer({"properties": properties})
+
+    records = stream.conform_rows(
+        [{"id": "a"}, {"id": "b", "name": "x\0"}, {"id": "c", "any": ["\ud800", "\0"]}], 2
+    )
+
+    assert records == [
+        {"id": "a"},
+        {"id": "b", "name": "x\ufffd"},
+        {"id": "c", "any": ["\ufffd"] * 2},
+    ]
+    assert stream.losses.replaced == {"name": Loss(1, 2, 2), "any": Loss(1, 2, 3)}
+    assert not stream.losses.nulled
+
+
+@pytest.mark.parametrize("key", ["a\0", "a\ud800"], ids=ascii)
+def test_a_key_that_would_be_another_skips_the_record(key: str) -> None:
+    stream = conformer()
+
+    records = stream.conform_rows([{"id": key}, {"id": "a\ufffd"}], 1)
+
+    assert records == [{"id": "a\ufffd"}]
+    assert stream.losses.skipped == {"no id": Loss(1, 1, 1)}
+    assert not stream.losses.replaced
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_fractions_stay_whole_until_the_surrogate_key_is_made(*, is_fast: bool) -> None:
+    instant = {"type": ["string", "null"], "format": "date-time"}
+    times = {"type": ["array", "null"], "items": {"type": "string", "format": "date-time"}}
+    properties: dict[str, Any] = {"key": {"type": "string"}, "at": instant, "times": times}
+    schema = SelectedSchema(properties, properties, [], UTC, surrogate_key="key")
+    whole, cut = "2024-01-01T00:00:00.12345678Z", "2024-01-01T00:00:00.123456Z"
+    rows = [{"at": whole, "times": [whole]}, {"at": cut}, {"at": None}]
+    compiled, stream = CompiledRows(schema), Conformer(schema)
+    records = compiled.convert(rows) if is_fast else stream.conform_rows(rows, 1)
+
+    before = encode(records)
+    (compiled if is_fast else stream).cut_fractions(records)
+
+    assert before == encode(rows)
+    assert encode(records) == encode([{"at": cut, "times": [cut]}, {"at": cut}, {"at": None}])
 
 
 @pytest.mark.parametrize(
