@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from singer_sdk.singerlib import Schema
 
-from tap_custobar import settings
+from tap_custobar.config import settings
 from tap_custobar.errors import CatalogError
 from tap_custobar.filters import FilterCheck
-from tap_custobar.instants import to_utc
-from tap_custobar.pages import JsonPages
-from tap_custobar.pagination import NextUrlPaginator
+from tap_custobar.pages.json_pages import JsonPages
+from tap_custobar.pages.paginators import NextUrlPaginator
+from tap_custobar.pages.reader import LastPageProbe
 from tap_custobar.query import first_query
-from tap_custobar.reading import LastPageProbe
-from tap_custobar.sdk.stream import CustobarBaseStream
-from tap_custobar.selection import SelectedSchema, fields_parameter
+from tap_custobar.records.converters import with_text_members
+from tap_custobar.records.schema import SelectedSchema, fields_parameter
+from tap_custobar.records.timestamps import to_utc
+from tap_custobar.singer.stream import CustobarBaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import Checkpoint, fingerprint
-from tap_custobar.values import with_text_members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_custobar.connection import Connection
-    from tap_custobar.pages import ParsedPage
-    from tap_custobar.pagination import Paginator
+    from tap_custobar.pages.json_pages import ParsedPage
+    from tap_custobar.pages.paginators import Paginator
 
 #: How the names of settings begin that change the records, though not what is asked for.
 _SHAPING = ("timezone", "stream_map", "faker", "flattening")

@@ -6,14 +6,14 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from tap_custobar import settings
-from tap_custobar.client import CustobarClient
+from tap_custobar.api.client import CustobarClient
+from tap_custobar.config import settings
 from tap_custobar.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_custobar.urls import ApiUrl
+    from tap_custobar.api.urls import ApiUrl
 
 
 class Connection:

@@ -13,15 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.errors import FilterIgnoredError
-from tap_custobar.instants import to_utc
-from tap_custobar.values import type_names
+from tap_custobar.records.converters import type_names
+from tap_custobar.records.timestamps import to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
     from logging import Logger
 
-    from tap_custobar.selection import SelectedSchema
+    from tap_custobar.records.schema import SelectedSchema
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _DISREGARDED = re.compile(r"[\s()./-]+")

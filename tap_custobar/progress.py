@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from logging import Logger
 
-    from tap_custobar.client import Traffic
-    from tap_custobar.records import Loss, Losses
+    from tap_custobar.api.client import Traffic
+    from tap_custobar.records.dict_records import Loss, Losses
 
 #: Unknown properties that are named.
 MAX_NAMES = 50

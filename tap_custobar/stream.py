@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.helpers.conform import TypeConformanceLevel
 
 from tap_custobar.asking import AskingStream
-from tap_custobar.compiled import CompiledRows
-from tap_custobar.csv_pages import CsvPages
-from tap_custobar.digests import digests
-from tap_custobar.json_text import encode_rows
-from tap_custobar.pages import BLOCK, JsonPages
+from tap_custobar.pages.csv_pages import CsvPages
+from tap_custobar.pages.json_pages import BLOCK, JsonPages
+from tap_custobar.pages.reader import PageIterator
 from tap_custobar.progress import Progress
-from tap_custobar.reading import PageIterator
-from tap_custobar.records import Conformer
+from tap_custobar.records.dict_records import Conformer
+from tap_custobar.records.json_codec import encode_rows
+from tap_custobar.records.struct_records import CompiledRows
+from tap_custobar.records.surrogate_keys import digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_custobar.filters import FilterCheck
-    from tap_custobar.selection import SelectedSchema
+    from tap_custobar.records.schema import SelectedSchema
     from tap_custobar.state.bookmark import IncrementalBookmark
     from tap_custobar.state.checkpoint import Checkpoint
     from tap_custobar.state.completeness import Completeness

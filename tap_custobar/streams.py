@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from tap_custobar.asking import RowShape
-from tap_custobar.pagination import FromPaginator
+from tap_custobar.pages.paginators import FromPaginator
 from tap_custobar.stream import CustobarStream
 
 

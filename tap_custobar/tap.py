@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from singer_sdk import typing as th
 
-from tap_custobar.custom_fields import JSON_SCHEMAS
-from tap_custobar.discovery import DiscoveringTap
+from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
+from tap_custobar.catalog.discovery import DiscoveringTap
 from tap_custobar.streams import STREAMS
 
 STREAM_OPTIONS = th.ObjectType(

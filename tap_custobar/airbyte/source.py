@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_custobar.airbyte import catalogs
+from tap_custobar.airbyte import protocol as catalogs
 from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
-from tap_custobar.sdk.cli import log_to_stderr, one_line_failures, read_json, read_json_object
+from tap_custobar.singer.cli import log_to_stderr, one_line_failures, read_json, read_json_object
 from tap_custobar.tap import TapCustobar
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
 from tap_custobar import errors
-from tap_custobar.sdk.cli import problems
-from tap_custobar.sdk.writer import LineWriter, output
+from tap_custobar.singer.cli import problems
+from tap_custobar.singer.writer import LineWriter, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

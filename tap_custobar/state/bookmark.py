@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tap_custobar.instants import comparable, days_before, to_utc
 from tap_custobar.progress import counted
+from tap_custobar.records.timestamps import comparable, days_before, to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tap_custobar
-from tap_custobar.custom_fields import JSON_SCHEMAS
+from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
 from tests.conftest import Reply, entry_of
 
 if TYPE_CHECKING:

@@ -334,7 +334,7 @@ def test_a_body_larger_than_allowed_is_not_read_to_its_end(
     faulty.script = [PAGE_1, act]
 
     config = {**faulty.config, "request_timeout": 60, "max_retries": 1}
-    before = "import tap_custobar.answers as a; a.MAX_BODY = 1 << 20"
+    before = "import tap_custobar.api.responses as a; a.MAX_BODY = 1 << 20"
     run = start(config, catalog=ONLY_CUSTOMERS, before=before).end()
 
     error = rf"The answer to GET {PATH} is larger than 1 MiB: lower page_size\."

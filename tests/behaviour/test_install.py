@@ -17,7 +17,7 @@ import pytest
 from packaging.metadata import Metadata
 
 import tap_custobar
-from tap_custobar.discovery import schema_directory
+from tap_custobar.catalog.discovery import schema_directory
 from tap_custobar.streams import STREAMS
 from tests.conftest import entry_of
 

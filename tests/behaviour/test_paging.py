@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_custobar.pages import JsonPages, ParsedPage
+from tap_custobar.pages.json_pages import JsonPages, ParsedPage
 from tap_custobar.tap import TapCustobar
 from tests.conftest import Reply, Request, Run
 
 if TYPE_CHECKING:
-    from tap_custobar.answers import Page
+    from tap_custobar.api.responses import Page
     from tests.conftest import RunTap, Server
 
 PATH = "/api/data/customers/"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tap_custobar.singer import writer
 
-from tap_custobar.pages import BLOCK
-from tap_custobar.sdk import writer
+from tap_custobar.pages.json_pages import BLOCK
 from tap_custobar.tap import TapCustobar
 from tests.conftest import Reply, Request, Server
 

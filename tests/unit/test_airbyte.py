@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 
-from tap_custobar.airbyte.catalogs import (
+from tap_custobar.airbyte.protocol import (
     Wanted,
     airbyte_stream,
     form_of,

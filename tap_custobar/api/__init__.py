@@ -1,0 +1,1 @@
+"""Everything that talks to Custobar: URLs, requests, responses, retries."""

@@ -1,0 +1,1 @@
+"""Settings: what they may be, and what is wrong with them."""

@@ -1,0 +1,133 @@
+"""What is wrong with a config, in words that name the setting and never show its value."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from fnmatch import filter as filter_names
+from typing import TYPE_CHECKING, Any
+
+from tap_custobar.api.urls import PARAMETERS
+from tap_custobar.config.settings import MAX_JSON_PAGE, api_url, options_of, zone
+from tap_custobar.errors import UrlError
+from tap_custobar.records.timestamps import to_utc
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+#: How campaigns may be ordered: the API has words for it, and no fields.
+CAMPAIGN_ORDERS = (["ascending"], ["descending"])
+
+_HEADER_SAFE = re.compile(r"[!-~]+")
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
+_TYPES = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
+}
+
+
+def describe(error: ValidationError) -> str:
+    """Say what a JSON schema validator found wrong, without the value it shows in its own text."""
+    name = ".".join(map(str, error.absolute_path)) or "config"
+    allowed: Any = error.validator_value
+    schema: Any = error.schema
+    match error.validator:
+        case "required":
+            missing = next(key for key in allowed if repr(key) in error.message)
+            help_text = schema["properties"].get(missing, {}).get("description", "")
+            return f"{missing}: is missing. {help_text}".strip()
+        case "type":
+            types = [allowed] if isinstance(allowed, str) else allowed
+            words = " or ".join(_TYPES[kind] for kind in types if kind in _TYPES)
+            return f"{name}: must be {words}"
+        case "enum":
+            return f"{name}: must be one of {', '.join(str(v) for v in allowed if v is not None)}"
+        case "pattern":
+            if "examples" not in schema:
+                return f"{name}: must look like {allowed}"
+            return f"{name}: must look like {schema['examples'][0]}. {schema['description']}"
+        case "minimum":
+            return f"{name}: must be at least {allowed}"
+        case "exclusiveMinimum":
+            return f"{name}: must be more than {allowed}"
+        case "maximum":
+            return f"{name}: must be at most {allowed}"
+        case "additionalProperties" if isinstance(error.instance, dict):
+            known = schema["properties"]
+            unknown = [key for key in error.instance if key not in known]
+            return f"{name}: does not know {', '.join(unknown)}; it knows {', '.join(known)}"
+        case _:
+            return f"{name}: is not what its description asks for"
+
+
+def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:
+    """Yield what a JSON schema cannot say; the settings' own types are right by now.
+
+    Args:
+        config: All settings.
+        streams: The names of the streams there are.
+    """
+    if not config["api_token"]:
+        yield "api_token: is empty"
+    elif not _HEADER_SAFE.fullmatch(config["api_token"]):
+        yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
+    if not _HEADER_TEXT.fullmatch(config.get("user_agent") or "-"):
+        yield "user_agent: must be one line of ASCII characters"
+    try:
+        zone(config["timezone"])
+    except ValueError:
+        yield "timezone: must be an IANA name that this machine knows, like Europe/Helsinki"
+    else:
+        start_date = config.get("start_date")
+        if start_date and to_utc(start_date, zone(config["timezone"])) is None:
+            yield "start_date: must be a date or date-time, like 2024-01-31"
+    if config["response_format"] == "json" and (config.get("page_size") or 0) > MAX_JSON_PAGE:
+        yield f"page_size: must be at most {MAX_JSON_PAGE}, unless response_format is csv"
+    yield from _check_address(config)
+    if options_of(config, "campaigns").get("order") not in (None, [], *CAMPAIGN_ORDERS):
+        yield 'stream_options.campaigns.order: must be ["ascending"] or ["descending"]'
+    yield from _check_filters(config.get("stream_options") or {})
+    yield from _check_stream_maps(config.get("stream_maps") or {}, streams)
+
+
+def _check_address(config: Mapping[str, Any]) -> Iterator[str]:
+    if not config.get("api_url") and not config.get("company"):
+        yield "company: is missing, and so is api_url. One of the two is required"
+        return
+    try:
+        api_url(config)
+    except UrlError as error:
+        yield f"{'api_url' if config.get('api_url') else 'company'}: {error}"
+
+
+def _check_filters(stream_options: Mapping[str, Any]) -> Iterator[str]:
+    for stream, options in stream_options.items():
+        for name in (options or {}).get("filters") or {}:
+            if name in PARAMETERS:
+                yield (
+                    f"stream_options.{stream}.filters.{name}: is a parameter of the API, "
+                    "not a field to filter by"
+                )
+
+
+def _check_stream_maps(stream_maps: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:
+    """Refuse a map that no stream takes: one that should hide personal data must not miss it."""
+    for name, definition in stream_maps.items():
+        source = definition.get("__source__", name) if isinstance(definition, dict) else name
+        if not name.startswith("__") and not filter_names(streams, source):
+            yield f"stream_maps.{name}: there is no such stream; there are {', '.join(streams)}"
+
+
+def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """Yield a warning for each setting that does not exist, with the nearest one that does."""
+    for name in config:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            yield f"Unknown setting {name} is ignored{hint}"

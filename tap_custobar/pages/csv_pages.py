@@ -1,0 +1,284 @@
+"""Reads pages of CSV: the same records as JSON, in pages of ten times the size."""
+
+from __future__ import annotations
+
+import csv
+import operator
+from collections import Counter
+from dataclasses import replace
+from io import BytesIO, TextIOWrapper
+from itertools import dropwhile, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import UNSET
+
+from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.pages.cells import cell_reader
+from tap_custobar.pages.json_pages import NO_CONTENT, Block, ParsedPage
+from tap_custobar.records.json_codec import (
+    CharsetError,
+    check_charset,
+    check_utf8,
+    has_escaped_bytes,
+)
+from tap_custobar.records.struct_records import MisfitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from tap_custobar.api.responses import Page
+    from tap_custobar.pages.paginators import Paginator
+    from tap_custobar.records.schema import SelectedSchema
+    from tap_custobar.records.struct_records import CompiledRows
+
+#: Rows that are read at once: never the page twice in memory.
+CSV_BLOCK = 1024
+
+# A cell may be as large as a body; the module's own limit is 128 KiB.
+csv.field_size_limit((1 << 31) - 1)
+
+
+class Dialect(NamedTuple):
+    """What stands between two cells, and whether blanks behind it are part of it."""
+
+    delimiter: str
+    skips_blanks: bool
+
+
+# The specification does not tell it.
+_DIALECTS = [Dialect(delimiter, skips) for skips in (False, True) for delimiter in ",;\t"]
+
+
+class CsvPages:
+    """Reads the pages of one stream as CSV (section "Data format" of the specification).
+
+    The first page's header is that of all: a page that begins with a row of cells shows by it.
+    """
+
+    def __init__(
+        self,
+        schema: SelectedSchema,
+        paginator: type[Paginator],
+        compiled: CompiledRows | None = None,
+        *,
+        names_fields: bool = True,
+    ) -> None:
+        """Take what all pages share.
+
+        Args:
+            schema: What the records must look like.
+            paginator: Tells which header names the next page.
+            compiled: The fast path, where it may be taken.
+            names_fields: Whether the request names the selected fields. Else all that the company
+                has come, and those that are in no schema are of no use.
+        """
+        self._selected = frozenset(schema.fields) - {schema.surrogate_key}
+        self._keys = frozenset(schema.keys)
+        self._known = self._selected if names_fields else frozenset(schema.properties)
+        self._names_fields = names_fields
+        self._readers = {name: cell_reader(field) for name, field in schema.fields.items()}
+        self._paginator = paginator
+        self._compiled = compiled
+        self._names: frozenset[str] | None = None
+        if compiled:
+            compiled.take_texts()
+
+    def parse(self, page: Page) -> ParsedPage:
+        """Read a page's header; its rows are read as they are needed.
+
+        Raises:
+            UnexpectedAnswerError: it is no CSV with a header of what was asked for, or breaks off.
+        """
+        following = page.headers.get(self._paginator.next_header) or None
+        if page.status == NO_CONTENT:
+            return ParsedPage([], following, 0)
+        header, dialect = read_header(page, known=self._known)
+        names = frozenset(header) - {""}
+        is_utf8 = _is_utf8(page.body)
+        if problem := self._problem(header, names):
+            raise UnexpectedAnswerError(problem)
+        row_count = _count_rows(
+            _rows(page.body, dialect, len(header)), len(header), is_utf8=is_utf8
+        )
+        # Rows with characters that must be replaced are taken one by one.
+        compiled = self._compiled if is_utf8 and b"\0" not in page.body else None
+        is_first, self._names = self._names is None, names
+        return ParsedPage(
+            self._blocks(_rows(page.body, dialect, len(header)), header, compiled),
+            following,
+            row_count,
+            names=names,
+            lacking=self._selected - names if is_first else frozenset(),
+        )
+
+    def _problem(self, header: list[str], names: AbstractSet[str]) -> str:
+        """Say why a header is none of a page of this stream, if it is not."""
+        unknown = names - self._known
+        # Never what is in it: it may be a row.
+        if len(names) < len([name for name in header if name]):
+            return "CSV with a header that has a name twice"
+        if not names >= self._keys:
+            return f"CSV with a header that lacks {', '.join(sorted(self._keys - names))}"
+        if self._names_fields and unknown:
+            return "CSV with a header of names that were not asked for"
+        if len(unknown) > len(names) // 2:
+            return "CSV with a header of names that are mostly unknown"
+        if self._names not in {None, names}:
+            return "CSV with another header than the pages before"
+        return ""
+
+    def _blocks(
+        self, rows: Iterator[list[str]], header: list[str], compiled: CompiledRows | None
+    ) -> Iterator[Block]:
+        next(rows)  # the header, as it is written
+        while block := list(islice(rows, CSV_BLOCK)):
+            cells = dict(zip(header, zip(*block, strict=True), strict=True))
+            columns = {
+                name: _read(cells[name], reader)
+                for name, reader in self._readers.items()
+                if name in cells
+            }
+            yield _block(columns, len(block), compiled)
+
+
+def _block(columns: dict[str, list[Any]], count: int, compiled: CompiledRows | None) -> Block:
+    if compiled:
+        try:
+            return Block(compiled.build(columns, count), fits=True)
+        except MisfitError:
+            pass
+    values = zip(*columns.values(), strict=True) if columns else [()] * count
+    return Block(
+        [
+            {name: v for name, v in zip(columns, row, strict=True) if v is not UNSET}
+            for row in values
+        ]
+    )
+
+
+def read_names(page: Page, *, known: Collection[str], keys: Collection[str] = ()) -> list[str]:
+    """Return the names of a page's columns, each once; none of an empty page.
+
+    Its rows do not matter, so that a page whose length is not told will do as soon as its first
+    line has ended.
+
+    Args:
+        page: The page.
+        known: Names that there may be; unknown ones may stand beside them.
+        keys: Those that must be there. Without any, two of the known ones must.
+
+    Raises:
+        UnexpectedAnswerError: there is no header, and what came may be cells.
+    """
+    if not page.body.strip():
+        return []
+    if not page.is_framed:
+        end = max(page.body.rfind(b"\n"), page.body.rfind(b"\r")) + 1
+        page = replace(page, body=page.body[:end], is_framed=end > 0)
+    header, _ = read_header(page, known=known)
+    names = [name for name in dict.fromkeys(header) if name]
+    is_header = len(set(names) & set(known)) > 1 or len(names) == 1
+    if not (set(names) >= set(keys) if keys else is_header):
+        raise UnexpectedAnswerError(_NO_HEADER)
+    return names
+
+
+_NO_HEADER = "no CSV with a header of field names"
+
+
+def read_header(page: Page, *, known: Collection[str]) -> tuple[list[str], Dialect]:
+    """Return the names of a page's columns, and how they are written.
+
+    The dialect is the one that finds most of the `known` names. They are found in other capitals
+    too, and returned as they are known.
+
+    Raises:
+        UnexpectedAnswerError: there is no column with a known name, or it may have been cut.
+    """
+    if not page.is_framed:
+        # Cut between two rows, or within the last cell, it would look whole.
+        msg = "CSV of untold length, which may have been cut (JSON can tell)"
+        raise UnexpectedAnswerError(msg)
+    folded = Counter(map(str.casefold, known))
+    by_capitals = {name.casefold(): name for name in known if folded[name.casefold()] == 1}
+
+    def as_known(name: str) -> str:
+        return name if name in known else by_capitals.get(name.rstrip(" ").casefold(), name)
+
+    headers = [
+        ([as_known(name) for name in _first_row(page.body, dialect)], dialect)
+        for dialect in _DIALECTS
+    ]
+    header, dialect = max(headers, key=lambda pair: len(set(pair[0]) & set(known)))
+    if set(header).isdisjoint(known):
+        msg = _NO_HEADER if page.body.strip() else "an empty body"
+        raise UnexpectedAnswerError(msg)
+    return header, dialect
+
+
+def _first_row(body: bytes, dialect: Dialect) -> list[str]:
+    try:
+        return next(_rows(body, dialect, 0), [])
+    except csv.Error:
+        return []
+
+
+def _count_rows(rows: Iterable[list[str]], width: int, *, is_utf8: bool) -> int:
+    """Return how many rows follow the header.
+
+    They are read twice, for what is written cannot be taken back once a row turns out broken.
+
+    Raises:
+        UnexpectedAnswerError: one of them is broken, or too many are not UTF-8.
+    """
+    try:
+        widths = list(map(len, rows if is_utf8 else _counting(rows)))
+    except CharsetError as error:
+        msg = f"CSV that is {error}"
+        raise UnexpectedAnswerError(msg) from None
+    except csv.Error:
+        widths = []
+    if set(widths) != {width}:
+        msg = "CSV with a row of another length than its header's"
+        raise UnexpectedAnswerError(msg)
+    return len(widths) - 1
+
+
+def _counting(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield rows while not too many of their cells are not UTF-8."""
+    count = 0
+    for row in rows:
+        count += sum(map(has_escaped_bytes, row))
+        check_charset(count)
+        yield row
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        check_utf8(body)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _rows(body: bytes, dialect: Dialect, width: int) -> Iterator[list[str]]:
+    """Yield the header and the rows; a blank line is a row where there is one column."""
+    # Decoded and split as it is read, never as a whole.
+    text = TextIOWrapper(BytesIO(body), encoding="utf-8-sig", errors="surrogateescape", newline="")
+    rows = csv.reader(
+        text,
+        delimiter=dialect.delimiter,
+        skipinitialspace=dialect.skips_blanks,
+        strict=True,
+    )
+    if width != 1:
+        return filter(None, rows)
+    # Blank lines before the header are nothing.
+    return (row or [""] for row in dropwhile(operator.not_, rows))
+
+
+def _read(cells: Sequence[str], reader: Callable[[str], Any] | None) -> list[Any]:
+    if reader is None:
+        return [cell or UNSET for cell in cells]
+    return [reader(cell) if cell else UNSET for cell in cells]

@@ -1,0 +1,212 @@
+"""Reads a stream's pages one after the other, from where an interrupted sync ended."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_custobar.errors import (
+    NOT_OF_ONE_PAGE,
+    CustobarError,
+    EmptyPagesError,
+    NextLinkLostError,
+    PaginationLoopError,
+    UnexpectedAnswerError,
+    UrlError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from logging import Logger
+
+    from tap_custobar.api.responses import Page
+    from tap_custobar.connection import Connection
+    from tap_custobar.pages.json_pages import ParsedPage
+    from tap_custobar.pages.paginators import Paginator
+    from tap_custobar.state.checkpoint import Checkpoint
+
+#: Empty pages in a row, each naming a next one, after which the stream fails.
+MAX_EMPTY_PAGES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LastPageProbe:
+    """How to find out whether a last page is one, where its next link may be lost on the way.
+
+    That can only be where the link is in a header alone, as with CSV: a gateway may remove it.
+
+    Attributes:
+        full_page: Rows that were asked for; a page of so many is doubted.
+        url: The stream's first URL, for one row.
+        header: Where the next link is.
+    """
+
+    full_page: int
+    url: str
+    header: str
+
+
+class PageIterator:
+    """Iterates over one stream's pages: URL -> client -> page, and on to the next URL."""
+
+    def __init__(  # noqa: PLR0913 - one argument a part
+        self,
+        connection: Connection,
+        checkpoint: Checkpoint,
+        first_url: str,
+        *,
+        paginator: type[Paginator],
+        parse: Callable[[Page], ParsedPage],
+        prefetch: bool,
+        probe: LastPageProbe | None,
+        logger: Logger,
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            connection: What to ask.
+            checkpoint: Where to go on, if anywhere; it is advanced with each page.
+            first_url: Where the table begins.
+            paginator: How a page names the next one.
+            parse: Reads a page.
+            prefetch: Whether the next page is asked for as soon as its URL is known, while
+                this one is worked on.
+            probe: How to doubt a full page that names no next one; None where none is doubted.
+            logger: The stream's.
+        """
+        self._client, self._api = connection.client, connection.api
+        self._redact = connection.redact
+        self._checkpoint = checkpoint
+        self._first_url = first_url
+        self._paginator_class = paginator
+        self._parse = parse
+        self._prefetches = prefetch
+        self._probe = probe
+        self._logger = logger
+        self._empty_pages = 0
+        self._paginator = paginator(self._start_url(), self._api.follow)
+
+    def __iter__(self) -> Iterator[ParsedPage]:
+        """Yield each page; one that is not committed is yielded again.
+
+        Raises:
+            CustobarError: it cannot be read.
+        """
+        while url := self._paginator.current_url:
+            try:
+                page = self._get(url)
+                if self._is_doubtful(page):
+                    # Only a next link says that there is more, so nothing is as good as wrong.
+                    page = self._get(url)
+            except NOT_OF_ONE_PAGE:
+                raise
+            except CustobarError as error:
+                if not self._is_at_checkpoint:
+                    raise
+                self._restart(str(error))
+                continue
+            if self._is_doubtful(page):
+                if self._is_at_checkpoint:
+                    self._restart("the page there came empty")
+                    continue
+                self._end_on_empty_page()
+            if self._prefetches:
+                self.prefetch(page.following)
+            yield page
+
+    def prefetch(self, named: str | None) -> None:
+        """Let the next page be asked for; what is wrong with its URL shows when it is its turn."""
+        with suppress(CustobarError):
+            self._client.ask_ahead(self._paginator.url_after(named) if named else None)
+
+    def commit(self, page: ParsedPage) -> None:
+        """Leave a page whose records are written, and advance the checkpoint to the next.
+
+        Raises:
+            UrlError: its URL must not be asked for.
+            PaginationLoopError: it is a page already read.
+            EmptyPagesError: page after page is empty.
+            NextLinkLostError: the next link was removed on the way.
+        """
+        self._confirm_end(page)
+        try:
+            self._paginator.advance(page.following)
+            self._count_empty(page)
+        except (EmptyPagesError, PaginationLoopError):
+            self._checkpoint.discard()  # whoever goes on there meets it again
+            raise
+        following = self._paginator.current_url or ""
+        # An address that shows the token must not get into a state.
+        self._checkpoint.advance(following if self._redact(following) == following else "")
+
+    def close(self) -> None:
+        """Ask for nothing more."""
+        self._client.ask_ahead(None)
+
+    def _get(self, url: str) -> ParsedPage:
+        is_first = self._paginator.page_count == 0
+        return self._client.get(url, self._parse_ahead, first_page=is_first)
+
+    @property
+    def _is_at_checkpoint(self) -> bool:
+        return self._paginator.page_count == 0 and self._checkpoint.next is not None
+
+    def _is_doubtful(self, page: ParsedPage) -> bool:
+        """Tell whether a page is empty and the last, though something named it as one with more."""
+        was_named = self._paginator.page_count > 0 or self._is_at_checkpoint
+        return was_named and page.following is None and not page.row_count
+
+    def _end_on_empty_page(self) -> None:
+        self._checkpoint.table.ended_on_empty_page = True
+        self._logger.warning(
+            "The last page was named by Custobar as one with more records, and came empty twice: "
+            "records may be missing"
+        )
+
+    def _confirm_end(self, page: ParsedPage) -> None:
+        probe = self._probe
+        if probe is None or page.following is not None or page.row_count < probe.full_page:
+            return
+        if self._client.get(probe.url, self._parse, first_page=False).following is None:
+            raise NextLinkLostError(probe.header)
+
+    def _count_empty(self, page: ParsedPage) -> None:
+        self._empty_pages = 0 if page.row_count else self._empty_pages + 1
+        if self._empty_pages >= MAX_EMPTY_PAGES and self._paginator.current_url:
+            raise EmptyPagesError(self._empty_pages)
+
+    def _parse_ahead(self, page: Page) -> ParsedPage:
+        """Read a page, while the next one is on its way where a header names it."""
+        header = self._paginator.next_header
+        if self._prefetches and header:
+            self.prefetch(page.headers.get(header))
+        try:
+            return self._parse(page)
+        except UnexpectedAnswerError as error:
+            raise UnexpectedAnswerError(error.what, self._paginator.page_count + 1) from None
+
+    def _start_url(self) -> str:
+        checkpoint, first_url = self._checkpoint, self._first_url
+        if checkpoint.rejection:
+            self._log_restart(checkpoint.rejection)
+        if checkpoint.next is None:
+            return first_url
+        try:
+            url = self._api.follow(checkpoint.next, current=first_url)
+        except UrlError as error:
+            self._log_restart(str(error))
+            return first_url
+        self._logger.info(
+            "Going on where the last sync was interrupted, after %d records",
+            checkpoint.table.records,
+        )
+        return url
+
+    def _restart(self, reason: str) -> None:
+        self._log_restart(reason)
+        self._paginator = self._paginator_class(self._first_url, self._api.follow)
+
+    def _log_restart(self, reason: str) -> None:
+        self._logger.warning("Starting over, not where the last sync was interrupted: %s", reason)
+        self._checkpoint.restart()

@@ -1,0 +1,1 @@
+"""Raw rows -> records that fit their schema."""

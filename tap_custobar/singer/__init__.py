@@ -1,0 +1,1 @@
+"""Overrides of the SDK, each with its reason, and where records are written."""

@@ -1,0 +1,238 @@
+"""Where the SDK's tap is bent."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import click
+from singer_sdk import Stream, Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers._util import load_json
+from singer_sdk.helpers.capabilities import TapCapabilities
+from singer_sdk.mapper import PluginMapper
+from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
+from singer_sdk.singerlib import Catalog
+from singer_sdk.tap_base import CliTestOptionValue
+
+from tap_custobar.catalog.replication import settle_replication
+from tap_custobar.config import settings, validation
+from tap_custobar.errors import (
+    CatalogError,
+    OutputError,
+    StreamsFailedError,
+)
+from tap_custobar.redaction import Redactor, redact_logs
+from tap_custobar.singer.cli import OneLineCommand, SingerFile, one_line_error, read_json_object
+from tap_custobar.singer.writer import LineWriter, output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+class CustobarBaseTap(Tap):
+    """A tap whose errors are single lines and whose config is validated whole, for every verb."""
+
+    message_writer_class = LineWriter
+    _is_syncing = False
+    capabilities: ClassVar = [*Tap.capabilities, TapCapabilities.TEST]
+
+    def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's
+        """Take what the SDK's tap takes; a catalog that is a dictionary is settled first."""
+        if isinstance(catalog, dict):
+            catalog = settle_replication(catalog)
+        super().__init__(catalog=catalog, **options)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the SDK's command, with single-line errors for all of its verbs."""
+        command = super().get_singer_command()
+        for option in command.params:
+            if isinstance(option.type, click.File):
+                option.type = SingerFile()
+                option.is_eager = True  # there for --test, wherever it stands
+        return OneLineCommand(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            help=command.help,
+            context_settings=command.context_settings,
+        )
+
+    @classmethod
+    def cb_config(
+        cls,
+        ctx: click.Context,  # noqa: ARG003 - click's signature
+        param: click.Option,  # noqa: ARG003
+        value: tuple[str, ...],
+    ) -> _ConfigInput:
+        """Read the config files, each once, so that a pipe will do.
+
+        The SDK shows a traceback for one that is missing or broken.
+        """
+        config: dict[str, Any] = {}
+        for path in value:
+            if path != "ENV":
+                config |= read_json_object(path)
+        return _ConfigInput(config, parse_env="ENV" in value)
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Read a record of each selected stream, and tell all that fail.
+
+        The SDK reads all streams, whatever the catalog selects, and stops at the first failure.
+        """
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        config: _ConfigInput = ctx.params.get("config") or _ConfigInput()
+        catalog = ctx.params.get("catalog")
+        tap = cls(
+            config=config.config,
+            catalog=catalog and load_json(catalog.read()),
+            parse_env_config=config.parse_env,
+        )
+        tap.try_streams(lambda stream: tap.run_sync_dry_run(1, [stream]))
+        ctx.exit()
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
+        """Read settings from the environment, each by its declared type.
+
+        The SDK's parser leaves numbers as text, and stops at an integer that is none with a
+        traceback that shows it. Here what is not of its type stays text, for the validation to
+        name; an empty variable counts as not set, as in a copied `.env.example`.
+        """
+        cls.append_builtin_config(cls.config_jsonschema)
+        properties = cls.config_jsonschema["properties"]
+        as_text = {"properties": {name: {"type": "string"} for name in properties}}
+        exported = dict(os.environ)
+        # The SDK would look for the file from its own folder upwards, and let it win.
+        texts = parse_environment_config(as_text, cls._env_var_prefix, ".env")
+        variables = {name: cls._env_var_prefix + name.upper() for name in properties}
+        os.environ |= exported
+        texts |= {name: exported[v] for name, v in variables.items() if exported.get(v)}
+        return {
+            name: settings.parse(text, properties[name].get("type", "object"))
+            for name, text in texts.items()
+            if text
+        }
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Validate the whole config; without any, `--discover` works offline.
+
+        The SDK does not validate for --discover, prints the offending value (which may be the
+        token), and lets unknown settings pass.
+        """
+        config = self._config
+        self.append_builtin_config(self.config_jsonschema)
+        known = self.config_jsonschema["properties"]
+        for name, value in list(config.items()):
+            if value is None:
+                del config[name]
+            elif isinstance(value, str | float) and name in known:
+                # Meltano writes a fraction from the environment as text.
+                config[name] = settings.parse(str(value), known[name].get("type", "object"))
+        validate = raise_errors or bool(config)
+        redact_logs(Redactor([str(config.get("api_token") or "")]))
+        streams = known["stream_options"]["properties"]
+        for warning in validation.unknown_settings(config, known):
+            self.logger.warning(warning)
+        errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(config))
+        if not validate:
+            return []
+        problems = list(dict.fromkeys(map(validation.describe, errors)))
+        problems = problems or list(validation.cross_check(config, streams))
+        if problems:
+            msg = "The config is not valid"
+            raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
+        return []
+
+    def sync_all(self) -> None:  # type: ignore[misc] # final in the SDK
+        """Read all selected streams; one that fails does not stop the others.
+
+        The SDK's loop, but for child streams (there are none) and for going on: its own stops at
+        the first failure. To be dropped when the SDK goes on by itself.
+
+        Raises:
+            StreamsFailedError: at least one stream failed. Its bookmark has not moved.
+            BrokenPipeError: the target is gone.
+            OutputError: nothing more can be written.
+        """
+        if not any(stream.selected for stream in self.streams.values()):
+            self.logger.warning("The catalog selects no stream: nothing is read")
+        self._is_syncing = True
+        self._reset_state_progress_markers()
+        self._set_compatible_replication_methods()
+        if self.state:
+            self.state_writer.write_state(self.state)
+        self.try_streams(self._sync_stream)
+
+    def _sync_stream(self, stream: Stream) -> None:
+        try:
+            stream.sync()
+        except Exception:
+            self.state_writer.write_state(self.state)
+            raise
+        stream.finalize_state_progress_markers()
+
+    def try_streams(self, work: Callable[[Stream], object]) -> None:
+        """Do the work for every selected stream, whichever of them fail.
+
+        Raises:
+            StreamsFailedError: at least one did.
+        """
+        causes = {}
+        for stream in self.streams.values():
+            if not stream.selected:
+                self.logger.info("Skipping deselected stream '%s'.", stream.name)
+                continue
+            try:
+                work(stream)
+            except (BrokenPipeError, OutputError):
+                raise
+            except Exception as error:
+                causes[stream.name] = one_line_error(error)
+                self.logger.debug("%s failed", stream.name, exc_info=True)
+        if causes:
+            raise StreamsFailedError(causes)
+
+    def _handle_termination(self, signum: int, _: FrameType | None) -> None:
+        """End between two lines, with the state of what was written, and the usual exit code.
+
+        The SDK's handler may act within a line, and ends with 0, as if all had been read.
+        """
+        exit_code = 128 + signum
+
+        def end() -> NoReturn:
+            if self._is_syncing:
+                self.state_writer.write_state(self.state)
+            raise SystemExit(exit_code)
+
+        output.end_between_lines(end, exit_code)
+
+    def setup_mapper(self) -> None:
+        """Let the streams complete the catalog before the stream maps are made from it.
+
+        The SDK makes the maps, and with them the SCHEMA messages, first; it ignores selected
+        streams that the tap does not have; and maps of deselected ones end its run, for their
+        selected schemas lack the key.
+        """
+        for name, entry in (self.input_catalog or {}).items():
+            if name not in self.streams and entry.metadata.resolve_selection()[()]:
+                msg = (
+                    f"The catalog selects a stream {name}, which does not exist; "
+                    f"there are {', '.join(self.streams)}."
+                )
+                raise CatalogError(msg)
+        config = dict(self.config)
+        self.mapper = PluginMapper(plugin_config=config, logger=self.logger)
+        unmapped = PluginMapper(plugin_config={**config, "stream_maps": {}}, logger=self.logger)
+        for name, entry in self.catalog.items():
+            is_selected = name in self.streams and self.streams[name].selected
+            mapper = self.mapper if is_selected else unmapped
+            mapper.register_raw_streams_from_catalog(Catalog({name: entry}))
+        self.mapper.stream_maps |= unmapped.stream_maps

@@ -1,0 +1,425 @@
+"""The client against a server of its own, with a clock that only sleeping moves on."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_custobar.api.client import CustobarClient
+from tap_custobar.errors import (
+    CertificateError,
+    ConnectionFailedError,
+    CustobarError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    RedirectedError,
+    RefusedError,
+    ServerError,
+    TimedOutError,
+    TooLargeError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+    UnknownHostError,
+)
+from tests.conftest import Reply, Request
+from tests.faulty import Line, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_custobar.api.responses import Page
+    from tests.conftest import Server
+    from tests.faulty import Act, FaultyServer
+    from tests.unit.conftest import Clock
+
+Settings = dict[str, Any]
+GOOD = Reply({"customers": []})
+
+
+def body_of(page: Page) -> bytes:
+    return bytes(page.body)
+
+
+def get(client: CustobarClient, server: Server, path: str = "/data/customers/?limit=5") -> bytes:
+    return client.get(f"{server.url}{path}", body_of, first_page=False)
+
+
+def test_a_page_is_its_body_and_headers(server: Server, client_settings: Settings) -> None:
+    server.replies(Reply(b'{"a": 1}', headers={"X-Custobar-Next-Url": "?b"}))
+
+    page = CustobarClient(**client_settings).get(f"{server.url}/x/", lambda p: p, first_page=True)
+
+    assert page.body == b'{"a": 1}'
+    assert page.headers["x-custobar-next-url"] == "?b"
+
+
+def starts(server: Server, clock: Clock) -> list[float]:
+    """Note, by the clock, when each request comes in."""
+    moments: list[float] = []
+
+    def answer(_: Request) -> Reply:
+        moments.append(clock.now)
+        return GOOD
+
+    server.answer = answer
+    return moments
+
+
+def test_requests_start_at_the_pace_and_time_spent_working_counts(
+    server: Server, client_settings: Settings, clock: Clock
+) -> None:
+    moments = starts(server, clock)
+    client = CustobarClient(**{**client_settings, "request_interval": 2.0})
+    for seconds in (0, 0.5, 2, 7, 0):
+        get(client, server)
+        clock.work(seconds)
+    get(client, server)
+
+    assert [moment - 1000 for moment in moments] == [0, 2, 4, 6, 13, 15]
+    assert clock.slept == [2, 1.5, 2]
+
+
+def test_the_pace_holds_over_retries_too(
+    server: Server, client_settings: Settings, clock: Clock
+) -> None:
+    moments = starts(server, clock)
+    good, faults = server.answer, [Reply(status=503, headers={"Retry-After": "1"})] * 2
+
+    def answer(request: Request) -> Reply:
+        reply = good(request)
+        return faults.pop() if faults else reply
+
+    server.answer = answer
+    get(CustobarClient(**{**client_settings, "request_interval": 5.0}), server)
+
+    assert [moment - 1000 for moment in moments] == [0, 5, 10]
+
+
+def test_without_an_interval_nothing_is_waited_for(
+    server: Server, client_settings: Settings, clock: Clock
+) -> None:
+    client = CustobarClient(**client_settings)
+    for _ in range(3):
+        get(client, server)
+
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 60),
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
+        ({"Retry-After": "86400"}, 600),
+        ({"Retry-After": "soon"}, 60),
+    ],
+    ids=str,
+)
+def test_too_many_requests_wait_as_long_as_they_are_told(
+    server: Server,
+    client_settings: Settings,
+    clock: Clock,
+    headers: dict[str, str],
+    seconds: float,
+) -> None:
+    server.replies(Reply(status=429, headers=headers), GOOD)
+    client = CustobarClient(**client_settings)
+
+    get(client, server)
+
+    assert clock.slept == [seconds]
+    assert client.traffic.retries == 1
+
+
+def test_a_server_that_is_down_is_told_how_long_too(
+    server: Server, client_settings: Settings, clock: Clock
+) -> None:
+    down = Reply(status=503)
+    server.replies(Reply(status=503, headers={"Retry-After": "90"}), down, down, GOOD)
+
+    get(CustobarClient(**client_settings), server)
+
+    first, second, third = clock.slept
+    assert first == 90
+    assert 1 <= second <= 2
+    assert 2 <= third <= 4
+
+
+def test_all_waits_together_end_after_15_minutes(
+    server: Server, client_settings: Settings, clock: Clock
+) -> None:
+    server.replies(Reply(status=503, headers={"Retry-After": "400"}))
+
+    with pytest.raises(ServerError):
+        get(CustobarClient(**{**client_settings, "max_retries": 100}), server)
+
+    assert clock.slept == [400, 400, 100]
+    assert len(server.requests) == 4
+
+
+def test_a_page_that_is_refused_is_asked_for_again(
+    server: Server, client_settings: Settings
+) -> None:
+    server.replies(Reply(b"1"), Reply(b"2"), Reply(b"3"))
+    client = CustobarClient(**client_settings)
+
+    def third(page: Page) -> str:
+        if page.body != b"3":
+            what = "something else"
+            raise UnexpectedAnswerError(what)
+        return "parsed"
+
+    assert client.get(f"{server.url}/x/", third, first_page=False) == "parsed"
+    assert client.traffic.retries == 2
+
+
+def test_a_first_page_that_is_refused_is_asked_for_once_more(
+    server: Server, client_settings: Settings
+) -> None:
+    client = CustobarClient(**client_settings)
+
+    def refuse(_: Page) -> None:
+        what = "something else"
+        raise UnexpectedAnswerError(what)
+
+    with pytest.raises(UnexpectedAnswerError):
+        client.get(f"{server.url}/x/", refuse, first_page=True)
+    assert len(server.requests) == 2
+
+
+def test_retries_are_counted_over_all_requests(server: Server, client_settings: Settings) -> None:
+    down = Reply(status=500)
+    server.replies(down, GOOD, GOOD, down, down, GOOD)
+    client = CustobarClient(**client_settings)
+    for _ in range(3):
+        get(client, server)
+
+    assert client.traffic.retries == 3
+    assert len(server.requests) == 6
+
+
+def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
+    server: Server, client_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 3 << 20
+    monkeypatch.setattr("tap_custobar.api.responses.MAX_BODY", limit)
+    server.replies(Reply(b"x" * limit), Reply(b"x" * (limit + 1)))
+    client = CustobarClient(**client_settings)
+
+    assert len(get(client, server)) == limit
+    with pytest.raises(TooLargeError, match="larger than 3 MiB: lower page_size"):
+        get(client, server)
+    assert client.traffic.retries == 0
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyServer]:
+    yield from serving()
+
+
+def trickle(head: bytes, drip: bytes) -> Act:
+    def act(line: Line) -> None:
+        line.send(head)
+        line.drip(drip)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("head", "drip"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" "),
+        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100000000\r\n\r\n", b" "),
+    ],
+    ids=["length", "chunked", "until closed", "error"],
+)
+def test_a_body_that_trickles_is_cut_off(
+    faulty: FaultyServer, client_settings: Settings, head: bytes, drip: bytes
+) -> None:
+    faulty.script = [trickle(head, drip)]
+    client = CustobarClient(**{**client_settings, "request_timeout": 0.2, "max_retries": 0})
+
+    with pytest.raises(TimedOutError, match=r"did not answer within 0\.6 s"):
+        client.get(f"http://{faulty.host}/", body_of, first_page=False)
+
+    assert faulty.left.wait(60)
+
+
+def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
+    faulty: FaultyServer, client_settings: Settings
+) -> None:
+    may_answer = threading.Event()
+    answer = trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b" ")
+    faulty.script = [lambda line: may_answer.wait(60) and answer(line)]
+    client = CustobarClient(**client_settings)
+    client.ask_ahead(f"http://{faulty.host}/")
+    assert faulty.asked.wait(60)
+
+    client.ask_ahead(None)
+    may_answer.set()
+
+    assert faulty.left.wait(60)
+
+
+def test_a_thread_that_cannot_be_had_is_asked_for_again(
+    server: Server, client_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.replies(GOOD)
+    client = CustobarClient(**client_settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            get(client, server)
+
+    assert get(client, server)
+
+
+def no_thread(_: threading.Thread) -> None:
+    msg = "can't start new thread"
+    raise RuntimeError(msg)
+
+
+SECRETS = ("APISECRET", "maija", "example.fi", "oulu", "cursor")
+QUERY = "?limit=5&email=Maija%40example.fi&city=OULU&cursor=1"
+REASON = {"error": {"reason": "no field of APISECRET for maija@EXAMPLE.fi in Oulu or apisecret"}}
+FAULTS: dict[str, tuple[Reply, type[CustobarError]]] = {
+    "301": (Reply(status=301, headers={"Location": "/x?token=APISECRET"}), RedirectedError),
+    "400": (Reply(REASON, status=400), RefusedError),
+    "400 escaped": (
+        Reply(b'{"error": {"reason": "no maija%40example.fi or \\u004faPISECRET"}}', status=400),
+        RefusedError,
+    ),
+    "401": (Reply(REASON, status=401), UnauthorizedError),
+    "403": (Reply(REASON, status=403), ForbiddenError),
+    "404": (Reply(REASON, status=404), NotFoundError),
+    "418": (Reply(b"APISECRET", status=418), RefusedError),
+    "429": (Reply(REASON, status=429), RateLimitedError),
+    "500": (Reply(REASON, status=500), ServerError),
+    "cut": (
+        Reply(b"APISECRET", headers={"Content-Length": "500", "Connection": "close"}),
+        ConnectionFailedError,
+    ),
+    "broken gzip": (
+        Reply(b"APISECRET", headers={"Content-Encoding": "gzip"}),
+        ConnectionFailedError,
+    ),
+    "broken chunk": (
+        Reply(b"APISECRET\r\n", headers={"Transfer-Encoding": "chunked", "Connection": "close"}),
+        ConnectionFailedError,
+    ),
+}
+
+
+def tell(
+    url: str, client_settings: Settings, caplog: pytest.LogCaptureFixture, cause: type[Exception]
+) -> str:
+    """Fail, and return all that a user reads of it."""
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(cause) as raised:
+        CustobarClient(**{**client_settings, "max_retries": 1}).get(url, body_of, first_page=False)
+    error = raised.value
+    assert error.__suppress_context__ or error.__context__ is None
+    told = [r.getMessage() for r in caplog.records if r.levelno > logging.DEBUG]
+    return "\n".join([str(error), *map(str, error.args), *told])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_failure_tells_the_token_or_the_query(
+    server: Server, client_settings: Settings, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    reply, cause = FAULTS[fault]
+    server.replies(reply)
+
+    told = tell(f"{server.url}/data/customers/{QUERY}", client_settings, caplog, cause)
+
+    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+
+
+def test_a_body_too_large_tells_neither(
+    server: Server,
+    client_settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tap_custobar.api.responses.MAX_BODY", 5)
+    server.replies(Reply(b"APISECRET"))
+
+    told = tell(f"{server.url}/data/customers/{QUERY}", client_settings, caplog, TooLargeError)
+
+    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+
+
+@pytest.mark.parametrize(
+    ("sent", "then", "cause"),
+    [
+        (b"", Line.hold, TimedOutError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", Line.hold, TimedOutError),
+        (b"", Line.close, ConnectionFailedError),
+        (b"APISECRET no HTTP\r\n\r\n", Line.close, ConnectionFailedError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", Line.close, ConnectionFailedError),
+    ],
+    ids=["silence", "silence within", "closed", "no HTTP", "closed within"],
+)
+def test_a_line_that_fails_tells_neither(
+    faulty: FaultyServer,
+    client_settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    sent: bytes,
+    then: Act,
+    cause: type[CustobarError],
+) -> None:
+    def act(line: Line) -> None:
+        line.send(sent)
+        then(line)
+
+    faulty.script = [act]
+
+    told = tell(
+        f"http://{faulty.host}/{QUERY}", {**client_settings, "request_timeout": 0.1}, caplog, cause
+    )
+
+    assert "127.0.0.1" in told
+    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+
+
+def test_a_host_that_fails_tells_neither(
+    server: Server, client_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        refused = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+        told = [tell(refused + QUERY, client_settings, caplog, ConnectionFailedError)]
+    no_tls = f"https://{server.host}/"
+    told.append(tell(no_tls + QUERY, client_settings, caplog, CertificateError))
+
+    assert not [secret for secret in SECRETS if secret.lower() in told[0].lower() + told[1].lower()]
+
+
+def test_an_unknown_host_tells_neither(
+    client_settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    url = f"https://no-such-company.custobar.com/{QUERY}"
+
+    told = tell(url, client_settings, caplog, UnknownHostError)
+
+    assert "no host named no-such-company.custobar.com" in told
+    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+
+
+def test_urllib3s_warnings_which_show_urls_are_not_logged(client_settings: Settings) -> None:
+    CustobarClient(**client_settings)
+
+    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_custobar.api.retries import Retries, parse_retry_after
+from tap_custobar.errors import (
+    CertificateError,
+    ConnectionFailedError,
+    RateLimitedError,
+    ServerError,
+    TimedOutError,
+    TransientError,
+    UnexpectedAnswerError,
+    UnknownHostError,
+)
+
+CUT = ConnectionFailedError("acme.custobar.com", "was cut")
+OFTEN_A_SETTING: list[TransientError] = [
+    UnexpectedAnswerError("a page of HTML"),
+    UnknownHostError("acme.custobar.com"),
+    CertificateError("acme.custobar.com"),
+]
+NEVER_A_SETTING: list[TransientError] = [
+    CUT,
+    TimedOutError("acme.custobar.com", 300),
+    ServerError(500, "/", None),
+    RateLimitedError(0),
+]
+
+
+def test_waits_double_from_a_second_to_a_minute() -> None:
+    for seed in range(50):
+        random.seed(seed)
+        retries = Retries(10)
+        for step in (1, 2, 4, 8, 16, 32, 60, 60, 60, 60):
+            wait = retries.next_wait(CUT, first_page=False)
+            assert wait is not None
+            assert step / 2 <= wait <= step
+        assert retries.count == 10
+        assert retries.next_wait(CUT, first_page=False) is None
+
+
+def test_clients_that_failed_together_part() -> None:
+    assert len({Retries(1).next_wait(CUT, first_page=False) for _ in range(20)}) > 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 7.0, 600.0])
+def test_what_the_server_asks_for_wins(seconds: float) -> None:
+    for error in (RateLimitedError(seconds), ServerError(503, "/", seconds)):
+        retries = Retries(3)
+        retries.next_wait(CUT, first_page=False)
+        assert retries.next_wait(error, first_page=False) == pytest.approx(
+            min(seconds, 900 - retries.waited + seconds)
+        )
+
+
+def test_too_many_requests_wait_a_minute_unless_told_otherwise() -> None:
+    assert Retries(1).next_wait(RateLimitedError(None), first_page=True) == 60
+
+
+def test_a_server_error_without_a_wish_waits_as_any_other() -> None:
+    wait = Retries(1).next_wait(ServerError(503, "/", None), first_page=True)
+
+    assert wait is not None
+    assert 0.5 <= wait <= 1
+
+
+def test_no_retries_are_none() -> None:
+    assert Retries(0).next_wait(CUT, first_page=False) is None
+    assert Retries(0).next_wait(OFTEN_A_SETTING[0], first_page=True) is None
+
+
+@pytest.mark.parametrize("error", OFTEN_A_SETTING, ids=lambda error: type(error).__name__)
+def test_what_is_often_a_setting_is_tried_once_more_on_the_first_page(
+    error: TransientError,
+) -> None:
+    retries = Retries(8)
+    assert retries.next_wait(error, first_page=True) is not None
+    assert retries.next_wait(error, first_page=True) is None
+
+    retries = Retries(8)
+    assert all(retries.next_wait(error, first_page=False) is not None for _ in range(8))
+
+
+@pytest.mark.parametrize("error", NEVER_A_SETTING, ids=lambda error: type(error).__name__)
+def test_any_other_fault_is_tried_to_the_end_on_the_first_page(error: TransientError) -> None:
+    retries = Retries(8)
+
+    assert all(retries.next_wait(error, first_page=True) is not None for _ in range(8))
+
+
+@given(
+    limit=st.integers(0, 60),
+    faults=st.lists(
+        st.sampled_from([*OFTEN_A_SETTING, *NEVER_A_SETTING])
+        | st.builds(RateLimitedError, st.none() | st.floats(0, 600))
+        | st.builds(ServerError, st.just(503), st.just("/"), st.none() | st.floats(0, 600)),
+        max_size=70,
+    ),
+    first_page=st.booleans(),
+)
+def test_all_waits_together_end_after_15_minutes(
+    limit: int, faults: list[TransientError], *, first_page: bool
+) -> None:
+    retries = Retries(limit)
+    waits = [
+        wait
+        for error in faults
+        if (wait := retries.next_wait(error, first_page=first_page)) is not None
+    ]
+
+    assert len(waits) == retries.count <= limit
+    assert all(wait >= 0 for wait in waits)
+    assert sum(waits) <= 900 + 1e-6
+
+
+def test_the_last_wait_is_what_is_left_of_the_15_minutes() -> None:
+    retries = Retries(100)
+    busy = RateLimitedError(600)
+
+    assert [retries.next_wait(busy, first_page=False) for _ in range(3)] == [600, 300, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("7", 7.0),
+        (" 120 ", 120.0),
+        ("007", 7.0),
+        ("600", 600.0),
+        ("601", 600.0),
+        ("9" * 300, 600.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 600.0),
+        ("Friday, 31-Dec-99 23:59:59 GMT", 0.0),
+    ],
+)
+def test_a_wish_is_read(value: str, seconds: float) -> None:
+    assert parse_retry_after(value) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(None, "", " ", "-5", "+5", "1.5", "1e3", "NaN", "inf", "Infinity", "0x10", "5 s"),
+        "1_000",
+        *("soon", "٣", "५", "²", "Mon, 99 Foo 2024 00:00:00 GMT", "Thu, 30 Feb 2045 00:00:00 GMT"),
+        "Thu, 01 Jan 99999 00:00:00 GMT",
+    ],
+)
+def test_a_wish_that_says_nothing_is_none(value: str | None) -> None:
+    assert parse_retry_after(value) is None
+
+
+@pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000", "+0300"])
+def test_a_date_is_counted_from_now(zone: str) -> None:
+    hours = 3 if zone == "+0300" else 0
+    soon = datetime.now(UTC) + timedelta(seconds=100, hours=hours)
+    text = f"{soon:%a, %d %b %Y %H:%M:%S} {zone}"
+
+    seconds = parse_retry_after(text)
+
+    assert seconds is not None
+    assert 0 < seconds <= 101
+
+
+@given(st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
+def test_any_date_is_between_now_and_ten_minutes(moment: datetime) -> None:
+    seconds = parse_retry_after(format_datetime(moment, usegmt=True))
+
+    assert seconds is not None
+    assert 0 <= seconds <= 600
+    if moment < datetime.now(UTC) - timedelta(days=1):
+        assert seconds == 0
+    if moment > datetime.now(UTC) + timedelta(days=1):
+        assert seconds == 600
+
+
+@given(
+    st.text(st.characters(exclude_categories=()))
+    | st.lists(
+        st.sampled_from(
+            [
+                *("Mon,", "01", "Jan", "2024", "00:00:00", "24:00:00", "GMT", "+0000", "-9999"),
+                "1",
+                *(":", "-", ",", "(", '"', "EST", "0:", "24.00.00", "AM", "99", "\x00", "é", "٣"),
+            ]
+        )
+    ).map(" ".join)
+)
+def test_any_text_is_a_bounded_wish_or_none(value: str) -> None:
+    seconds = parse_retry_after(value)
+
+    assert seconds is None or 0 <= seconds <= 600
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 99999999999999999999 Jan 2024 00:00:00 GMT",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999",
+    ],
+)
+def test_a_date_beyond_all_calendars_says_nothing(date: str) -> None:
+    assert parse_retry_after(date) is None
+
+
+def test_the_thousandth_retry_waits_no_longer_than_the_tenth() -> None:
+    retries = Retries(limit=5000, count=1100)
+
+    wait = retries.next_wait(ServerError(500, "/", None), first_page=False)
+
+    assert wait is not None
+    assert wait <= 60

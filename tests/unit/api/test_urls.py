@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+import requests
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tap_custobar.api.urls import ApiUrl, filter_values, is_loopback, without_query
+from tap_custobar.errors import UrlError
+
+if TYPE_CHECKING:
+    import ipaddress
+
+ACME = ApiUrl.parse("https://acme.custobar.com/api")
+BASES = [
+    "https://acme.custobar.com/api",
+    "https://app.custobar.com/v1/api",
+    "https://shop.example/api",
+    "https://shop.example:8443/custobar/api/",
+    "https://shop.example",
+    "http://127.0.0.1:8000/api",
+    "http://[::1]:8000/api",
+    "http://localhost/api",
+]
+
+HOSTS = [
+    *("acme.custobar.com", "ACME.custobar.com", "x.custobar.com", "custobar.com", "shop.example"),
+    *("evil.example", "evilcustobar.com", "custobar.com.evil.example", "acme.custobar.com.", ""),
+    *("127.0.0.1", "localhost", "[::1]", "[::1", "evil.example\\.custobar.com"),
+    "acme.custobar.com",
+    *("evil.example%2f.custobar.com", "evil.example?.custobar.com", "a\u3002custobar.com"),
+    *("evil.example\uff0f.custobar.com", "evil\u2100.custobar.com", "\ud800.custobar.com", "."),
+]
+SEGMENTS = [
+    *("api", "API", "apix", "data", "customers", "", ".", "..", "...", "..;", ";..", "custobar"),
+    *("%2e", "%2E%2e", ".%2e", "%252e%252e", "%25252e%25252e", "%2f", "%2F..%2f", "%5c..", "\\.."),
+    *("..\\", "v1", "%00", "%0a", "%20", "%ff", "%", "%2", "é", "\ud800", "\u2028", "a b", "["),
+    *("%ef%bc%8e%ef%bc%8e", "\uff0e\uff0e", "@", "user@evil.example", "http:", ":", "//", "*"),
+    *("|", "^", '"'),
+]
+structured = st.builds(
+    lambda scheme, user, host, port, path, end: "".join(
+        [scheme, *([f"//{user}{host}{port}"] if host or user else []), path, end]
+    ),
+    st.sampled_from(["", "https:", "http:", "HTTPS:", "ftp:", "javascript:", " https:", "\x00"]),
+    st.sampled_from(["", "", "", "user@", "user:password@", "evil.example\\@", "@"]),
+    st.sampled_from(HOSTS),
+    st.sampled_from(["", "", ":443", ":8000", ":0", ":", ":port", ":99999", ":-1", ":\u0664"]),
+    st.lists(st.sampled_from(SEGMENTS), max_size=6).map(lambda s: "".join(f"/{i}" for i in s)),
+    st.sampled_from(["", "?cursor=2", "?", "?a=b@c", "#x", "?next=//evil.example/", "\t", "\n?x"]),
+)
+soup = st.lists(
+    st.sampled_from(
+        [*HOSTS, *SEGMENTS, "https://", "http://", "//", "/", "\\", "@", ":", "?", "#", "&", "\r"]
+    ),
+    max_size=8,
+).map("".join)
+anything = (
+    structured | soup | soup.map("/api/".__add__) | st.text(st.characters(exclude_categories=()))
+)
+
+
+def reduced(path: str) -> list[str]:
+    """Segments of a path after everything that any server might undo."""
+    while unquote(path) != path:
+        path = unquote(path)
+    segments: list[str] = []
+    for segment in path.replace("\\", "/").split("/"):
+        if segment == "..":
+            segments = segments[:-1]
+        elif segment not in {"", "."}:
+            segments.append(segment)
+    return segments
+
+
+@pytest.mark.parametrize("text", BASES)
+@given(next_url=anything)
+@example(next_url="https://acme.custobar.com:99/api/x/?a=1#b")
+@example(next_url="/api/a/%2e%2e/b/")
+@example(next_url="/api/..%2fadmin")
+@example(next_url="/custobar/api/x")
+def test_whatever_the_api_names_as_next_stays_below_the_base(text: str, next_url: str) -> None:
+    base = ApiUrl.parse(text)
+    wanted = urlsplit(text)
+    below = reduced(wanted.path)
+    try:
+        url = base.follow(next_url, current=base.endpoint("/data/customers/", {"limit": "5"}))
+    except UrlError:
+        return
+    prepared = requests.Request("GET", url).prepare().url
+    assert prepared
+    for asked in (url, prepared):
+        parts = urlsplit(asked)
+        assert (parts.scheme, parts.hostname, parts.port) == (
+            wanted.scheme,
+            wanted.hostname,
+            wanted.port,
+        )
+        assert "@" not in parts.netloc
+        segments = reduced(parts.path)
+        assert segments[: len(below)] == below
+        assert len(segments) > len(below)
+
+
+@pytest.mark.parametrize(
+    ("next_url", "asked"),
+    [
+        ("?cursor=2", "/api/data/customers/?cursor=2"),
+        ("/api/data/customers/?cursor=2", "/api/data/customers/?cursor=2"),
+        ("../products/?x=1", "/api/data/products/?x=1"),
+        ("http://acme.custobar.com/api/x/?a=%20b&a=c,d&e=", "/api/x/?a=%20b&a=c,d&e="),
+        ("https://acme.custobar.com:8443/api/x/", "/api/x/"),
+        ("https://ACME.custobar.com/api/x/#fragment", "/api/x/"),
+        ("//acme.custobar.com/api/x/?y", "/api/x/?y"),
+        ("https://other.custobar.com/api/x/?cursor=2", "/api/x/?cursor=2"),
+        ("https://custobar.com/api/x/", "/api/x/"),
+        ("?email=a@b.fi", "/api/data/customers/?email=a@b.fi"),
+        ("/api/x%20y/", "/api/x%20y/"),
+    ],
+)
+def test_path_and_query_are_asked_for_at_the_configured_host(next_url: str, asked: str) -> None:
+    current = "https://acme.custobar.com/api/data/customers/?limit=5"
+
+    assert ACME.follow(next_url, current=current) == f"https://acme.custobar.com{asked}"
+
+
+@pytest.mark.parametrize(
+    ("base", "host"),
+    [
+        ("https://acme.custobar.com/api", "evilcustobar.com"),
+        ("https://acme.custobar.com/api", "custobar.com.evil.example"),
+        ("https://acme.custobar.com/api", "acme.custobar.community"),
+        ("https://evilcustobar.com/api", "acme.custobar.com"),
+        ("https://shop.example/api", "acme.custobar.com"),
+        ("https://shop.example/api", "other.shop.example"),
+        ("http://127.0.0.1:8000/api", "localhost:8000"),
+    ],
+)
+def test_another_host_is_named_and_refused(base: str, host: str) -> None:
+    api = ApiUrl.parse(base)
+
+    with pytest.raises(UrlError, match="names another server") as raised:
+        api.follow(f"https://{host}/api/x/?secret=1", current=f"{base}/x/")
+
+    assert host.partition(":")[0] in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/.", "/api/x/..", "/ap/i", "/API/x", "/"])
+def test_the_base_itself_and_its_neighbours_are_not_below_it(path: str) -> None:
+    with pytest.raises(UrlError, match="not below /api"):
+        ACME.follow(path, current="https://acme.custobar.com/api/x/")
+
+
+def test_an_url_of_8_kb_is_followed_and_one_more_character_is_not() -> None:
+    url = "https://acme.custobar.com/api/x/?cursor=".ljust(8192, "x")
+
+    assert ACME.follow(url, current="https://acme.custobar.com/api/") == url
+    with pytest.raises(UrlError, match="longer than 8192"):
+        ACME.follow(f"{url}x", current="https://acme.custobar.com/api/")
+
+
+@pytest.mark.parametrize("control", [chr(c) for c in (*range(0x21), *range(0x7F, 0xA1))], ids=ascii)
+def test_no_control_character_is_stripped_or_sent(control: str) -> None:
+    for url in (f"{control}/api/x/", f"/api/x/?a={control}b", f"/api/x/{control}"):
+        with pytest.raises(UrlError, match="control characters"):
+            ACME.follow(url, current="https://acme.custobar.com/api/")
+
+
+def test_a_refusal_shows_no_query_and_is_bounded() -> None:
+    for url in (
+        f"https://{'a' * 5000}.example/?email=maija",
+        "/admin/?email=maija",
+        "https://u:maija@h/",  # pragma: allowlist secret
+    ):
+        with pytest.raises(UrlError) as raised:
+            ACME.follow(url, current="https://acme.custobar.com/api/")
+        assert "maija" not in str(raised.value)
+        assert len(str(raised.value)) < 300
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "host", "netloc", "path"),
+    [
+        (
+            "https://acme.custobar.com/api",
+            "https",
+            "acme.custobar.com",
+            "acme.custobar.com",
+            "/api",
+        ),
+        (
+            "https://Shop.Example:8443/a/api//",
+            "https",
+            "shop.example",
+            "Shop.Example:8443",
+            "/a/api",
+        ),
+        ("https://shop.example", "https", "shop.example", "shop.example", ""),
+        ("http://127.0.0.1:8000/api", "http", "127.0.0.1", "127.0.0.1:8000", "/api"),
+        ("http://[::1]/api", "http", "::1", "[::1]", "/api"),
+        ("HTTP://localhost/api", "http", "localhost", "localhost", "/api"),
+    ],
+)
+def test_a_base_url_is_read(text: str, scheme: str, host: str, netloc: str, path: str) -> None:
+    assert ApiUrl.parse(text) == ApiUrl(scheme, host, netloc, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is no URL like"),
+        ("acme", "is no URL like"),
+        ("https:///api", "is no URL like"),
+        ("ftp://acme.custobar.com/api", "is no URL like"),
+        ("file:///etc/passwd", "is no URL like"),
+        ("https://acme.custobar.com/api?x", "query or fragment"),
+        ("https://acme.custobar.com/api#x", "query or fragment"),
+        ("http://acme.custobar.com/api", "must begin with https"),
+        ("http://localhost.evil.example/api", "must begin with https"),
+        ("http://10.0.0.1/api", "must begin with https"),
+        ("https://token@acme.custobar.com/api", "user name or password"),
+        ("https://acme.custobar.com:port/api", "is no valid URL"),
+        ("https://acme.custobar.com:70000/api", "is no valid URL"),
+        ("https://[::1/api", "is no valid URL"),
+        ("https://acme.custobar.com/a pi", "spaces"),
+        ("https://acme.custobar.com\\api", "backslashes"),
+        ("https://acme.custobar.com/" + "x" * 8192, "longer than"),
+    ],
+)
+def test_a_base_url_that_could_not_be_asked_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(UrlError, match=problem):
+        ApiUrl.parse(text)
+
+
+@given(st.text(st.characters(exclude_categories=())) | structured)
+def test_a_base_url_is_read_or_refused(text: str) -> None:
+    try:
+        base = ApiUrl.parse(text)
+    except UrlError:
+        return
+    assert base.scheme == "https" or is_loopback(base.host)
+    assert "@" not in base.netloc
+    assert base.endpoint("/x/", {}) == f"{base.scheme}://{base.netloc}{base.path}/x/"
+
+
+@given(st.dictionaries(st.text(), st.text(), max_size=4))
+def test_an_endpoint_carries_its_query_as_it_is(query: dict[str, str]) -> None:
+    url = ACME.endpoint("/data/customers/", query)
+
+    parts = urlsplit(url)
+    assert url.startswith("https://acme.custobar.com/api/data/customers/")
+    assert parse_qsl(parts.query, keep_blank_values=True) == list(query.items())
+
+
+def test_an_endpoint_keeps_commas_readable_and_encodes_spaces() -> None:
+    query = {"fields": "email,tags", "city": "Ylöjärvi & Oulu+"}
+
+    assert ACME.endpoint("/data/customers/", query) == (
+        "https://acme.custobar.com/api/data/customers/"
+        "?fields=email,tags&city=Yl%C3%B6j%C3%A4rvi%20%26%20Oulu%2B"
+    )
+    assert ACME.endpoint("/data/x/", {}) == "https://acme.custobar.com/api/data/x/"
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_this_machine_is_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("", "localhost.example", "127.0.0.1.example", "10.0.0.1", "0.0.0.0", "::", "128.0.0.1"),  # noqa: S104 - not bound
+        *("2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1", "acme.custobar.com", "notlocalhost"),
+    ],
+)
+def test_anything_else_is_not(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@given(st.ip_addresses())
+def test_an_address_is_loopback_by_its_own_standard(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    assert is_loopback(str(address)) == address.is_loopback
+
+
+@given(path=st.text(st.characters(exclude_characters="?")), query=st.text())
+def test_without_query_shows_nothing_of_it(path: str, query: str) -> None:
+    assert without_query(f"{path}?{query}") == path
+    assert without_query(path) == path
+
+
+def test_filter_values_are_those_of_no_parameter_of_the_api() -> None:
+    url = "https://h/api/?limit=5&email=maija%40example.fi&order=-a&city=New+York&tag=%C3%A4&x="
+
+    assert filter_values(f"{url}&fields=a,b&format=csv") == ["maija@example.fi", "New York", "ä"]
+    assert filter_values("https://h/api/") == []
+
+
+@given(
+    st.dictionaries(st.sampled_from(["email", "city", "Limit", "a b"]), st.text(min_size=1)),
+    st.dictionaries(st.sampled_from(["limit", "fields", "order", "format"]), st.text(min_size=1)),
+)
+def test_filter_values_come_back_as_they_were_given(
+    filters: dict[str, str], parameters: dict[str, str]
+) -> None:
+    assert filter_values(ACME.endpoint("/x/", {**parameters, **filters})) == list(filters.values())

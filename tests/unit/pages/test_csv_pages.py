@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import csv
+from datetime import UTC
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
+
+from tap_custobar.api.responses import Page
+from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.pages.csv_pages import CSV_BLOCK, CsvPages, read_names
+from tap_custobar.pages.paginators import NextUrlPaginator
+from tap_custobar.records.dict_records import Conformer
+from tap_custobar.records.json_codec import encode_rows
+from tap_custobar.records.schema import SelectedSchema
+from tap_custobar.records.struct_records import CompiledRows
+
+if TYPE_CHECKING:
+    from tap_custobar.pages.json_pages import ParsedPage
+
+PROPERTIES: dict[str, Any] = {
+    "id": {"type": "string"},
+    "note": {"type": ["string", "null"]},
+    "size": {"type": ["number", "null"]},
+    "count": {"type": ["integer", "null"]},
+    "is_new": {"type": ["boolean", "null"]},
+    "day": {"type": ["string", "null"], "format": "date-time"},
+    "tags": {"type": ["array", "null"], "items": {"type": "string"}},
+}
+SHAPE = SelectedSchema(PROPERTIES, PROPERTIES, ["id"], UTC)
+
+cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+    ["", '"', '""', ",", ";", "\t", "\n", "\r\n", "\r", "1", "-2.50", "true", "2024-01-31", "a,b"]
+)
+tables = st.lists(st.lists(cells, min_size=7, max_size=7), max_size=6)
+
+
+def as_csv(rows: list[list[str]], delimiter: str = ",") -> bytes:
+    text = StringIO()
+    writer = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def lines(body: bytes, *, fast: bool) -> bytes:
+    """Return the records of a page as lines of JSON."""
+    compiled = CompiledRows(SHAPE) if fast else None
+    page = CsvPages(SHAPE, NextUrlPaginator, compiled).parse(Page(body, CaseInsensitiveDict()))
+    return b"".join(encode_rows(list(b)) for b in Conformer(SHAPE).conform(page, 1, compiled))
+
+
+@given(tables, st.sampled_from(",;\t"), st.permutations(list(PROPERTIES)))
+def test_both_paths_read_any_cells_alike(
+    rows: list[list[str]], delimiter: str, header: list[str]
+) -> None:
+    body = as_csv([header, *rows], delimiter)
+
+    assert lines(body, fast=True) == lines(body, fast=False)
+
+
+@given(st.lists(cells, max_size=9), st.sampled_from(",;\t"))
+def test_a_text_is_what_was_written(notes: list[str], delimiter: str) -> None:
+    rows = [["id", "note"], *([f"{number}", note] for number, note in enumerate(notes))]
+    expected = [{"id": i, **({"note": note} if note else {})} for i, note in rows[1:]]
+
+    assert lines(as_csv(rows, delimiter), fast=True) == encode_rows(expected)
+
+
+@given(tables, st.integers(3, 7) | st.integers(9, 26))
+def test_a_page_that_breaks_off_within_a_row_gives_nothing(
+    rows: list[list[str]], missing: int
+) -> None:
+    # All of the last row's 27 bytes or only its last cell as a whole (8): nothing tells.
+    body = as_csv([list(PROPERTIES), *rows, ["9", *[""] * 5, "last"]])
+
+    with pytest.raises(UnexpectedAnswerError):
+        lines(body[:-missing], fast=True)
+
+
+@pytest.mark.parametrize("count", [CSV_BLOCK - 1, CSV_BLOCK, CSV_BLOCK + 1])
+def test_every_row_of_a_page_of_many_blocks_comes_once(count: int) -> None:
+    rows = [["id"], *([f"{number}"] for number in range(count))]
+    # One that does not fit the fast path, in the last block.
+    rows = [[*row, ""] for row in rows]
+    rows[0][1], rows[-1][1] = "size", "large"
+
+    written = lines(as_csv(rows), fast=True).splitlines()
+
+    assert len(written) == count
+    assert written[-1] == b'{"id":"%d","size":null}' % (count - 1)
+
+
+def parse(body: bytes, *, pages: CsvPages | None = None, names_fields: bool = True) -> ParsedPage:
+    schema = SelectedSchema(PROPERTIES, ["id", "note"], ["id"], UTC)
+    pages = pages or CsvPages(schema, NextUrlPaginator, names_fields=names_fields)
+    return pages.parse(Page(body, CaseInsensitiveDict()))
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (b"id,note,note", "a name twice"),
+        (b"id,ID", "a name twice"),
+        (b"note", "lacks id"),
+        (b"id,size", "names that were not asked for"),
+        (b"id,acme__secret", "names that were not asked for"),
+        (b"C1,note", "lacks id"),
+        (b"C1,x", "no CSV with a header"),
+        (b"id,n\xff", "names that were not asked for"),
+    ],
+)
+def test_a_header_names_what_was_asked_for_each_once_and_the_key(
+    header: bytes, problem: str
+) -> None:
+    with pytest.raises(UnexpectedAnswerError, match=problem) as raised:
+        parse(header + b"\n")
+
+    assert "C1" not in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (b"ID,Note\n1,x\n", [{"id": "1", "note": "x"}]),
+        (b"id, note\n1, x\n", [{"id": "1", "note": "x"}]),
+        (b'id; "note"\n1; "a;b"\n', [{"id": "1", "note": "a;b"}]),
+        (b"id ,note\n1, x\n", [{"id": "1", "note": " x"}]),
+        (b"id,note,\n1,x,\n", [{"id": "1", "note": "x"}]),
+    ],
+)
+def test_blanks_and_capitals_of_a_header_make_no_difference(
+    body: bytes, rows: list[dict[str, str]]
+) -> None:
+    assert parse(body).rows == rows
+
+
+def test_of_names_that_differ_by_case_only_each_is_itself() -> None:
+    properties = {name: {"type": "string"} for name in ("id", "x", "X")}
+    schema = SelectedSchema(properties, properties, ["id"], UTC)
+    pages = CsvPages(schema, NextUrlPaginator)
+
+    assert parse(b"id,X,x\n1,a,b\n", pages=pages).rows == [{"id": "1", "X": "a", "x": "b"}]
+
+
+def test_columns_that_did_not_come_are_told_by_the_first_page() -> None:
+    schema = SelectedSchema(PROPERTIES, ["id", "note", "size"], ["id"], UTC)
+    pages = CsvPages(schema, NextUrlPaginator)
+
+    assert parse(b"id,note\n", pages=pages).lacking == {"size"}
+    assert parse(b"note,id\n", pages=pages).lacking == set()
+
+
+@pytest.mark.parametrize("body", [b"id\n1\n", b"1,note\n2,x\n", b"3,x\n", b"id,note,size\n"])
+def test_a_later_page_has_the_header_of_the_first(body: bytes) -> None:
+    schema = SelectedSchema(PROPERTIES, ["id", "note", "size"], ["id"], UTC)
+    pages = CsvPages(schema, NextUrlPaginator)
+    parse(b"id,note\n1,x\n", pages=pages)
+
+    with pytest.raises(UnexpectedAnswerError):
+        parse(body, pages=pages)
+
+    assert parse(b"id,note\n2,y\n", pages=pages).rows == [{"id": "2", "note": "y"}]
+
+
+def test_where_no_fields_are_named_others_come_beside_them() -> None:
+    body = b"size,id,acme__new,note\n1,2,3,4\n"
+
+    page = parse(body, names_fields=False)
+
+    assert page.rows == [{"id": "2", "note": "4"}]
+    assert page.names == {"size", "id", "acme__new", "note"}
+    for cells in (b"C1,note,x,y\n", b"id,a@example.com,+358,x\n"):
+        with pytest.raises(UnexpectedAnswerError):
+            parse(cells, names_fields=False)
+
+
+def test_a_blank_line_is_a_row_where_there_is_one_column() -> None:
+    assert parse(b"\nid\n1\n\n2\n\n").rows == [{"id": "1"}, {}, {"id": "2"}, {}]
+    assert parse(b"\nid,note\n1,\n\n2,\n").rows == [{"id": "1"}, {"id": "2"}]
+
+
+def test_bytes_that_are_not_utf8_cost_no_row_until_they_are_a_hundred() -> None:
+    row = b"1,\xe4 \xe4\n"
+
+    assert parse(b"id,note\n" + row * 100).rows == [{"id": "1", "note": "\udce4 \udce4"}] * 100
+    with pytest.raises(UnexpectedAnswerError, match="not UTF-8 in more than 100 values"):
+        parse(b"id,note\n" + row * 101)
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "\udcff"], ids=ascii)
+def test_what_must_be_replaced_is_so_on_both_paths(odd: str) -> None:
+    rows = as_csv([list(PROPERTIES), ["K", *[""] * 6], ["1", "NOTE", *[""] * 4, "NOTE,b"]])
+    note = odd.encode(errors="surrogateescape")
+    text = odd.replace("\0", "\ufffd").replace("\udcff", "\ufffd")
+    expected = encode_rows([{"id": "1", "note": text, "tags": [text, "b"]}])
+
+    for fast in (True, False):
+        assert lines(rows.replace(b"NOTE", note).replace(b"K", note), fast=fast) == expected
+
+
+def test_a_page_of_no_content_is_an_empty_list() -> None:
+    headers = CaseInsensitiveDict({"X-Custobar-Next-Url": "?h"})
+
+    page = CsvPages(SHAPE, NextUrlPaginator).parse(Page(b"", headers, status=204))
+
+    assert (page.rows, page.following) == ([], "?h")
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"id,note\n1,cut he", ["id", "note"]),
+        (b"id,note\r1", ["id", "note"]),
+        (b'id,note,"x\ny"\n', ["id", "note", "x\ny"]),
+        (b"id,note", None),
+        (b'id,note,"x\n', None),
+    ],
+)
+def test_of_untold_length_a_header_is_whole_once_its_line_has_ended(
+    body: bytes, names: list[str] | None
+) -> None:
+    page = Page(body, CaseInsensitiveDict(), is_framed=False)
+
+    if names is not None:
+        assert read_names(page, known=PROPERTIES) == names
+        return
+    with pytest.raises(UnexpectedAnswerError):
+        read_names(page, known=PROPERTIES)
+
+
+@pytest.mark.parametrize(
+    ("body", "keys"),
+    [(b"1,note,a@example.com\n", ["id"]), (b"1,note,a@example.com\n", [])],
+)
+def test_cells_are_no_names_of_fields(body: bytes, keys: list[str]) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        read_names(Page(body, CaseInsensitiveDict()), known=PROPERTIES, keys=keys)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (b"id,note\n", ["id", "note"]),
+        (b"\xef\xbb\xbfnote;id;acme__x,y\n", ["note", "id", "acme__x,y"]),
+        (b"id\tnote\tid\t\n1\t2\t3\t\n", ["id", "note"]),
+        (b'"id";"no\nte";note\n', ["id", "no\nte", "note"]),
+        (b"ID, Note, Acme__X\n", ["id", "note", "Acme__X"]),
+        (b"id", ["id"]),
+    ],
+)
+def test_the_delimiter_is_the_one_that_finds_the_known_names(body: bytes, names: list[str]) -> None:
+    assert read_names(Page(body, CaseInsensitiveDict()), known=PROPERTIES) == names
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"a,b\n1,2\n", b"\xff\xfe", b'"id'])
+def test_a_header_without_a_known_name_is_none(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        read_names(Page(body, CaseInsensitiveDict()), known=PROPERTIES)

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import json
+from codecs import BOM_UTF8
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requests.structures import CaseInsensitiveDict
+
+from tap_custobar.api.responses import Page
+from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.pages.json_pages import JsonPages, ParsedPage
+from tap_custobar.pages.paginators import NextUrlPaginator
+from tests.unit.strategies import texts
+
+JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def parse(body: bytes | str, **headers: str) -> ParsedPage:
+    data = body if isinstance(body, bytes) else body.encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    page = Page(data, CaseInsensitiveDict({**JSON_TYPE, **named}))
+    return JsonPages("rows", NextUrlPaginator).parse(page)
+
+
+def value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    return parse(f'{{"rows": [{text}]}}').rows[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("19.90", "0.1", "-0.0", "1.0", "100.000", "0.30000000000000000000000000001", "1E+400"),
+        "-12345678901234567890.12345678901234567890",
+    ],
+)
+def test_a_fraction_keeps_every_digit(text: str) -> None:
+    assert isinstance(value(text), Decimal)
+    assert str(value(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0", "-1", "9007199254740993", str(2**63), str(2**64), str(-(2**64)), "7" * 50, "9" * 4000],
+)
+def test_an_integer_keeps_every_digit(text: str) -> None:
+    assert type(value(text)) is int
+    assert str(value(text)) == text
+
+
+def test_numbers_keep_every_digit_beside_what_only_the_second_parser_reads() -> None:
+    page = parse(f'{{"rows": ["\\ud800", 19.90, {"9" * 50}, 1.0]}}')
+
+    assert page.rows[0] == "\ud800"
+    assert [str(number) for number in page.rows[1:]] == ["19.90", "9" * 50, "1.0"]
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert parse(b'\xef\xbb\xbf{"rows": [{"a": "\xc3\xa4"}]}').rows == [{"a": "ä"}]
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "a\\udfffb", "\\udc00\\ud800"])
+def test_half_a_surrogate_pair_does_not_lose_the_page(text: str) -> None:
+    page = parse(f'{{"rows": [{{"a": "{text}"}}, {{"a": "\\ud83d\\ude00"}}]}}')
+
+    assert page.rows == [{"a": json.loads(f'"{text}"')}, {"a": "😀"}]
+
+
+def test_of_duplicate_names_the_last_counts_whichever_parser_reads() -> None:
+    rows = '[{"a": 1, "a": 2}]'
+
+    assert parse(f'{{"rows": [], "rows": {rows}}}').rows == [{"a": 2}]
+    assert parse(f'\ufeff{{"rows": [], "rows": {rows}}}').rows == [{"a": 2}]
+
+
+@pytest.mark.parametrize(
+    "body", ['{"rows": null}', '{"rows": [], "error": null}', '{"error": null, "rows": null}']
+)
+def test_no_list_is_an_empty_one_and_no_error_is_none(body: str) -> None:
+    assert parse(body).rows == []
+
+
+def test_an_answer_without_content_is_an_empty_list() -> None:
+    headers = CaseInsensitiveDict({"X-Custobar-Next-Url": "?h"})
+
+    page = JsonPages("rows", NextUrlPaginator).parse(Page(b"", headers, status=204))
+
+    assert (page.rows, page.following) == ([], "?h")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (b"NaN", "NaN"),
+        (b"-Infinity", "-Infinity"),
+        (b"1e400", "1E+400"),
+        (b"9" * 5000, "9" * 5000),
+        (b'"a\xffb\xfe\xfe"', "a\udcffb\udcfe\udcfe"),
+        (b'"a\x01b\x00c"', "a\ud800b\ud800c"),
+        (b'"a\tb\r\n"', "a\tb\r\n"),
+    ],
+    ids=ascii,
+)
+def test_one_odd_value_costs_no_other(text: bytes, read: str) -> None:
+    page = parse(b'{"rows": [{"a": %b}, {"a": "\xc3\xa4"}, 19.90]}' % text)
+
+    assert str(page.rows[0]["a"]) == read
+    assert page.rows[1] == {"a": "ä"}
+    assert str(page.rows[2]) == "19.90"
+
+
+def test_a_hundred_values_may_be_in_another_charset() -> None:
+    row = b'"\xe4 \\" \xe4",'
+
+    assert len(parse(b'{"rows": [' + row * 100 + b"1]}").rows) == 101
+    with pytest.raises(UnexpectedAnswerError, match="not UTF-8"):
+        parse(b'{"rows": [' + row * 101 + b"1]}")
+
+
+def test_rows_may_be_anything() -> None:
+    assert parse('{"rows": [null, 1, "a", [], {}]}').rows == [None, 1, "a", [], {}]
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "expected"),
+    [
+        ("", None, None),
+        (', "next_url": null', None, None),
+        (', "next_url": ""', None, None),
+        (', "next_url": "?b"', None, "?b"),
+        (', "next_url": "?b"', "?h", "?b"),
+        ("", "?h", "?h"),
+        ("", "", None),
+    ],
+)
+def test_the_next_url_is_the_bodys_else_the_headers(
+    body: str, header: str | None, expected: str | None
+) -> None:
+    headers = {} if header is None else {"x_custobar_next_url": header}
+
+    assert parse(f'{{"rows": []{body}}}', **headers).following == expected
+
+
+@pytest.mark.parametrize(
+    "next_url", ["17", "true", "[1]", '{"a": 1}', "1.5", "0", "false", "[]", "{}"]
+)
+def test_a_next_url_that_is_no_text_is_refused(next_url: str) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="next_url is no text"):
+        parse(f'{{"rows": [], "next_url": {next_url}}}', x_custobar_next_url="?h")
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [("5", 5), ("0", 0), ("null", None), ('"5"', 5), ("5.0", 5), ("[5]", None)],
+)
+def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) -> None:
+    assert parse(f'{{"rows": [], "count": {count}}}').count == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "what"),
+    [
+        (b"", "application/json", "an empty body"),
+        (b" \r\n\t", "text/html", "an empty body"),
+        (b"<!doctype html>SECRET", "application/json", "a page of HTML"),
+        (b"\n <html>SECRET", "", "a page of HTML"),
+        (b"SECRET", "Text/HTML; charset=utf-8", "a page of HTML"),
+        (
+            b'{"rows": [SECRET',
+            "application/json",
+            "broken JSON (expecting value at character 11)",
+        ),
+        (
+            b'{"rows": []} SECRET',
+            "Application/JSON ; charset=utf-8",
+            "broken JSON (extra data at character 14)",
+        ),
+        (
+            b'{"rows": ["\xff", "\\uSECRET"]}',
+            "application/json",
+            "broken JSON (invalid \\uxxxx escape at character 18)",
+        ),
+        (
+            b'{"rows": [' + b'"SECRET\xe4",' * 101 + b"1]}",
+            "application/json",
+            "JSON that is not UTF-8 in more than 100 values",
+        ),
+        (b'{"rows": [], "error": {"reason": "SECRET"}}', "", "JSON that names an error"),
+        (b'{"rows": null, "error": "SECRET"}', "", "JSON that names an error"),
+        (b"id;name\nSECRET", "text/csv", "no JSON (content type text/csv)"),
+        (b"SECRET", "", "no JSON (content type not given)"),
+        (b"SECRET", "x" * 500, "no JSON (content type not given)"),
+        (b'"SECRET"', "application/json", 'JSON without a list named "rows"'),
+        (b"null", "application/json", 'JSON without a list named "rows"'),
+        (b'{"error": "SECRET"}', "application/json", 'JSON without a list named "rows"'),
+        (b'{"rows": {"a": "SECRET"}}', "application/json", 'JSON without a list named "rows"'),
+        (b'{"Rows": []}', "application/json", 'JSON without a list named "rows"'),
+    ],
+)
+def test_what_came_instead_is_said_without_its_content(
+    body: bytes, content_type: str, what: str
+) -> None:
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        parse(body, content_type=content_type)
+
+    assert f"The answer is not Custobar's data but {what}: check" in str(raised.value)
+    assert "SECRET" not in str(raised.value)
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_a_missing_content_type_is_told() -> None:
+    with pytest.raises(UnexpectedAnswerError, match="content type not given"):
+        JsonPages("rows", NextUrlPaginator).parse(Page(b"x", {}))
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_nesting_without_end_is_broken_json(opening: bytes) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="broken JSON"):
+        parse(b'{"rows": ' + opening * 200_000)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**50), 10**50)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(texts | st.sampled_from(["rows", "next_url"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+def as_read(content: Any) -> Any:  # noqa: ANN401 - any JSON value
+    return json.loads(json.dumps(content), parse_float=Decimal)
+
+
+@given(
+    json_values | st.fixed_dictionaries({"rows": json_values}, optional={"next_url": json_values}),
+    st.sampled_from(["application/json", "text/html", "text/plain", ""]),
+)
+def test_any_json_is_a_page_or_an_unexpected_answer(content: object, content_type: str) -> None:
+    body = json.dumps(content)
+    if isinstance(content, dict) and isinstance(content.get("rows", ...), list | None):
+        next_url = content.get("next_url")
+        is_page = next_url is None or isinstance(next_url, str)
+    else:
+        is_page = False
+
+    if is_page:
+        assert parse(body, content_type=content_type).rows == (as_read(content)["rows"] or [])
+        return
+    with pytest.raises(UnexpectedAnswerError) as raised:
+        parse(body, content_type=content_type)
+    assert "\n" not in str(raised.value)
+
+
+@given(
+    rows=st.lists(json_values, max_size=4),
+    as_ascii=st.booleans(),
+    indent=st.sampled_from([None, 2]),
+)
+def test_rows_are_read_as_they_are(
+    rows: list[object], indent: int | None, *, as_ascii: bool
+) -> None:
+    text = json.dumps({"rows": rows}, ensure_ascii=as_ascii, indent=indent)
+    try:
+        body = text.encode()
+    except UnicodeEncodeError:  # half a pair can only come escaped
+        body = json.dumps({"rows": rows}).encode()
+
+    page = parse(body)
+
+    assert page.rows == as_read(rows)
+    assert repr(page.rows) == repr(as_read(rows))
+
+
+@given(st.binary())
+def test_any_bytes_are_a_page_or_an_unexpected_answer(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        parse(body)
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1E+99999999999999999999"])
+def test_a_number_that_nothing_holds_is_no_number(number: str) -> None:
+    for mark in (b"", BOM_UTF8):  # a byte order mark takes the other parser
+        body = mark + b'{"customers": [{"a": ' + number.encode() + b"}]}"
+        (row,) = JsonPages("customers", NextUrlPaginator).parse(Page(body, {})).rows
+        assert not row["a"].is_finite()
+
+
+def test_a_count_that_is_no_number_is_none() -> None:
+    assert parse('{"rows": [], "count": true}').count is None
