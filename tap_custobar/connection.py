@@ -49,3 +49,8 @@ class Connection:
             max_retries=config["max_retries"],
             private=settings.filter_values(config),
         )
+
+    def close(self) -> None:
+        """Leave no thread and no connection behind; a later request makes new ones."""
+        if "client" in vars(self):
+            self.client.close()

@@ -38,12 +38,10 @@ class BrokenInstallationError(CustobarError):
 class DiscoveryFailedError(CustobarError):
     """The API could not be asked for the company's own fields."""
 
-    def __init__(self, cause: CustobarError) -> None:
-        """Name the cause, and the setting that does without."""
-        super().__init__(
-            f"{cause} (Asked for the company's own fields; discover_custom_fields: false turns "
-            "that off.)"
-        )
+    def __init__(self, cause: CustobarError, *, can_do_without: bool) -> None:
+        """Name the cause, and the setting that does without where the run would go on with it."""
+        hint = "(Asked for the company's own fields; discover_custom_fields: false turns that off.)"
+        super().__init__(f"{cause} {hint}" if can_do_without else str(cause))
         self.cause = cause
 
 
@@ -112,6 +110,17 @@ class FilterIgnoredError(CustobarError):
         )
 
 
+class StreamMapError(CustobarError):
+    """An expression of a stream map failed for a record."""
+
+    def __init__(self, stream: str, property_name: str, expression: str) -> None:
+        """Name the place in the settings, and what stands there."""
+        super().__init__(
+            f"stream_maps.{stream}.{property_name}: this expression failed for a record: "
+            f"{expression}"
+        )
+
+
 class RequestFailedError(CustobarError):
     """Custobar refused a request, and asking again would not help."""
 
@@ -149,6 +158,25 @@ class NotFoundError(RequestFailedError):
             f"There is nothing at {url} (404): check the setting company or api_url "
             "(it ends in /api)."
         )
+
+
+class PageGoneError(RequestFailedError):
+    """Status 404 for a page that the API itself named as the next one."""
+
+    def __init__(self, path: str) -> None:
+        """Name the path."""
+        super().__init__(
+            f"Custobar no longer has the next page of GET {path} (404): run again to read from "
+            "the beginning."
+        )
+
+
+class CaBundleError(RequestFailedError):
+    """The file of trusted certificates that the environment names cannot be used."""
+
+    def __init__(self, variable: str, path: str, problem: str) -> None:
+        """Name the environment variable, its file and what is wrong with it."""
+        super().__init__(f"{variable} names {path}, which cannot be used ({problem}).")
 
 
 class RefusedError(RequestFailedError):
@@ -204,16 +232,17 @@ class RateLimitedError(TransientError):
 
 
 class ServerError(TransientError):
-    """Status 5xx."""
+    """Status 5xx, 408 or 425."""
 
-    def __init__(self, status: int, path: str, retry_after: float | None) -> None:
-        """Name the path and the status."""
-        super().__init__(f"Custobar failed to answer GET {path} ({status}).")
+    def __init__(self, status: int, path: str, retry_after: float | None, reason: str = "") -> None:
+        """Name the path and the status; quote the API's own `reason`, bounded and redacted."""
+        quoted = f": {reason}" if reason else "."
+        super().__init__(f"Custobar failed to answer GET {path} ({status}){quoted}")
         self.retry_after = retry_after
 
 
 class ConnectionFailedError(TransientError):
-    """The connection was refused, reset or cut before the answer was complete."""
+    """The connection was not made in time, or was reset or cut before the answer was complete."""
 
     def __init__(self, host: str, problem: str) -> None:
         """Say what happened to the connection to `host`."""
@@ -239,12 +268,25 @@ class UnexpectedAnswerError(TransientError):
     def __init__(self, what: str, page: int = 1) -> None:
         """Say what came instead, and as which page; settings are to blame for the first only."""
         self.what = what
-        super().__init__(
-            f"The answer is not Custobar's data but {what}: "
-            "check the setting company or api_url, and any proxy on the way."
+        advice = (
+            "check the setting company or api_url, and any proxy on the way"
             if page == 1
-            else f"Page {page} is not Custobar's data but {what}: "
-            "run again, and ask Custobar if it stays."
+            else "run again, and ask Custobar if it stays"
+        )
+        place = f" on page {page}" if page > 1 else ""
+        super().__init__(f"The answer is not Custobar's data but {what}{place}: {advice}.")
+
+
+class UnreachableError(TransientError):
+    """The connection was refused, or there is no route to the host."""
+
+    often_a_setting = True
+
+    def __init__(self, address: str, problem: str) -> None:
+        """Name host and port, and what the system says."""
+        super().__init__(
+            f"No connection to {address} ({problem}): check the setting company or api_url, "
+            "and this machine's network."
         )
 
 
@@ -276,6 +318,7 @@ class CertificateError(TransientError):
 
 #: Failures that another page would meet too: going on elsewhere would not help.
 NOT_OF_ONE_PAGE = (
+    CaBundleError,
     CertificateError,
     ConnectionFailedError,
     ForbiddenError,
@@ -283,4 +326,5 @@ NOT_OF_ONE_PAGE = (
     TimedOutError,
     UnauthorizedError,
     UnknownHostError,
+    UnreachableError,
 )

@@ -6,6 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from tap_custobar import errors
 from tap_custobar.api.retries import Retries
@@ -15,12 +16,15 @@ from tap_custobar.api.waiting import sleep
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from tap_custobar.api.responses import Page
+    from tap_custobar.api.responses import Response
     from tap_custobar.api.transport import Flight
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that the end of a tap may wait for a thread.
+CLOSE_TIMEOUT = 2.0
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class CustobarClient:
             private=frozenset({token, *private}),
         )
         self._fetcher = self._new_fetcher()
+        self._given_up: list[Fetcher] = []
         self._ahead: Flight | None = None
         self._max_retries = max_retries
         self._sleep = sleep
@@ -73,7 +78,7 @@ class CustobarClient:
             # Its warnings show whole URLs, and with them the filters.
             logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-    def get(self, url: str, parse: Callable[[Page], T], *, first_page: bool) -> T:
+    def get(self, url: str, parse: Callable[[Response], T], *, first_page: bool) -> T:
         """Return what `parse` makes of the page at `url`.
 
         A page that `parse` refuses (UnexpectedAnswerError) is asked for again, like one that
@@ -86,6 +91,10 @@ class CustobarClient:
         while True:
             try:
                 return parse(self._request(url))
+            except errors.NotFoundError:
+                if first_page:
+                    raise
+                raise errors.PageGoneError(urlsplit(url).path) from None
             except errors.TransientError as error:
                 wait = retries.next_wait(error, first_page=first_page)
                 if wait is None:
@@ -100,12 +109,18 @@ class CustobarClient:
         One at a time: another one that was asked for ahead is given up, as for None.
         """
         if self._ahead is not None and self._ahead.url != url:
-            self._give_up(self._ahead)
-            self._ahead = None
+            self._give_up()
         if self._ahead is None and url is not None:
             self._ahead = self._fetcher.send(url)
 
-    def _request(self, url: str) -> Page:
+    def close(self) -> None:
+        """Leave no thread and no connection behind; a later request makes new ones."""
+        self._give_up()
+        deadline = time.monotonic() + CLOSE_TIMEOUT
+        for fetcher in self._given_up:
+            fetcher.join(max(0, deadline - time.monotonic()))
+
+    def _request(self, url: str) -> Response:
         if self._ahead is not None and self._ahead.url == url:
             flight, self._ahead = self._ahead, None
         else:
@@ -115,13 +130,13 @@ class CustobarClient:
         try:
             page = self._fetcher.land(flight)
         except errors.TimedOutError:
-            self._give_up(flight)
+            self._give_up()
             raise
         self.traffic.received += page.received
         return page
 
-    def _give_up(self, flight: Flight) -> None:
-        """Drop a request that is under way, and with it the connection that it holds."""
-        flight.give_up()
+    def _give_up(self) -> None:
+        """Drop the request that is under way, and with it the connection that it holds."""
         self._fetcher.close()
-        self._fetcher = self._new_fetcher()
+        self._given_up = [f for f in (*self._given_up, self._fetcher) if f.is_running]
+        self._fetcher, self._ahead = self._new_fetcher(), None

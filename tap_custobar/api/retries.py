@@ -39,30 +39,38 @@ class Retries:
         limit = min(self.limit, 1) if first_page and error.often_a_setting else self.limit
         if self.count >= limit or self.waited >= MAX_WAITED:
             return None
-        wait = error.retry_after
-        if wait is None:
-            # At least half the step, so that clients which failed together part.
-            step = min(2.0 ** min(self.count, 10), MAX_WAIT)
-            wait = step * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
-        wait = min(wait, MAX_WAITED - self.waited)
+        # At least half the step, so that clients which failed together part.
+        step = min(2.0 ** min(self.count, 10), MAX_WAIT)
+        wait = step * random.uniform(0.5, 1.0)  # noqa: S311 - no secret depends on it
+        wait = min(max(wait, error.retry_after or 0), MAX_WAITED - self.waited)
         self.count += 1
         self.waited += wait
         return wait
 
 
-def parse_retry_after(value: str | None) -> float | None:
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
     """Return the seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3).
 
-    At most `MAX_RETRY_AFTER`; None where the header is absent or says nothing usable.
+    Args:
+        value: The header; a number of seconds or a date.
+        date: The `Date` header of the same response: a date is counted from it, for both are by
+            the server's clock. Without one, from now by this machine's.
+
+    Returns:
+        At most `MAX_RETRY_AFTER`; None where the header is absent or says nothing usable.
     """
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,300}", text):
         return min(float(text), MAX_RETRY_AFTER)
+    if (moment := _parse_date(text)) is None:
+        return None
+    now = _parse_date(date or "") or datetime.now(UTC)
+    return float(min(max(math.ceil((moment - now).total_seconds()), 0), MAX_RETRY_AFTER))
+
+
+def _parse_date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = (moment - datetime.now(UTC)).total_seconds()
-    return float(min(max(math.ceil(seconds), 0), MAX_RETRY_AFTER))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 import time
 from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3 import HTTPConnectionPool
 
 from tap_custobar import errors
 from tap_custobar.api import urls
-from tap_custobar.api.responses import Page, named_failures, read_page, refusal
+from tap_custobar.api.responses import ACCEPT_ENCODING, Response, named_failures, read_page, refusal
 from tap_custobar.api.waiting import SLICE, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    from urllib3.connectionpool import ConnectionPool
+
+#: Seconds that a connection may take to be made; a server that listens takes it at once.
+CONNECT_TIMEOUT = 10.0
 
 
 class TokenAuth(AuthBase):
@@ -45,6 +56,64 @@ class NoRedirects(requests.Session):
         """Return no target."""
 
 
+class Cancellation:
+    """Ends a request from another thread, be it awaited or read, and all that follow it."""
+
+    def __init__(self) -> None:
+        """Begin without a request."""
+        self.is_set = False
+        self._socket: socket.socket | None = None
+
+    def watch(self, sock: socket.socket) -> None:
+        """Take the socket that the next answer is read from."""
+        self._socket = sock
+        if self.is_set:
+            self.set()
+
+    def set(self) -> None:
+        """Let whoever reads from the socket find its end."""
+        self.is_set = True
+        if self._socket is not None:
+            # It is closed already, or of a library that cannot shut it down.
+            with suppress(AttributeError, OSError, ValueError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class CancellableResponse(http.client.HTTPResponse):
+    """A response that can be cancelled, and that passes over interim ones (status 1xx)."""
+
+    def __init__(
+        self, cancellation: Cancellation, sock: socket.socket, *args: Any, **kw: Any
+    ) -> None:
+        """Take what may cancel it, and what the standard library's response takes."""
+        super().__init__(sock, *args, **kw)
+        cancellation.watch(sock)
+
+    def begin(self) -> None:
+        """Read the status and the headers; the standard library passes over status 100 only."""
+        super().begin()
+        while self.status < HTTPStatus.OK and self.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment] # begin does nothing otherwise
+            super().begin()
+
+
+class CancellableAdapter(HTTPAdapter):
+    """Makes connections whose responses can be cancelled."""
+
+    def __init__(self, cancellation: Cancellation) -> None:
+        """Take what cancels them."""
+        super().__init__()
+        self._response_class = partial(CancellableResponse, cancellation)
+
+    def get_connection_with_tls_context(self, *args: Any, **kw: Any) -> ConnectionPool:
+        """Return the pool of connections for a request."""
+        pool = super().get_connection_with_tls_context(*args, **kw)
+        if isinstance(pool, HTTPConnectionPool) and "ConnectionCls" not in vars(pool):
+            members = {"response_class": staticmethod(self._response_class)}
+            pool.ConnectionCls = type("Connection", (pool.ConnectionCls,), members)
+        return pool
+
+
 class Pace:
     """Least seconds between the starts of two requests; time spent working counts."""
 
@@ -56,16 +125,22 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the seconds; the first request may start at once."""
-        self.sleep = sleep
+        self._sleep = sleep
         self._interval = interval
         self._clock = clock
         self._next_start = clock()
 
-    def keep(self) -> None:
-        """Wait until the next request may start, and count it as started."""
-        if (wait := self._next_start - self._clock()) > 0:
-            self.sleep(wait)
-        self._next_start = self._clock() + self._interval
+    def keep(self, cancellation: Cancellation) -> bool:
+        """Wait until the next request may start, and count it as started, unless cancelled.
+
+        Returns:
+            Whether it may start.
+        """
+        while not cancellation.is_set and (wait := self._next_start - self._clock()) > 0:
+            self._sleep(min(wait, SLICE))
+        if not cancellation.is_set:
+            self._next_start = self._clock() + self._interval
+        return not cancellation.is_set
 
 
 class Flight:
@@ -75,17 +150,7 @@ class Flight:
         """Take what is asked for."""
         self.url = url
         self.started: float | None = None
-        self.given_up = False
-        self.response: requests.Response | None = None
-        self.outcome: SimpleQueue[Page | Exception] = SimpleQueue()
-
-    def give_up(self) -> None:
-        """End what is of no use any more: a body that trickles would come for ever."""
-        self.given_up = True
-        if self.response is not None:
-            # It has ended at this very moment, or urllib3 is older than 2.3.
-            with suppress(AttributeError, OSError, RuntimeError, ValueError):
-                self.response.raw.shutdown()
+        self.outcome: SimpleQueue[Response | Exception] = SimpleQueue()
 
 
 class Fetcher:
@@ -117,19 +182,24 @@ class Fetcher:
         self._session = NoRedirects()
         self._session.auth = auth
         self._session.headers["User-Agent"] = user_agent
+        self._session.headers["Accept-Encoding"] = ACCEPT_ENCODING
+        self._cancellation = Cancellation()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, CancellableAdapter(self._cancellation))
         self._waiting: SimpleQueue[Flight | None] = SimpleQueue()
-        self._is_running = False
+        self._thread: Thread | None = None
 
     def send(self, url: str) -> Flight:
         """Let a request begin as soon as the ones before are back and the pace allows."""
         flight = Flight(url)
         self._waiting.put(flight)
-        if not self._is_running:
-            Thread(target=self._run, name="fetcher", daemon=True).start()
-            self._is_running = True
+        if self._thread is None:
+            thread = Thread(target=self._run, name="fetcher", daemon=True)
+            thread.start()
+            self._thread = thread
         return flight
 
-    def land(self, flight: Flight) -> Page:
+    def land(self, flight: Flight) -> Response:
         """Wait for a request to come back.
 
         Raises:
@@ -148,34 +218,47 @@ class Fetcher:
         return result
 
     def close(self) -> None:
-        """Send nothing more; the thread ends when what is on its way is back."""
+        """Cancel what is on its way, and let the thread and its connection end.
+
+        A connection that is still being made ends later, after `CONNECT_TIMEOUT` at the most.
+        """
+        self._cancellation.set()
         self._waiting.put(None)
+
+    def join(self, seconds: float) -> None:
+        """Wait so long at the most for the thread to end."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a thread."""
+        return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
         with self._session:
-            while flight := self._waiting.get():
-                if not flight.given_up:
-                    self._pace.keep()
-                if not flight.given_up:
-                    flight.outcome.put(self._fetch(flight))
+            while (flight := self._waiting.get()) and self._pace.keep(self._cancellation):
+                flight.outcome.put(self._fetch(flight))
 
-    def _fetch(self, flight: Flight) -> Page | Exception:
-        url, session = flight.url, self._session
+    def _fetch(self, flight: Flight) -> Response | Exception:
+        url = flight.url
         host = urlsplit(url).hostname or ""
         # A proxy set in the environment is of no use on the way to this machine itself.
-        session.trust_env = not urls.is_loopback(host)
+        proxies = {"no_proxy": host} if urls.is_loopback(host) else None
+        connect_timeout = min(CONNECT_TIMEOUT, self._timeout)
         flight.started = time.monotonic()
         try:
             with (
-                named_failures(host, self._timeout),
-                session.get(
-                    url, timeout=self._timeout, allow_redirects=False, stream=True
+                named_failures(url, connect_timeout=connect_timeout, timeout=self._timeout),
+                self._session.get(
+                    url,
+                    timeout=(connect_timeout, self._timeout),
+                    allow_redirects=False,
+                    stream=True,
+                    proxies=proxies,
                 ) as response,
             ):
-                flight.response = response
-                if flight.given_up:  # while the headers were awaited
-                    return errors.ConnectionFailedError(host, "was given up")
-                if response.status_code == requests.codes.ok:
+                if response.status_code in {HTTPStatus.OK, HTTPStatus.NO_CONTENT}:
                     return read_page(response, url)
                 return refusal(url, response, auth_scheme=self._auth.scheme, private=self._private)
         except Exception as error:  # noqa: BLE001 - raised again where the page is waited for

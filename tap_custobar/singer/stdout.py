@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
+from tap_custobar.api.waiting import SLICE
 from tap_custobar.errors import OutputError
 
 if TYPE_CHECKING:
@@ -69,8 +71,27 @@ def _write_all(lines: bytes | bytearray) -> None:
         while written < len(view):
             # Unbuffered, as with PYTHONUNBUFFERED=1, a signal makes a write end short.
             with view[written:] as rest:
-                written += stdout.write(rest) or 0
-    stdout.flush()
+                try:
+                    count = stdout.write(rest)
+                except BlockingIOError as error:
+                    count = error.characters_written
+            written += count or 0
+            if not count:
+                _wait_until_writable(stdout)
+    while True:
+        try:
+            stdout.flush()
+        except BlockingIOError:
+            _wait_until_writable(stdout)
+        else:
+            return
+
+
+def _wait_until_writable(stdout: BinaryIO) -> None:
+    """Wait until a non-blocking stdout takes more, or for a slice of time."""
+    poll = select.poll()
+    poll.register(stdout, select.POLLOUT)
+    poll.poll(SLICE * 1000)
 
 
 def _discard_stdout() -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Reply
+from tests.conftest import Reply, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.conftest import Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
 
 Catalog = dict[str, Any]
 HTML = Reply(b"<!doctype html><p>Please log in", headers={"Content-Type": "text/html"})
@@ -129,14 +131,137 @@ def test_an_unknown_host_is_named(run_tap: RunTap) -> None:
     assert "no-such-company.custobar.com" in error
 
 
-def test_a_connection_that_is_refused_names_the_host(run_tap: RunTap) -> None:
+def test_a_connection_that_is_refused_names_host_and_port_and_is_tried_twice(
+    run_tap: RunTap,
+) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/api"
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
 
-        error = error_of(run_tap({"api_url": url, "api_token": "x", "max_retries": 0}))
+        run = run_tap({"api_url": f"http://{address}/api", "api_token": "x"})
 
-    assert "The connection to 127.0.0.1 could not be made or was cut." in error
+    assert f"No connection to {address} (Connection refused): check the setting" in error_of(run)
+    assert "Retry 1 follows" in run.log
+    assert "Retry 2 follows" not in run.log
+
+
+def test_a_host_that_takes_no_connection_is_not_waited_for_as_long_as_for_an_answer(
+    run_tap: RunTap,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = f"127.0.0.1:{full.getsockname()[1]}"
+        # The kernel takes one more than asked for, and leaves the rest without an answer.
+        queued = [socket.socket() for _ in range(3)]
+        for one in queued:
+            one.settimeout(0)
+            one.connect_ex(full.getsockname())
+        config = {"api_url": f"http://{address}/api", "api_token": "x", "max_retries": 0}
+
+        error = error_of(run_tap(config))
+        for one in queued:
+            one.close()
+
+    assert f"The connection to {address} was not made within 10 s." in error
+
+
+def test_a_proxy_that_fails_is_told_from_custobar(run_tap: RunTap) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        proxy = f"http://user:secret@127.0.0.1:{unused.getsockname()[1]}"
+        config = {"company": "acme", "api_token": "x", "max_retries": 0}
+
+        run = run_tap(config, env={"https_proxy": proxy})
+
+    assert "The connection to acme.custobar.com failed at the proxy" in error_of(run)
+    assert "secret" not in run.log
+
+
+@pytest.fixture(scope="module")
+def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for this machine that only itself vouches for, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "ca.pem", folder / "key.pem"
+    options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    names = ["-subj", "/CN=acme", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-out", str(certificate), "-keyout", str(key)]
+    command = ["openssl", *options.split(), *names, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture
+def tls_server(own_certificate: tuple[Path, Path]) -> Iterator[Server]:
+    server = Server(own_certificate)
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_ones_own_certificates_work_on_this_machine_too(
+    run_tap: RunTap, tls_server: Server, own_certificate: tuple[Path, Path], variable: str
+) -> None:
+    env = {variable: str(own_certificate[0]), "https_proxy": "http://proxy.invalid:3128"}
+
+    run = run_tap(tls_server.config, env=env)
+
+    assert "/api/data/customers/" in {r.path for r in tls_server.requests}, run.log
+
+
+def test_a_certificate_of_ones_own_is_not_trusted_unasked(
+    run_tap: RunTap, tls_server: Server
+) -> None:
+    error = error_of(run_tap({**tls_server.config, "max_retries": 0}))
+
+    assert "No trusted TLS connection to 127.0.0.1" in error
+    assert tls_server.requests == []
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "No such file or directory"),
+        ("", "it holds no certificates"),
+        ("no certificate", "it holds no certificates"),
+    ],
+    ids=["missing", "empty", "something else"],
+)
+def test_a_bundle_of_certificates_that_is_none_is_named(
+    run_tap: RunTap,
+    tls_server: Server,
+    tmp_path: Path,
+    variable: str,
+    content: str | None,
+    problem: str,
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    if content is not None:
+        bundle.write_text(content)
+
+    run = run_tap(tls_server.config, env={variable: str(bundle)})
+
+    assert f"{variable} names {bundle}, which cannot be used ({problem})." in error_of(run)
+    assert "Retry" not in run.log
+
+
+@pytest.mark.parametrize("status", [400, 408, 422, 500, 503])
+def test_a_reason_is_quoted_whatever_the_status(
+    run_tap: RunTap, server: Server, status: int
+) -> None:
+    reason = "APISANDBOX: no maija&#64;example.fi, call +358 (40) 123-4567 " + "x" * 5000
+    server.replies(Reply({"error": {"reason": reason}}, status=status))
+
+    error = error_of(run_tap({**server.config, "max_retries": 0}))
+
+    assert f"GET /api/data/customers/ ({status}): ***: no *** call *** xxx" in error
+    assert len(error) < 300
+
+
+def test_a_reason_that_is_compressed_is_quoted_too(run_tap: RunTap, server: Server) -> None:
+    body = gzip.compress(b'{"error": {"reason": "no such field"}}')
+    server.replies(Reply(body, status=400, headers={"Content-Encoding": "gzip"}))
+
+    assert "(400): no such field" in error_of(run_tap(server.config))
 
 
 @pytest.mark.parametrize("location", ["https://evil.example/", "/api/data/customers/", "http://["])

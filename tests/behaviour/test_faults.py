@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -159,7 +160,11 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "cut before the last chunk": (says_last(head(CHUNKED), chunk(GOOD_2)), BROKEN_OFF),
     "a chunk of negative size": (says_last(head(CHUNKED), b"-5\r\n" + GOOD_2), BROKEN_OFF),
     "corrupt gzip": (says(answer(corrupted(ZIPPED), GZIP)), BROKEN_OFF),
-    "half of a gzip": (says(answer(ZIPPED[: len(ZIPPED) // 2], GZIP)), BROKEN_JSON),
+    "half of a gzip": (says(answer(ZIPPED[: len(ZIPPED) // 2], GZIP)), BROKEN_OFF),
+    "an interim answer for a final one": (
+        says(head(status="101 Switching Protocols")),
+        r"The answer is not Custobar's data but an interim answer \(status 101\).*",
+    ),
 }
 
 
@@ -214,16 +219,19 @@ def test_after_a_passing_fault_the_rest_arrives_whole_and_once(
     assert mark(run) is None
 
 
-def test_a_moment_in_the_past_to_retry_after_is_now(run_tap: RunTap, faulty: FaultyServer) -> None:
-    past = "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"
-    busy = says(answer(b"", past, status="429 Too Many Requests"))
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+def test_a_moment_to_retry_after_is_by_the_servers_own_clock(
+    run_tap: RunTap, faulty: FaultyServer, status: str
+) -> None:
+    date, later = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:03 GMT"
+    busy = says(answer(b"", f"Date: {date}", f"Retry-After: {later}", status=status))
     faulty.script = [PAGE_1, busy, says(answer(body(2)))]
 
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2"]
-    assert "Retry 1 follows in 0 s." in run.log
+    assert "Retry 1 follows in 3 s." in run.log
     assert len(faulty.targets) == 3
 
 
@@ -315,6 +323,168 @@ def test_a_signal_that_does_not_wake_the_wait_is_not_lost(
     assert mark(run) == PAGE_2
 
 
+def never_ended(content: bytes, window: int) -> bytes:
+    """Compress all of it, so that it can be decompressed, but do not end the stream."""
+    compressor = zlib.compressobj(wbits=window)
+    return compressor.compress(content) + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+
+def zipped(content: bytes, window: int = 31) -> bytes:
+    compressor = zlib.compressobj(wbits=window)
+    return compressor.compress(content) + compressor.flush()
+
+
+DEFLATE = "Content-Encoding: deflate"
+#: Bodies of page 2 whose content is whole, though what they came in is not.
+NOT_ENDED = {
+    "gzip": (never_ended(GOOD_2, 31), GZIP),
+    "x-gzip": (never_ended(GOOD_2, 31), "Content-Encoding: X-Gzip"),
+    "gzip without its sum": (zipped(GOOD_2)[:-8], GZIP),
+    "gzip without its last byte": (zipped(GOOD_2)[:-1], GZIP),
+    "gzip with another sum": (zipped(GOOD_2)[:-8] + bytes(8), GZIP),
+    "gzip with another behind it that is not ended": (
+        zipped(GOOD_2) + never_ended(b" " * 99, 31),
+        GZIP,
+    ),
+    "gzip with half a header behind it": (zipped(GOOD_2) + zipped(b" ")[:9], GZIP),
+    "gzip with what is none behind it": (zipped(GOOD_2) + b"what else there was", GZIP),
+    "gzip of nothing": (b"", GZIP),
+    "deflate": (never_ended(GOOD_2, 15), DEFLATE),
+    "deflate without its sum": (zipped(GOOD_2, 15)[:-4], DEFLATE),
+    "deflate without a header": (never_ended(GOOD_2, -15), DEFLATE),
+    "gzip in gzip, the inner not ended": (
+        zipped(never_ended(GOOD_2, 31)),
+        "Content-Encoding: gzip, gzip",
+    ),
+    "gzip in gzip, the outer not ended": (
+        never_ended(zipped(GOOD_2), 31),
+        "Content-Encoding: gzip, gzip",
+    ),
+}
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("case", NOT_ENDED)
+def test_a_compressed_body_that_does_not_end_is_no_page(
+    run_tap: RunTap, faulty: FaultyServer, case: str, framing: str
+) -> None:
+    content, encoding = NOT_ENDED[case]
+    if framing == "chunked":
+        chunks = b"".join(chunk(content[i : i + 7]) for i in range(0, len(content), 7))
+        act = says(head(CHUNKED, encoding) + chunks + b"0\r\n\r\n")
+    elif framing == "length":
+        act = says(answer(content, encoding))
+    else:
+        act = says_last(head(CLOSE, encoding) + content)
+    faulty.script = [PAGE_1, act]
+
+    assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), BROKEN_OFF)
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (zipped(body(2)), GZIP),
+        (zipped(body(2)), "Content-Encoding: GZIP"),
+        (zipped(body(2)[:30]) + zipped(b"") + zipped(body(2)[30:]), GZIP),
+        (zipped(body(2), 15), DEFLATE),
+        (zipped(body(2), -15), DEFLATE),
+        (zipped(zipped(body(2))), "Content-Encoding: gzip, gzip"),
+        (zipped(zipped(body(2), 15)), "Content-Encoding: deflate, gzip"),
+        (zipped(body(2) + b" " * (5 << 20)), GZIP),
+        (body(2), "Content-Encoding: identity"),
+        (body(2), "Content-Encoding: utf-8"),
+    ],
+    ids=["gzip", "capitals", "members", "deflate", "raw", "twice", "both", "5 MB", "none", "no"],
+)
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_compressed_body_is_read_to_its_end(
+    run_tap: RunTap, faulty: FaultyServer, content: bytes, encoding: str, size: int
+) -> None:
+    chunks = b"".join(chunk(content[i : i + size]) for i in range(0, len(content), size))
+    faulty.script = [PAGE_1, says(head(CHUNKED, encoding) + chunks + b"0\r\n\r\n")]
+
+    run = run_tap({**faulty.config, "request_timeout": 60}, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 0, run.log
+    assert run.ids("customers") == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_taken"),
+    [
+        (["Content-Length: {}"], True),
+        (["Transfer-Encoding: chunked"], True),
+        (["Transfer-Encoding: Chunked"], True),
+        (["Transfer-Encoding: identity", "Content-Length: {}"], True),
+        (["Transfer-Encoding: identity"], False),
+        (["Transfer-Encoding: gzip"], False),
+        (["Content-Length: none"], False),
+        (["Content-Length: +{}"], False),
+        (["Content-Length: -1"], False),
+        (["Content-Length: "], False),
+        (["Content-Length: 0{}.0"], False),
+        (["Content-Length: 99999{:05000}"], False),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_csv_is_taken_only_where_its_length_is_told(
+    run_tap: RunTap, faulty: FaultyServer, headers: list[str], *, is_taken: bool
+) -> None:
+    # JSON shows where it was cut; CSV that is cut between two rows looks whole.
+    content = b"external_id\n1\n2\n"
+    lines = [header.format(len(content)) for header in headers]
+    is_chunked = any("chunked" in header.lower() for header in headers)
+    sent = chunk(content) + b"0\r\n\r\n" if is_chunked else content
+    faulty.script = [says_last(head("Content-Type: text/csv", *lines) + sent)]
+
+    run = run_tap({**faulty.config, "response_format": "csv"}, catalog=ONLY_CUSTOMERS)
+
+    assert run.ids("customers") == (["1", "2"] if is_taken else [])
+    assert run.exit_code == (0 if is_taken else 1)
+
+
+INTERIM = [
+    head(status="100 Continue"),
+    head("Link: </style.css>; rel=preload", "Content-Length: 500", status="103 Early Hints"),
+    head("Connection: close", status="102 Processing"),
+    head("Transfer-Encoding: chunked", status="199 Whatever"),
+]
+
+
+@pytest.mark.parametrize("interim", [*INTERIM, b"".join(INTERIM)])
+def test_interim_answers_are_passed_over(
+    run_tap: RunTap, faulty: FaultyServer, interim: bytes
+) -> None:
+    faulty.script = [says(interim + answer(body(1, 2))), says(interim + answer(body(2)))]
+
+    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+
+    assert run.exit_code == 0, run.log
+    assert run.ids("customers") == ["1", "2"]
+    assert faulty.connections == 1
+
+
+def test_interim_answers_of_any_kind_for_ever_are_given_up(
+    run_tap: RunTap, faulty: FaultyServer
+) -> None:
+    faulty.script = [PAGE_1, drips_after(drop=head(status="103 Early Hints"))]
+
+    assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), TOO_SLOW)
+
+
+def test_a_page_that_is_gone_does_not_blame_the_settings(
+    run_tap: RunTap, faulty: FaultyServer
+) -> None:
+    faulty.script = [PAGE_1, says(answer(b"", status="404 Not Found"))]
+
+    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+
+    assert_ended_at_page_2(run, rf"Custobar no longer has the next page of GET {PATH} \(404\).*")
+    assert "company" not in run.errors[0]
+
+
 # 300 MB of spaces in 300 KB, in pieces, which is quicker to make.
 BOMB = gzip.compress(b" " * (10 << 20)) * 30
 
@@ -334,7 +504,11 @@ def test_a_body_larger_than_allowed_is_not_read_to_its_end(
     faulty.script = [PAGE_1, act]
 
     config = {**faulty.config, "request_timeout": 60, "max_retries": 1}
-    before = "import tap_custobar.api.responses as a; a.MAX_BODY = 1 << 20"
+    # A body that is read on all the same must not take the memory of the machine.
+    before = (
+        "import resource, tap_custobar.api.responses as a; a.MAX_BODY = 1 << 20;"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))"
+    )
     run = start(config, catalog=ONLY_CUSTOMERS, before=before).end()
 
     error = rf"The answer to GET {PATH} is larger than 1 MiB: lower page_size\."

@@ -30,13 +30,26 @@ ONLY_CUSTOMERS = {
         [BUSY],
         [DOWN, DOWN],
         [Reply(status=500)],
+        [Reply(status=408)],
+        [Reply(status=425)],
         [Reply(b'{"customers": [', headers={"Content-Length": "500", "Connection": "close"})],
         [Reply(b"no gzip", headers={"Content-Encoding": "gzip"})],
         [Reply(b"zz\r\n", headers={"Transfer-Encoding": "chunked", "Connection": "close"})],
         [Reply(b'{"customers": [{"external')],
         [HTML],
     ],
-    ids=["429", "503 twice", "500", "body cut", "broken gzip", "broken chunk", "cut", "HTML"],
+    ids=[
+        "429",
+        "503 twice",
+        "500",
+        "408",
+        "425",
+        "body cut",
+        "broken gzip",
+        "broken chunk",
+        "cut",
+        "HTML",
+    ],
 )
 def test_a_passing_fault_is_retried(run_tap: RunTap, server: Server, faults: list[Reply]) -> None:
     server.replies(*faults, GOOD)

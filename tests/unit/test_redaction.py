@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -203,12 +204,139 @@ def test_loggers_made_before_and_after_are_masked_alike(
     assert caplog.messages == ["***"]
 
 
-def test_the_latest_secret_counts(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
-    redact_logs(Redactor(["other"]))
+def test_every_secret_of_the_process_is_masked(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    redact_logs(Redactor(["OTHERSECRET"]))
 
-    logger.warning("another word")
+    logger.warning("APISECRET and OTHERSECRET")
 
-    assert caplog.messages == ["an*** word"]
+    assert caplog.messages == ["*** and ***"]
+
+
+def test_a_short_secret_is_masked_in_foreign_texts_only(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    redact = Redactor(["page"])
+    redact_logs(redact)
+
+    logger.warning("page 1")
+
+    assert caplog.messages == ["page 1"]
+    assert redact("?key=page") == "?key=***"
+    assert redact.quote("no page for cGFnZQ") == "no *** for cGFnZQ"
+
+
+def test_another_factory_of_log_records_is_kept_and_wrapped_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    calls = []
+
+    def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*args, **kwargs)
+        calls.append(record)
+        record.company = "acme"
+        return record
+
+    logging.setLogRecordFactory(make)
+    for number in range(2000):
+        redact_logs(Redactor([f"APISECRET{number % 2}"]))
+
+    logging.getLogger("anything").warning("APISECRET0 APISECRET1")
+
+    assert len(calls) == 1
+    assert caplog.records[0].__dict__["company"] == "acme"
+    assert caplog.messages == ["*** ***"]
+
+
+def test_a_secret_in_a_stack_is_masked(logger: logging.Logger) -> None:
+    record = logging.getLogRecordFactory()(
+        logger.name, 40, "", 1, "here", (), None, sinfo="f(APISECRET)"
+    )
+
+    assert record.stack_info == "f(***)"
+
+
+TOKEN = "aB3/x+Z9_qr-T7=w"  # noqa: S105 - made up
+#: Ways to escape one character.
+ESCAPES: list[Callable[[str], str]] = [
+    lambda char: f"%{ord(char):02x}",
+    lambda char: f"%25{ord(char):02X}",
+    lambda char: f"&#{ord(char)};",
+    lambda char: f"&#x{ord(char):X};",
+    lambda char: f"&#0{ord(char)}",
+    lambda char: f"&amp;#{ord(char)};",
+    lambda char: f"\\u{ord(char):04x}",
+    lambda char: f"\\\\u{ord(char):04X}",
+    lambda char: f"\\x{ord(char):02x}",
+    lambda char: {"/": "&sol;", "+": "&plus;", "_": "&lowbar;", "=": "&equals;"}.get(char, char),
+    lambda char: {"/": "\\/"}.get(char, quote(char)),
+]
+
+
+@pytest.mark.parametrize("escape", ESCAPES, ids=lambda escape: escape("+"))
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_a_secret_is_masked_with_any_of_its_characters_escaped(
+    escape: Callable[[str], str], every: int
+) -> None:
+    text = "".join(escape(c) if n % every == 0 else c for n, c in enumerate(TOKEN))
+
+    assert Redactor([TOKEN])(f"<{text}>") == f"<{MASK}>"
+
+
+@pytest.mark.parametrize("wrap", ["\n", "\r\n    ", " ", "\\n", "\\r\\n", "\t"])
+@pytest.mark.parametrize("place", [1, 8, 15])
+def test_a_secret_is_masked_where_it_was_wrapped(wrap: str, place: int) -> None:
+    wrapped = TOKEN[:place] + wrap + TOKEN[place:]
+
+    assert Redactor([TOKEN])(f"({wrapped})") == f"({MASK})"
+
+
+@pytest.mark.parametrize("before", ["", "Token ", "Bearer ", "user:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_is_masked_in_base64(before: str, encode: Callable[[bytes], bytes]) -> None:
+    encoded = encode(f"{before}{TOKEN}".encode()).decode()
+    of_token = encoded[len(before) * 8 // 6 + 1 :]
+
+    redacted = Redactor([TOKEN])(f"({encoded})")
+
+    assert redacted.endswith(f"{MASK})")
+    assert len(redacted) <= len(encoded) - len(of_token) + len(f"({MASK})")
+
+
+@pytest.mark.parametrize(
+    ("reason", "quoted"),
+    [
+        ("no customer maija@example.fi here", "no customer *** here"),
+        ("no <maija.virtanen+x@example.fi>, sorry", "no *** sorry"),
+        ("no maija&#64;example.fi", "no ***"),
+        ("no maija&#x40;example.fi", "no ***"),
+        ("no maija&amp;#64;example.fi", "no ***"),
+        ("no maija&commat;example.fi", "no ***"),
+        ("no maija%40example.fi", "no ***"),
+        ("no maija%2540example.fi", "no ***"),
+        ("no maija\\u0040example.fi", "no ***"),
+        ("no +358401234567 here", "no *** here"),
+        ("no %2B358401234567 here", "no %2B*** here"),
+        ("no +358 (40) 123-45.67 here", "no *** here"),
+        ("no (040) 123/4567 here", "no *** here"),
+        ("no 040%20123%204567 here", "no *** here"),
+        ("no 040&nbsp;123&nbsp;4567 here", "no *** here"),
+        ("no 040\u00a0123\u20114567 here", "no *** here"),
+        ("page 12 of 999999 at limit 10", "page 12 of 999999 at limit 10"),
+        ("no field shoe_size", "no field shoe_size"),
+    ],
+)
+def test_personal_data_is_not_quoted(reason: str, quoted: str) -> None:
+    assert Redactor([]).quote(reason) == quoted
+
+
+@pytest.mark.parametrize(
+    "piece", ["1 ", "1-", "x", "\\", "%25", "&amp;", "0aB", "a@", "A\n"], ids=repr
+)
+def test_a_long_text_is_quoted_at_once(piece: str) -> None:
+    # Megabytes that any pattern would go over again from each character would take hours.
+    assert len(Redactor([TOKEN, "0aB%25&amp;x"]).quote(piece * 200_000)) <= 200
 
 
 def test_a_secret_that_comes_over_two_lines_is_not_quoted() -> None:

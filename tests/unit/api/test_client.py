@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -15,7 +16,7 @@ from tap_custobar.errors import (
     ConnectionFailedError,
     CustobarError,
     ForbiddenError,
-    NotFoundError,
+    PageGoneError,
     RateLimitedError,
     RedirectedError,
     RefusedError,
@@ -25,23 +26,25 @@ from tap_custobar.errors import (
     UnauthorizedError,
     UnexpectedAnswerError,
     UnknownHostError,
+    UnreachableError,
 )
 from tests.conftest import Reply, Request
 from tests.faulty import Line, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from tap_custobar.api.responses import Page
+    from tap_custobar.api.responses import Response
     from tests.conftest import Server
     from tests.faulty import Act, FaultyServer
     from tests.unit.conftest import Clock
 
 Settings = dict[str, Any]
+Fetchers: TypeAlias = "Callable[[], list[threading.Thread]]"
 GOOD = Reply({"customers": []})
 
 
-def body_of(page: Page) -> bytes:
+def body_of(page: Response) -> bytes:
     return bytes(page.body)
 
 
@@ -81,7 +84,7 @@ def test_requests_start_at_the_pace_and_time_spent_working_counts(
     get(client, server)
 
     assert [moment - 1000 for moment in moments] == [0, 2, 4, 6, 13, 15]
-    assert clock.slept == [2, 1.5, 2]
+    assert sum(clock.slept) == 5.5
 
 
 def test_the_pace_holds_over_retries_too(
@@ -115,8 +118,6 @@ def test_without_an_interval_nothing_is_waited_for(
     [
         ({}, 60),
         ({"Retry-After": "7"}, 7),
-        ({"Retry-After": "0"}, 0),
-        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
         ({"Retry-After": "86400"}, 600),
         ({"Retry-After": "soon"}, 60),
     ],
@@ -136,6 +137,32 @@ def test_too_many_requests_wait_as_long_as_they_are_told(
 
     assert clock.slept == [seconds]
     assert client.traffic.retries == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("header", ["0", "1", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_a_wait_of_no_use_is_no_reason_to_ask_at_once(
+    server: Server, client_settings: Settings, clock: Clock, header: str, status: int
+) -> None:
+    busy = Reply(status=status, headers={"Retry-After": header})
+    server.replies(*[busy] * 8, GOOD)
+
+    get(CustobarClient(**client_settings), server)
+
+    for step, wait in zip([1, 2, 4, 8, 16, 32, 60, 60], clock.slept, strict=True):
+        assert step / 2 <= wait <= step
+
+
+@pytest.mark.parametrize("status", [408, 425])
+def test_what_came_too_late_or_too_early_is_asked_for_again_soon(
+    server: Server, client_settings: Settings, clock: Clock, status: int
+) -> None:
+    server.replies(Reply(status=status), GOOD)
+
+    get(CustobarClient(**client_settings), server)
+
+    assert len(clock.slept) == 1
+    assert clock.slept[0] <= 1
 
 
 def test_a_server_that_is_down_is_told_how_long_too(
@@ -170,7 +197,7 @@ def test_a_page_that_is_refused_is_asked_for_again(
     server.replies(Reply(b"1"), Reply(b"2"), Reply(b"3"))
     client = CustobarClient(**client_settings)
 
-    def third(page: Page) -> str:
+    def third(page: Response) -> str:
         if page.body != b"3":
             what = "something else"
             raise UnexpectedAnswerError(what)
@@ -185,7 +212,7 @@ def test_a_first_page_that_is_refused_is_asked_for_once_more(
 ) -> None:
     client = CustobarClient(**client_settings)
 
-    def refuse(_: Page) -> None:
+    def refuse(_: Response) -> None:
         what = "something else"
         raise UnexpectedAnswerError(what)
 
@@ -224,6 +251,13 @@ def faulty() -> Iterator[FaultyServer]:
     yield from serving()
 
 
+@pytest.fixture
+def fetchers() -> Fetchers:
+    """Return the threads that the test's own client has."""
+    before = threading.enumerate()
+    return lambda: [t for t in threading.enumerate() if t.name == "fetcher" and t not in before]
+
+
 def trickle(head: bytes, drip: bytes) -> Act:
     def act(line: Line) -> None:
         line.send(head)
@@ -239,11 +273,18 @@ def trickle(head: bytes, drip: bytes) -> Act:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
         (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b" "),
         (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100000000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
     ],
-    ids=["length", "chunked", "until closed", "error"],
+    ids=["length", "chunked", "until closed", "error", "header", "100", "103"],
 )
 def test_a_body_that_trickles_is_cut_off(
-    faulty: FaultyServer, client_settings: Settings, head: bytes, drip: bytes
+    faulty: FaultyServer,
+    client_settings: Settings,
+    fetchers: Fetchers,
+    head: bytes,
+    drip: bytes,
 ) -> None:
     faulty.script = [trickle(head, drip)]
     client = CustobarClient(**{**client_settings, "request_timeout": 0.2, "max_retries": 0})
@@ -252,6 +293,9 @@ def test_a_body_that_trickles_is_cut_off(
         client.get(f"http://{faulty.host}/", body_of, first_page=False)
 
     assert faulty.left.wait(60)
+    for thread in fetchers():
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
@@ -268,6 +312,49 @@ def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
     may_answer.set()
 
     assert faulty.left.wait(60)
+
+
+def test_what_is_given_up_ends_though_no_header_ever_came(
+    faulty: FaultyServer, client_settings: Settings, fetchers: Fetchers
+) -> None:
+    faulty.script = [Line.hold]
+    client = CustobarClient(**client_settings)
+    client.ask_ahead(f"http://{faulty.host}/")
+    assert faulty.asked.wait(60)
+    [thread] = fetchers()
+
+    client.ask_ahead(None)
+    thread.join(60)
+
+    assert not thread.is_alive()
+
+
+def test_a_thread_that_waits_for_its_pace_ends_with_the_client(
+    server: Server, client_settings: Settings, fetchers: Fetchers
+) -> None:
+    settings = {**client_settings, "sleep": time.sleep, "clock": time.monotonic}
+    client = CustobarClient(**{**settings, "request_interval": 3600.0})
+    get(client, server)
+    client.ask_ahead(f"{server.url}/next/")
+
+    client.close()
+
+    assert fetchers() == []
+    assert len(server.requests) == 1
+
+
+def test_a_closed_client_leaves_no_thread_and_no_connection_and_can_be_used_again(
+    faulty: FaultyServer, client_settings: Settings, fetchers: Fetchers
+) -> None:
+    faulty.script = [lambda line: line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")]
+    client = CustobarClient(**client_settings)
+    for number in range(1, 3):
+        assert client.get(f"http://{faulty.host}/", body_of, first_page=True) == b"1"
+        client.close()
+        client.close()
+
+        assert fetchers() == []
+        assert faulty.connections == number
 
 
 def test_a_thread_that_cannot_be_had_is_asked_for_again(
@@ -300,7 +387,7 @@ FAULTS: dict[str, tuple[Reply, type[CustobarError]]] = {
     ),
     "401": (Reply(REASON, status=401), UnauthorizedError),
     "403": (Reply(REASON, status=403), ForbiddenError),
-    "404": (Reply(REASON, status=404), NotFoundError),
+    "404": (Reply(REASON, status=404), PageGoneError),
     "418": (Reply(b"APISECRET", status=418), RefusedError),
     "429": (Reply(REASON, status=429), RateLimitedError),
     "500": (Reply(REASON, status=500), ServerError),
@@ -397,7 +484,7 @@ def test_a_host_that_fails_tells_neither(
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         refused = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-        told = [tell(refused + QUERY, client_settings, caplog, ConnectionFailedError)]
+        told = [tell(refused + QUERY, client_settings, caplog, UnreachableError)]
     no_tls = f"https://{server.host}/"
     told.append(tell(no_tls + QUERY, client_settings, caplog, CertificateError))
 

@@ -18,6 +18,7 @@ from tap_custobar.errors import (
     TransientError,
     UnexpectedAnswerError,
     UnknownHostError,
+    UnreachableError,
 )
 
 CUT = ConnectionFailedError("acme.custobar.com", "was cut")
@@ -25,6 +26,7 @@ OFTEN_A_SETTING: list[TransientError] = [
     UnexpectedAnswerError("a page of HTML"),
     UnknownHostError("acme.custobar.com"),
     CertificateError("acme.custobar.com"),
+    UnreachableError("acme.custobar.com:443", "Connection refused"),
 ]
 NEVER_A_SETTING: list[TransientError] = [
     CUT,
@@ -50,14 +52,22 @@ def test_clients_that_failed_together_part() -> None:
     assert len({Retries(1).next_wait(CUT, first_page=False) for _ in range(20)}) > 1
 
 
-@pytest.mark.parametrize("seconds", [0.0, 7.0, 600.0])
-def test_what_the_server_asks_for_wins(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [7.0, 600.0])
+def test_the_longer_wait_wins(seconds: float) -> None:
     for error in (RateLimitedError(seconds), ServerError(503, "/", seconds)):
         retries = Retries(3)
         retries.next_wait(CUT, first_page=False)
         assert retries.next_wait(error, first_page=False) == pytest.approx(
             min(seconds, 900 - retries.waited + seconds)
         )
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.0])
+def test_a_server_that_asks_for_less_than_our_own_wait_is_given_that(seconds: float) -> None:
+    wait = Retries(9, count=5).next_wait(ServerError(503, "/", seconds), first_page=False)
+
+    assert wait is not None
+    assert 16 <= wait <= 32
 
 
 def test_too_many_requests_wait_a_minute_unless_told_otherwise() -> None:
@@ -169,6 +179,21 @@ def test_a_date_is_counted_from_now(zone: str) -> None:
 
     assert seconds is not None
     assert 0 < seconds <= 101
+
+
+@pytest.mark.parametrize("years", [-30, 0, 30])
+def test_a_date_is_counted_from_the_answers_own_date(years: int) -> None:
+    date = datetime.now(UTC) + timedelta(days=365 * years)
+    text = format_datetime(date + timedelta(seconds=90), usegmt=True)
+
+    assert parse_retry_after(text, format_datetime(date, usegmt=True)) == 90
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Mon, 99 Foo 2024 00:00:00 GMT", None])
+def test_an_answer_without_a_date_leaves_this_machines_clock(date: str | None) -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+
+    assert 0 < (parse_retry_after(soon, date) or 0) <= 101
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone

@@ -1,0 +1,89 @@
+"""A tap in a process that lives on: nothing of it is left behind."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_custobar.errors import StreamsFailedError
+from tap_custobar.pages.reader import PageIterator
+from tap_custobar.tap import TapCustobar
+from tests.catalogs import catalog
+from tests.conftest import Reply
+from tests.faulty import Line, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_custobar.pages.json_pages import Page
+    from tests.conftest import Request, Server
+    from tests.faulty import FaultyServer
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyServer]:
+    yield from serving()
+
+
+def answer(request: Request) -> Reply:
+    stream = request.path.split("/")[-2]
+    return Reply({stream: [{"external_id": "1"}]})
+
+
+def test_a_tap_that_has_ended_leaves_no_thread(server: Server) -> None:
+    server.answer = answer
+    before = set(threading.enumerate())
+
+    for _ in range(2):
+        TapCustobar(config=server.config).sync_all()
+
+    assert {t for t in threading.enumerate() if t.name == "fetcher"} <= before
+
+
+def test_a_discovery_that_has_ended_leaves_no_thread(server: Server) -> None:
+    server.answer = lambda _: Reply(b"external_id,acme__size\n", headers={})
+    before = set(threading.enumerate())
+
+    TapCustobar(config={**server.config, "discover_custom_fields": True}).run_discovery()
+
+    assert len(server.requests) > 1
+    assert {t for t in threading.enumerate() if t.name == "fetcher"} <= before
+
+
+def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
+    faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The next page is asked for by the header's name, and refused by the body's.
+    page = b'{"customers": [{"external_id": "1"}], "next_url": "https://evil.example/"}'
+    ahead = b"X-Custobar-Next-Url: ?cursor=2"
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n\r\n" % (len(page), ahead)
+    faulty.script = [lambda line: line.send(head, page), Line.hold]
+    commit = PageIterator.commit
+
+    def commit_later(pages: PageIterator, page: Page) -> None:
+        assert faulty.asked_twice.wait(60)
+        commit(pages, page)
+
+    monkeypatch.setattr(PageIterator, "commit", commit_later)
+    before = set(threading.enumerate())
+
+    with pytest.raises(StreamsFailedError):
+        TapCustobar(
+            config={**faulty.config, "request_timeout": 3600}, catalog=catalog(customers=True)
+        ).sync_all()
+
+    assert {t for t in threading.enumerate() if t.name == "fetcher"} <= before
+
+
+def test_the_tokens_of_two_taps_are_masked(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2):
+        TapCustobar(config={**server.config, "api_token": f"APISECRET{number}"})
+
+    logging.getLogger("anything").warning("APISECRET0 and APISECRET1")
+
+    assert caplog.messages[-1] == "*** and ***"
