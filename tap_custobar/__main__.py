@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
+
+
+def end_quietly_on_ctrl_c() -> None:
+    """End without a traceback, until the tap is made and does it in its own way."""
+    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
 
 
 def main() -> None:
@@ -10,6 +17,7 @@ def main() -> None:
 
     What the imports make stays: looking at it for garbage would take a tenth of the start.
     """
+    end_quietly_on_ctrl_c()
     gc.disable()
     from tap_custobar.tap import TapCustobar  # noqa: PLC0415 - not before
 

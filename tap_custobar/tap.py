@@ -10,6 +10,18 @@ from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
 from tap_custobar.catalog.discovery import DiscoveringTap
 from tap_custobar.streams import STREAMS
 
+#: A company's name, or the address it uses Custobar at, from which the name is taken.
+COMPANY = r"^(https?://)?[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.custobar\.com(/.*)?)?$"
+
+ORDER_FIELD = th.CustomType(
+    {
+        "type": ["string"],
+        "title": "a field name, optionally with a leading dash",
+        "pattern": "^-?[^-,\\s][^,\\s]*$",
+        "examples": ["-email"],
+    }
+)
+
 STREAM_OPTIONS = th.ObjectType(
     th.Property(
         "filters",
@@ -21,7 +33,7 @@ STREAM_OPTIONS = th.ObjectType(
     ),
     th.Property(
         "order",
-        th.ArrayType(th.StringType(pattern="^-?[^-,\\s][^,\\s]*$")),
+        th.ArrayType(ORDER_FIELD),
         title="Order",
         description="Field names to order by; a leading dash means descending.",
     ),
@@ -30,6 +42,70 @@ STREAM_OPTIONS = th.ObjectType(
         th.ObjectType(additional_properties=th.StringType(allowed_values=[*JSON_SCHEMAS])),
         title="Custom fields",
         description="Name of a field of the company's own to its type at Custobar.",
+    ),
+    additional_properties=False,
+)
+
+#: The SDK's own setting, with what it needs to be of use.
+BATCH_CONFIG = th.ObjectType(
+    th.Property(
+        "encoding",
+        th.ObjectType(
+            th.Property(
+                "format",
+                th.StringType(allowed_values=["jsonl", "parquet"], nullable=False),
+                required=True,
+                title="Format",
+                description="Parquet needs the package pyarrow.",
+            ),
+            th.Property(
+                "compression",
+                th.StringType(allowed_values=["gzip", "none"]),
+                title="Compression",
+                description="Of the files.",
+            ),
+            additional_properties=False,
+            nullable=False,
+        ),
+        required=True,
+        title="Encoding",
+        description="What the files hold: a format (jsonl or parquet), and a compression (gzip).",
+    ),
+    th.Property(
+        "storage",
+        th.ObjectType(
+            th.Property(
+                "root",
+                th.StringType(nullable=False),
+                required=True,
+                title="Root",
+                description="The folder, or URL, that the files are written to.",
+                examples=["file:///tmp/batches"],
+            ),
+            th.Property(
+                "prefix",
+                th.StringType(),
+                title="Prefix",
+                description="How the names of the files begin.",
+            ),
+            th.Property(
+                "params",
+                th.CustomType({"type": ["object"]}),
+                title="Parameters",
+                description="What fsspec needs for the storage, like credentials.",
+            ),
+            additional_properties=False,
+            nullable=False,
+        ),
+        required=True,
+        title="Storage",
+        description="Where the files are written: a root (a folder or URL), and a prefix.",
+    ),
+    th.Property(
+        "batch_size",
+        th.IntegerType(minimum=1),
+        title="Batch size",
+        description="Records of one file at the most.",
     ),
     additional_properties=False,
 )
@@ -56,7 +132,7 @@ class TapCustobar(DiscoveringTap):
         ),
         th.Property(
             "company",
-            th.StringType(pattern="^[a-z0-9][a-z0-9-]{0,62}$"),
+            th.StringType(pattern=COMPANY),
             title="Company",
             description=(
                 "The first part of the address you use Custobar at: acme for "
@@ -198,6 +274,17 @@ class TapCustobar(DiscoveringTap):
             examples=["Europe/Helsinki"],
         ),
         th.Property(
+            "resume",
+            th.BooleanType(),
+            default=True,
+            title="Resume",
+            description=(
+                "Go on where an interrupted run of the last 20 hours ended. Turn it off where the "
+                "target replaces a table with what one run brings (load_method: overwrite): no "
+                "checkpoint is kept or used then, and each run reads its tables from the start."
+            ),
+        ),
+        th.Property(
             "user_agent",
             th.StringType(),
             title="User agent",
@@ -211,6 +298,15 @@ class TapCustobar(DiscoveringTap):
             description=(
                 "Tell the target, after a table was read whole, that rows not in it were "
                 "deleted at Custobar."
+            ),
+        ),
+        th.Property(
+            "batch_config",
+            BATCH_CONFIG,
+            title="Batch Configuration",
+            description=(
+                "Write the records into files and tell the target where they are, instead of "
+                "sending them one by one."
             ),
         ),
     ).to_dict()

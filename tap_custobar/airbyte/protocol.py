@@ -95,6 +95,7 @@ def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
         "properties": {name: fields.get(name, known[name]) for name in known},
     }
     marks = [(["properties", name], {"selected": name in fields}) for name in known]
+    marks += [(at, {"selected": False}) for at in _left_out(known, fields, [])]
     metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
     # The key that discovery told tells in turn which shape the records come in.
     told = (wanted and wanted.stream.source_defined_primary_key) or []
@@ -104,6 +105,20 @@ def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
         "schema": schema,
         "metadata": metadata,
     }
+
+
+def _left_out(
+    known: Mapping[str, Any], fields: Mapping[str, Any], at: list[str]
+) -> Iterator[list[str]]:
+    """Yield where the members are that the user's catalog does not have of a field it has."""
+    for name in known.keys() & fields.keys():
+        ours, theirs, place = known[name], fields[name], [*at, "properties", name]
+        while "items" in ours and isinstance(theirs.get("items"), dict):
+            ours, theirs, place = ours["items"], theirs["items"], [*place, "items"]
+        members, chosen = ours.get("properties") or {}, theirs.get("properties")
+        if chosen:  # without any, all are
+            yield from ([*place, "properties", m] for m in members if m not in chosen)
+            yield from _left_out(members, chosen, place)
 
 
 def singer_state(wanted: Mapping[str, Wanted], state: object) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_custobar.airbyte import protocol as catalogs
 from tap_custobar.airbyte.writer import AirbyteWriter
+from tap_custobar.config import settings
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
 from tap_custobar.singer.cli import log_to_stderr, one_line_failures, read_json, read_json_object
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("source-custobar")
 
 #: Settings that change what a Singer target gets; Airbyte has means of its own for all of that.
-SINGER_ONLY = re.compile("batch_|emit_activate_version|faker_|flattening_|stream_map")
+SINGER_ONLY = re.compile("batch_|emit_activate_version|faker_|flattening_|resume|stream_map")
 
 
 class AirbyteTap(TapCustobar):
     """The tap, telling how each of its streams fares."""
+
+    renames = False  # destinations do it
 
     def __init__(self, known: TapCustobar, out: AirbyteWriter, **given: Any) -> None:
         """Make a tap on the connection of another, so that the pace holds over both."""
@@ -54,7 +57,7 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
     """Tell whether the settings are good, by the smallest request there is."""
     status = {"status": "SUCCEEDED"}
     try:
-        _tap(out, files, asks=False).ask_for_a_record()
+        _tap(out, files).ask_for_a_record()
     except (ConfigValidationError, CustobarError) as error:
         status = {"status": "FAILED", "message": out.explain(error)}
     out.write("CONNECTION_STATUS", connectionStatus=status)
@@ -62,13 +65,15 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
 
 def discover(out: AirbyteWriter, files: Namespace) -> None:
     """Tell what there is to read."""
-    entries = _tap(out, files, asks=True).catalog_dict["streams"]
+    tap = _tap(out, files, asks=True)
+    tap.makes_catalog = True
+    entries = tap.catalog_dict["streams"]
     out.write("CATALOG", catalog={"streams": [*map(catalogs.airbyte_stream, entries)]})
 
 
 def read(out: AirbyteWriter, files: Namespace) -> None:
     """Read what the catalog wants, from where the state says."""
-    tap = _tap(out, files, asks=False)
+    tap = _tap(out, files)
     streams = read_json_object(files.catalog).get("streams")
     try:
         wanted = {w.stream.name: w for w in msgspec.convert(streams, list[catalogs.Wanted])}
@@ -79,20 +84,27 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
         raise InputFileError(files.state, "is no state of Airbyte's") from None
     if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
         tap = _tap(out, files, asks=True)  # for the company's own fields, most likely
+        tap.wanted = wanted
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
         logger.warning("%s is in the catalog but not at Custobar: skipped", name)
     AirbyteTap(tap, out, catalog=catalogs.singer_catalog(wanted, entries), state=state).sync_all()
 
 
-def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool) -> TapCustobar:
-    """Make a tap that tells what there is; with a catalog, be it empty, it asks nobody for it."""
+def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCustobar:
+    """Make a tap that tells what there is; with a catalog, be it empty, it asks nobody for it.
+
+    Without one it asks once its streams are looked at, not before.
+    """
     config = read_json_object(files.config)
-    out.redact = Redactor([str(config.get("api_token") or "")])
+    token, _ = settings.split_token(str(config.get("api_token") or ""))
+    out.redact = Redactor([token]).in_log
     if refused := [name for name in config if SINGER_ONLY.match(name)]:
         problem = f"{', '.join(refused)}: for Singer targets only, without effect here"
         raise ConfigValidationError(problem, errors=[problem])
-    tap = TapCustobar(config=config, catalog=None if asks else {"streams": []})
+    catalog: dict[str, Any] = {"streams": []}
+    tap = TapCustobar(config=config, catalog=None if asks else catalog, setup_mapper=False)
+    tap.renames = AirbyteTap.renames
     # PyAirbyte sends it once it has its answer, and takes any exit code but 0 and -15 amiss.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return tap

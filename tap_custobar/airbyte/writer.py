@@ -56,12 +56,12 @@ class AirbyteWriter(LineWriter):
         elif isinstance(message, RecordMessage):
             row = encoder.encode(message.record) + b"\n"
             now = message.time_extracted or datetime.now(UTC)
-            self.write_records(message.stream, row, count=1, time_extracted=now, version=None)
+            self.write_batch(message.stream, row, count=1, time_extracted=now, version=None)
 
-    def write_records(
+    def write_batch(
         self,
         stream: str,
-        rows: bytes,
+        lines: bytes,
         *,
         count: int,
         time_extracted: datetime,
@@ -73,7 +73,7 @@ class AirbyteWriter(LineWriter):
             self._write_status("RUNNING")
         before = b'{"type":"RECORD","record":{"stream":%b,"data":' % encoder.encode(stream)
         after = b',"emitted_at":%d}}\n' % (time_extracted.timestamp() * 1000)
-        lines = before + rows[:-1].replace(b"\n", after + before) + after
+        lines = before + lines[:-1].replace(b"\n", after + before) + after
         self._count += count  # by now: the state that a signal writes comes right after the lines
         output.write(lines)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from tap_custobar.records.converters import MAX_INTEGER, MIN_INTEGER
 from tap_custobar.records.timestamps import is_date, is_date_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from tap_custobar.records.decoder import Batch
 
 _TEXT = {"type": ["string", "null"]}
 _WHOLE_NUMBER = {"type": ["integer", "null"], "minimum": MIN_INTEGER, "maximum": MAX_INTEGER}
@@ -64,9 +68,36 @@ def contradicts(type_name: str, documented: Mapping[str, Any]) -> bool:
     )
 
 
-def custom_field(type_name: str) -> dict[str, Any]:
-    """Return the JSON schema of one of the company's own fields."""
+def custom_field(type_name: str, safe_name: str | None = None) -> dict[str, Any]:
+    """Return the JSON schema of one of the company's own fields.
+
+    Args:
+        type_name: Custobar's name of its type.
+        safe_name: The name that it leaves under, where that is not its own.
+    """
+    leaves_as = f" It leaves as {safe_name}, for databases." if safe_name else ""
     return {
-        "description": f"The company's own field, of type {type_name}.",
+        "description": f"The company's own field, of type {type_name}.{leaves_as}",
         **JSON_SCHEMAS[type_name],
     }
+
+
+class UnseenFields:
+    """Declared fields that no record has had so far: a name that is mistyped never comes.
+
+    Attributes:
+        names: The fields.
+        rows: How many records were looked at.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Take the declared names."""
+        self.names = set(names)
+        self.rows = 0
+
+    def look_in(self, batch: Batch) -> None:
+        """Strike out the fields that these records have, be they null."""
+        self.rows += len(batch)
+        for name in tuple(self.names):
+            if batch.column(name).count(UNSET) < len(batch):
+                self.names.remove(name)

@@ -9,41 +9,52 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import cached_property, partial
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import SchemaDirectory
 from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, SchemaNotValidError
 
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
+from tap_custobar.catalog.replication import without_demands
 from tap_custobar.config import settings
-from tap_custobar.connection import Connection
 from tap_custobar.errors import (
+    NOT_OF_ONE_PAGE,
     BrokenInstallationError,
     CustobarError,
     DiscoveryFailedError,
     ForbiddenError,
     NotFoundError,
+    RedirectedError,
     RefusedError,
     RequestFailedError,
     UnauthorizedError,
     UnexpectedAnswerError,
 )
 from tap_custobar.pages.csv_pages import read_names
+from tap_custobar.redaction import one_line
+from tap_custobar.safe_names import safe_names
 from tap_custobar.singer.tap import CustobarBaseTap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
-    from tap_custobar.api.responses import Page
     from tap_custobar.stream import CustobarStream
-
-T = TypeVar("T")
 
 #: Records that types are guessed from.
 SAMPLE_SIZE = 1000
+
+
+#: What came where at least a header should have.
+_NOTHING = "an empty body"
+
+#: Failures that say something of one stream, not of all.
+_OF_ONE_STREAM = (ForbiddenError, NotFoundError, RefusedError)
+
+#: Failures that reading the records would meet as well.
+_OF_RECORDS_TOO = (*NOT_OF_ONE_PAGE, NotFoundError, RedirectedError)
 
 
 class DiscoveringTap(CustobarBaseTap):
@@ -52,31 +63,41 @@ class DiscoveringTap(CustobarBaseTap):
     #: The streams there are.
     stream_types: ClassVar[Sequence[type[CustobarStream]]]
 
+    #: Whether a catalog is to be made: then every stream is asked for its own fields.
+    makes_catalog = False
+
+    #: Whether fields leave under names that databases take, where their own is none.
+    renames = True
+
+    #: Streams that are read, where no catalog of Singer's says so; by default what is selected by
+    #: default. Of others nothing is asked.
+    wanted: Collection[str] | None = None
+
     #: Streams that could not be read when their fields were asked for, by cause.
     _refusals: list[CustobarError]
 
     #: The company's own fields, by stream.
     _own: dict[str, list[str]]
 
-    @cached_property
-    def connection(self) -> Connection:
-        """The one that all streams share."""
-        return Connection(self.config)
-
     def discover_streams(self) -> Sequence[CustobarStream]:
         """Return all streams, with the declared and the discovered custom fields."""
         self._refuse_contradictions()
         self._refusals, self._own = [], {}
         streams = [self._discover(stream) for stream in self.stream_types]
-        if len(self._refusals) == sum(stream.is_data for stream in streams):
-            raise DiscoveryFailedError(self._refusals[0])
+        asked = sum(map(self._is_asked, self.stream_types))
+        if asked and len(self._refusals) == asked:
+            raise self._failure(self._refusals[0])
         return streams
 
     def run_discovery(self) -> str:
         """Print the catalog, and log the types that undeclared custom fields look like."""
-        if self.streams and self._asks:  # the streams first: the sample is of what they found
-            self._suggest_types()
-        return super().run_discovery()
+        self.makes_catalog = True
+        try:
+            if self.streams and self._asks:  # the streams first: the sample is of what they found
+                self._suggest_types()
+            return super().run_discovery()
+        finally:
+            self.connection.close()
 
     def ask_for_a_record(self) -> None:
         """Ask one stream after the other for a record, until one may be read.
@@ -105,6 +126,18 @@ class DiscoveringTap(CustobarBaseTap):
             and self.config["discover_custom_fields"]
         )
 
+    def _is_asked(self, stream: type[CustobarStream]) -> bool:
+        """Whether a stream is asked for its own fields: in a sync, only what is read."""
+        if not self._asks or not stream.is_data:
+            return False
+        return self.makes_catalog or self._is_needed(stream)
+
+    def _is_needed(self, stream: type[CustobarStream]) -> bool:
+        """Whether nothing can go on without knowing what a stream holds."""
+        if self.wanted is None:
+            return stream.selected_by_default
+        return stream.name in self.wanted
+
     def _declared(self, stream: str) -> dict[str, str]:
         return settings.options_of(self.config, stream).get("custom_fields") or {}
 
@@ -124,43 +157,71 @@ class DiscoveringTap(CustobarBaseTap):
     def _discover(self, stream_type: type[CustobarStream]) -> CustobarStream:
         """Return a stream with the documented fields, then the company's own by their names."""
         name = stream_type.name
-        names: list[str] = []
-        if self._asks and stream_type.is_data:
-            schema = shipped_schema(name)
-            keys = {*schema["required"]} - {stream_type.digest_key}
-            parse = partial(read_names, known=schema["properties"], keys=keys)
-            told = self._ask(stream_type, {"format": "csv", "limit": "1"}, parse)
-            if told == []:
-                self._believe_empty(stream_type)
-            names = told or []
+        names = self._names(stream_type) if self._is_asked(stream_type) else []
         rows = stream_type.as_rows
         is_rows = rows is not None and rows.keys[0] in (names or self._keys_in_catalog(name))
         shipped = shipped_schema(rows.schema if rows and is_rows else name)
         documented = shipped["properties"]
         types = dict.fromkeys(names, UNDECLARED) | self._declared(name)
         fields = sorted(types.keys() - documented.keys())
-        own = {field: custom_field(types[field]) for field in fields}
+        renamed = safe_names(fields, documented) if self.renames else {}
+        for field, safe in renamed.items():
+            self.logger.info("%s: the field %s leaves as %s", name, one_line(field), safe)
+        own = {field: custom_field(types[field], renamed.get(field)) for field in fields}
         self._own[name] = fields
-        stream = stream_type(self, self.connection, {**shipped, "properties": documented | own})
+        schema = without_demands({**shipped, "properties": documented | own})
+        stream = stream_type(self, self.connection, schema)
+        if self.renames:
+            stream.documented = documented
         if is_rows:
             stream.read_as_rows()
         return stream
 
-    def _believe_empty(self, stream: type[CustobarStream]) -> None:
-        """Believe CSV without so much as a header, when JSON has no record either."""
+    def _names(self, stream: type[CustobarStream]) -> list[str]:
+        """Return the names of all properties of a stream.
+
+        None, with a warning, where this one stream cannot be read, and need not be.
+
+        Raises:
+            DiscoveryFailedError: nothing can go on without them.
+        """
+        schema = shipped_schema(stream.name)
+        keys = {*schema["required"]} - {stream.digest_key}
+        parse = partial(read_names, known=schema["properties"], keys=keys)
+        url = self.connection.api.endpoint(stream.path, {"format": "csv", "limit": "1"})
         try:
-            if not stream.sample(self.connection, 1).rows:
-                return
+            names = self.connection.client.get(url, parse, first_page=True)
+            # CSV without so much as a header is believed when JSON has no record either.
+            if not names and stream.sample(self.connection, 1).rows:
+                raise UnexpectedAnswerError(_NOTHING)
         except CustobarError as error:
-            raise DiscoveryFailedError(error) from None
-        raise DiscoveryFailedError(UnexpectedAnswerError("an empty body"))
+            if self._is_needed(stream) and not isinstance(error, _OF_ONE_STREAM):
+                raise self._failure(error) from None
+            self._refusals.append(error)
+            is_usual = isinstance(error, ForbiddenError) and not stream.selected_by_default
+            self.logger.log(
+                logging.INFO if is_usual else logging.WARNING,
+                "%s: only documented fields are known, the columns of the company's own are "
+                "missing. %s",
+                stream.name,
+                error,
+            )
+            return []
+        return names
+
+    def _failure(self, cause: CustobarError) -> DiscoveryFailedError:
+        """Return what ends the run; without asking, a catalog can be made whatever the cause."""
+        return DiscoveryFailedError(
+            cause, can_do_without=self.makes_catalog or not isinstance(cause, _OF_RECORDS_TOO)
+        )
 
     def _keys_in_catalog(self, stream: str) -> Sequence[str]:
         """Return the key that the catalog gives a stream: it tells the shape that it comes in."""
         entry = self.input_catalog.get_stream(stream) if self.input_catalog else None
         if entry is None:
             return ()
-        return entry.key_properties or entry.metadata.root.table_key_properties or ()
+        told = entry.key_properties or entry.metadata.root.table_key_properties
+        return told if isinstance(told, list) else ()
 
     def _suggest_types(self) -> None:
         """Log a config that declares the undeclared fields by what a sample of them holds."""
@@ -186,23 +247,6 @@ class DiscoveringTap(CustobarBaseTap):
                 "by these types instead of as strings:\n%s",
                 json.dumps({"stream_options": suggested}, indent=2, ensure_ascii=False),
             )
-
-    def _ask(
-        self, stream: type[CustobarStream], query: Mapping[str, str], parse: Callable[[Page], T]
-    ) -> T | None:
-        """Return the answer, or None, with a warning, where this one stream cannot be read."""
-        url = self.connection.api.endpoint(stream.path, query)
-        try:
-            return self.connection.client.get(url, parse, first_page=True)
-        except (ForbiddenError, NotFoundError, RefusedError, UnexpectedAnswerError) as error:
-            if isinstance(error, UnexpectedAnswerError) and stream.selected_by_default:
-                raise DiscoveryFailedError(error) from None
-            self._refusals.append(error)
-            level = logging.WARNING if stream.selected_by_default else logging.INFO
-            self.logger.log(level, "%s: only documented fields are known. %s", stream.name, error)
-            return None
-        except CustobarError as error:
-            raise DiscoveryFailedError(error) from None
 
 
 def shipped_schema(stream: str) -> dict[str, Any]:

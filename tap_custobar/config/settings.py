@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tap_custobar.api.urls import ApiUrl
+from tap_custobar.api.urls import ApiUrl, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,71 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+
+#: Settings that are copied from elsewhere, and may bring blanks or a line break with them.
+_PASTED = (
+    "api_token",
+    "api_url",
+    "auth_scheme",
+    "company",
+    "response_format",
+    "start_date",
+    "timezone",
+)
+
+#: A token with what stands before it in the header Authorization.
+_PREFIXED_TOKEN = re.compile(r"(?P<scheme>token|bearer)\s+(?P<token>.+)", re.IGNORECASE | re.DOTALL)
+
+#: A company as in the address that it uses Custobar at.
+_COMPANY_ADDRESS = re.compile(
+    r"(https?://)?(?P<company>[^/.:@]+)(\.custobar\.com(/.*)?)?", re.IGNORECASE
+)
+
+
+def normalize(config: dict[str, Any], properties: Mapping[str, Any]) -> None:
+    """Write settings the one way that the rest of the tap knows them; changes `config`.
+
+    What people paste is accepted: blanks around a value, a token as the header has it, a company's
+    address, a URL without its scheme, an option in other capitals. What is none of these stays as
+    it is, for the validation to name.
+
+    Args:
+        config: The settings that are given, before the defaults are filled in.
+        properties: The JSON schemas of all settings.
+    """
+    for name in _PASTED:
+        if isinstance(value := config.get(name), str):
+            config[name] = value.strip()
+    for name, value in config.items():
+        options = properties.get(name, {}).get("enum", ())
+        if isinstance(value, str):
+            config[name] = next((o for o in options if o and o.lower() == value.lower()), value)
+    if isinstance(token := config.get("api_token"), str):
+        config["api_token"], scheme = split_token(token)
+        if scheme:
+            config.setdefault("auth_scheme", scheme)
+    if isinstance(company := config.get("company"), str):
+        address = _COMPANY_ADDRESS.fullmatch(company)
+        config["company"] = address["company"].lower() if address else company
+    if isinstance(url := config.get("api_url"), str) and url and "://" not in url:
+        config["api_url"] = _with_scheme(url.lstrip("/"))
+
+
+def split_token(text: str) -> tuple[str, str | None]:
+    """Return a token without what was pasted around it, and the scheme that stood before it."""
+    text = text.strip()
+    if prefixed := _PREFIXED_TOKEN.fullmatch(text):
+        return prefixed["token"], prefixed["scheme"].capitalize()
+    return text, None
+
+
+def _with_scheme(address: str) -> str:
+    """Return a URL: https, but on this machine, where the sandbox has no certificate."""
+    host = address.partition("/")[0]
+    if not host.startswith("["):  # of an IPv6 address
+        host = host.partition(":")[0]
+    scheme = "http" if is_loopback(host.partition("]")[0].strip("[")) else "https"
+    return f"{scheme}://{address}"
 
 
 def api_url(config: Mapping[str, Any]) -> ApiUrl:

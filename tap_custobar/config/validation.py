@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from fnmatch import filter as filter_names
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tap_custobar.api.urls import PARAMETERS
 from tap_custobar.config.settings import MAX_JSON_PAGE, api_url, options_of, zone
 from tap_custobar.errors import UrlError
-from tap_custobar.records.timestamps import to_utc
+from tap_custobar.records.timestamps import sort_key, to_utc
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 CAMPAIGN_ORDERS = (["ascending"], ["descending"])
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
+_QUOTATION_MARKS = "\"'`\u00ab\u00b4\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 _TYPES = {
     "array": "a list",
@@ -41,7 +43,8 @@ def describe(error: ValidationError) -> str:
         case "required":
             missing = next(key for key in allowed if repr(key) in error.message)
             help_text = schema["properties"].get(missing, {}).get("description", "")
-            return f"{missing}: is missing. {help_text}".strip()
+            name = ".".join(map(str, [*error.absolute_path, missing]))
+            return f"{name}: is missing. {help_text}".strip()
         case "type":
             types = [allowed] if isinstance(allowed, str) else allowed
             words = " or ".join(_TYPES[kind] for kind in types if kind in _TYPES)
@@ -49,9 +52,7 @@ def describe(error: ValidationError) -> str:
         case "enum":
             return f"{name}: must be one of {', '.join(str(v) for v in allowed if v is not None)}"
         case "pattern":
-            if "examples" not in schema:
-                return f"{name}: must look like {allowed}"
-            return f"{name}: must look like {schema['examples'][0]}. {schema['description']}"
+            return f"{name}: {_describe_pattern(schema)}"
         case "minimum":
             return f"{name}: must be at least {allowed}"
         case "exclusiveMinimum":
@@ -66,6 +67,25 @@ def describe(error: ValidationError) -> str:
             return f"{name}: is not what its description asks for"
 
 
+def _describe_pattern(schema: Mapping[str, Any]) -> str:
+    """Say what a text must look like, by an example: a regular expression tells few people."""
+    if "title" not in schema or "examples" not in schema:
+        return "is not what its description asks for"
+    if description := schema.get("description"):
+        return f"must look like {schema['examples'][0]}. {description}"
+    return f"must be {schema['title']}, like {schema['examples'][0]}"
+
+
+def check_else(stream_maps: object) -> Iterator[str]:
+    """Yield what is wrong with `__else__`, whose JSON schema in the SDK no validator can use."""
+    if not isinstance(stream_maps, dict):
+        return
+    for name, definition in [("", stream_maps), *stream_maps.items()]:
+        if isinstance(definition, dict) and definition.get("__else__") not in (None, "__NULL__"):
+            place = ".".join(filter(None, ("stream_maps", name, "__else__")))
+            yield f"{place}: must be __NULL__, which leaves all others out"
+
+
 def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:
     """Yield what a JSON schema cannot say; the settings' own types are right by now.
 
@@ -75,25 +95,38 @@ def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator
     """
     if not config["api_token"]:
         yield "api_token: is empty"
+    elif any(config["api_token"][end] in _QUOTATION_MARKS for end in (0, -1)):
+        yield "api_token: must not have quotation marks around it"
     elif not _HEADER_SAFE.fullmatch(config["api_token"]):
         yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
     if not _HEADER_TEXT.fullmatch(config.get("user_agent") or "-"):
         yield "user_agent: must be one line of ASCII characters"
-    try:
-        zone(config["timezone"])
-    except ValueError:
-        yield "timezone: must be an IANA name that this machine knows, like Europe/Helsinki"
-    else:
-        start_date = config.get("start_date")
-        if start_date and to_utc(start_date, zone(config["timezone"])) is None:
-            yield "start_date: must be a date or date-time, like 2024-01-31"
+    yield from _check_start_date(config)
     if config["response_format"] == "json" and (config.get("page_size") or 0) > MAX_JSON_PAGE:
         yield f"page_size: must be at most {MAX_JSON_PAGE}, unless response_format is csv"
     yield from _check_address(config)
     if options_of(config, "campaigns").get("order") not in (None, [], *CAMPAIGN_ORDERS):
         yield 'stream_options.campaigns.order: must be ["ascending"] or ["descending"]'
     yield from _check_filters(config.get("stream_options") or {})
+    if config.get("flattening_max_key_length", 1) < 1:
+        yield "flattening_max_key_length: must be at least 1"
     yield from _check_stream_maps(config.get("stream_maps") or {}, streams)
+
+
+def _check_start_date(config: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        told_in = zone(config["timezone"])
+    except ValueError:
+        yield "timezone: must be an IANA name that this machine knows, like Europe/Helsinki"
+        return
+    if not config.get("start_date"):
+        return
+    start_date = to_utc(config["start_date"], told_in)
+    if start_date is None:
+        yield "start_date: must be a date or date-time, like 2024-01-31"
+    elif sort_key(start_date) > sort_key(to_utc(datetime.now(UTC).isoformat(), UTC) or ""):
+        # It would hide what comes until then.
+        yield "start_date: must not be in the future"
 
 
 def _check_address(config: Mapping[str, Any]) -> Iterator[str]:
@@ -131,3 +164,17 @@ def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[
             nearest = get_close_matches(name, known, n=1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
             yield f"Unknown setting {name} is ignored{hint}"
+
+
+def unknown_variables(
+    variables: Iterable[str], prefix: str, known: Collection[str]
+) -> Iterator[str]:
+    """Yield a warning for each environment variable of the tap that is no setting.
+
+    Meltano's own, which have an underscore behind the prefix, and the log level are known.
+    """
+    for variable in variables:
+        name = variable.removeprefix(prefix).lower()
+        if variable.startswith(f"{prefix}_") or name in {variable.lower(), "loglevel"}:
+            continue
+        yield from (f"{variable}: {told}" for told in unknown_settings([name], known))

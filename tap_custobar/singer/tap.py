@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 from singer_sdk import Stream, Tap
+from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
@@ -17,15 +19,25 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_custobar.catalog.replication import settle_replication
+from tap_custobar.catalog.replication import normalize_catalog
 from tap_custobar.config import settings, validation
+from tap_custobar.connection import Connection
 from tap_custobar.errors import (
     CatalogError,
+    InputFileError,
     OutputError,
     StreamsFailedError,
 )
 from tap_custobar.redaction import Redactor, redact_logs
-from tap_custobar.singer.cli import OneLineCommand, SingerFile, one_line_error, read_json_object
+from tap_custobar.singer.batch_config import batch_problems
+from tap_custobar.singer.cli import (
+    DOTENV,
+    OneLineCommand,
+    SingerFile,
+    log_to_stderr,
+    one_line_error,
+    read_json_object,
+)
 from tap_custobar.singer.writer import LineWriter, output
 
 if TYPE_CHECKING:
@@ -41,10 +53,23 @@ class CustobarBaseTap(Tap):
     capabilities: ClassVar = [*Tap.capabilities, TapCapabilities.TEST]
 
     def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's
-        """Take what the SDK's tap takes; a catalog that is a dictionary is settled first."""
+        """Take what the SDK's tap takes; a catalog that is a dictionary is normalized first."""
         if isinstance(catalog, dict):
-            catalog = settle_replication(catalog)
+            for entry in catalog["streams"]:
+                if entry.get("stream") not in (None, entry["tap_stream_id"]):
+                    self.logger.warning(
+                        "The catalog names the stream %s otherwise, which changes nothing: "
+                        "stream_maps can rename it, by __alias__",
+                        entry["tap_stream_id"],
+                    )
+            catalog = normalize_catalog(catalog)
         super().__init__(catalog=catalog, **options)
+
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 - as in the SDK
+        """Return the command, once it can be told what fails."""
+        log_to_stderr(cls.name)
+        return cls.get_singer_command()
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -95,7 +120,10 @@ class CustobarBaseTap(Tap):
             catalog=catalog and load_json(catalog.read()),
             parse_env_config=config.parse_env,
         )
-        tap.try_streams(lambda stream: tap.run_sync_dry_run(1, [stream]))
+        try:
+            tap.try_streams(lambda stream: tap.run_sync_dry_run(1, [stream]))
+        finally:
+            tap.connection.close()
         ctx.exit()
 
     @classproperty
@@ -109,12 +137,17 @@ class CustobarBaseTap(Tap):
         cls.append_builtin_config(cls.config_jsonschema)
         properties = cls.config_jsonschema["properties"]
         as_text = {"properties": {name: {"type": "string"} for name in properties}}
-        exported = dict(os.environ)
+        prefix, exported = cls._env_var_prefix, dict(os.environ)
         # The SDK would look for the file from its own folder upwards, and let it win.
-        texts = parse_environment_config(as_text, cls._env_var_prefix, ".env")
-        variables = {name: cls._env_var_prefix + name.upper() for name in properties}
+        try:
+            texts = parse_environment_config(as_text, prefix, DOTENV)
+        except UnicodeDecodeError:
+            raise InputFileError(DOTENV, "is no UTF-8 text") from None
+        variables = {name: prefix + name.upper() for name in properties}
         os.environ |= exported
         texts |= {name: exported[v] for name, v in variables.items() if exported.get(v)}
+        for warning in validation.unknown_variables(os.environ, prefix, properties):
+            cls.logger.warning(warning)
         return {
             name: settings.parse(text, properties[name].get("type", "object"))
             for name, text in texts.items()
@@ -137,19 +170,36 @@ class CustobarBaseTap(Tap):
                 # Meltano writes a fraction from the environment as text.
                 config[name] = settings.parse(str(value), known[name].get("type", "object"))
         validate = raise_errors or bool(config)
+        settings.normalize(config, known)
         redact_logs(Redactor([str(config.get("api_token") or "")]))
         streams = known["stream_options"]["properties"]
         for warning in validation.unknown_settings(config, known):
             self.logger.warning(warning)
-        errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(config))
+        problems = list(validation.check_else(config.get("stream_maps")))
+        if not problems:
+            errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(config))
+            problems = list(dict.fromkeys(map(validation.describe, errors)))
         if not validate:
             return []
-        problems = list(dict.fromkeys(map(validation.describe, errors)))
-        problems = problems or list(validation.cross_check(config, streams))
+        problems = problems or [
+            *validation.cross_check(config, streams),
+            *batch_problems(config.get("batch_config")),
+        ]
         if problems:
             msg = "The config is not valid"
             raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
         return []
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The one that all streams share."""
+        return Connection(self.config)
+
+    def run_discovery(self) -> str:
+        """Print the catalog, and return it as JSON; the SDK's own stops at a full pipe."""
+        catalog_text = self.catalog_json_text
+        output.write(f"{catalog_text}\n".encode())
+        return catalog_text
 
     def sync_all(self) -> None:  # type: ignore[misc] # final in the SDK
         """Read all selected streams; one that fails does not stop the others.
@@ -162,14 +212,17 @@ class CustobarBaseTap(Tap):
             BrokenPipeError: the target is gone.
             OutputError: nothing more can be written.
         """
-        if not any(stream.selected for stream in self.streams.values()):
-            self.logger.warning("The catalog selects no stream: nothing is read")
-        self._is_syncing = True
-        self._reset_state_progress_markers()
-        self._set_compatible_replication_methods()
-        if self.state:
-            self.state_writer.write_state(self.state)
-        self.try_streams(self._sync_stream)
+        try:
+            if not any(stream.selected for stream in self.streams.values()):
+                self.logger.warning("The catalog selects no stream: nothing is read")
+            self._is_syncing = True
+            self._reset_state_progress_markers()
+            self._set_compatible_replication_methods()
+            if self.state:
+                self.state_writer.write_state(self.state)
+            self.try_streams(self._sync_stream)
+        finally:
+            self.connection.close()
 
     def _sync_stream(self, stream: Stream) -> None:
         try:

@@ -156,7 +156,11 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
     form = spec["connectionSpecification"]
     declared = TapCustobar.config_jsonschema["properties"]
     ours = [name for name, setting in declared.items() if "title" in setting]
-    ours = [n for n in ours if not n.startswith(("emit_", "batch", "faker", "flatt", "stream_map"))]
+    ours = [
+        n
+        for n in ours
+        if not n.startswith(("emit_", "batch", "faker", "flatt", "resume", "stream_map"))
+    ]
     assert [*form["properties"]] == ours
     assert [setting["order"] for setting in form["properties"].values()] == [*range(len(ours))]
     assert form["required"] == ["api_token"]
@@ -332,6 +336,48 @@ def test_the_records_are_those_of_the_tap(
         assert ran.records(name) == tap.records(name) != []
 
 
+def test_a_member_that_the_users_catalog_lacks_does_not_leave(
+    source: RunSource, server: Server
+) -> None:
+    (told,) = source("discover", config=server.config).of_type("catalog")
+    schemas = {s["name"]: s["json_schema"] for s in told["streams"]}
+    folder = schemas["campaigns"]["properties"]["folder"]
+    kept, *others = folder["properties"]
+    configured = stream("campaigns", "campaign_key")
+    properties = configured["stream"]["json_schema"]["properties"]
+    properties["folder"] = {**folder, "properties": {kept: folder["properties"][kept]}}
+    whole = dict.fromkeys([kept, *others], None)
+    server.answer = lambda _: Reply({"campaigns": [{"campaign_key": "1", "folder": whole}]})
+
+    ran = source("read", config=server.config, catalog={"streams": [configured]})
+
+    assert others
+    assert ran.records("campaigns") == [{"campaign_key": "1", "folder": {kept: None}}]
+
+
+def test_reading_asks_nothing_of_streams_that_are_not_wanted(
+    source: RunSource, server: Server
+) -> None:
+    server.answer = lambda request: (
+        Reply(status=500)
+        if "customers" not in request.path
+        else Reply(b"external_id,acme__x\n", headers={"Content-Type": "text/csv"})
+        if dict(request.query).get("format")
+        else Reply({"customers": [{"external_id": "1", "acme__x": "a"}]})
+    )
+    config = {**server.config, "discover_custom_fields": True}
+
+    ran = source(
+        "read",
+        config=config,
+        catalog={"streams": [stream("customers", "external_id", "acme__x")]},
+    )
+
+    assert ran.exit_code == 0
+    assert ran.records("customers") == [{"external_id": "1", "acme__x": "a"}]
+    assert {r.path for r in server.requests} == {"/api/data/customers/"}
+
+
 def test_an_interrupted_full_refresh_goes_on(source: RunSource, server: Server) -> None:
     config = {**server.config, "max_retries": 0}
     catalog = {"streams": [CUSTOMERS]}
@@ -380,6 +426,17 @@ def test_what_custobar_quotes_is_masked(source: RunSource, server: Server) -> No
     ran = source("read", config=server.config, catalog={"streams": [CUSTOMERS]})
 
     assert "bad token ***" in ran.errors[0]["message"]
+
+
+def test_a_token_with_its_scheme_before_it_is_masked_too(source: RunSource, server: Server) -> None:
+    server.replies(Reply({"error": {"reason": f"bad token {TOKEN}"}}, status=400))
+
+    ran = source(
+        "check", config={**server.config, "api_token": f" bearer {TOKEN}\n", "auth_scheme": "TOKEN"}
+    )
+
+    assert {r.headers["Authorization"] for r in server.requests} == {f"Token {TOKEN}"}
+    assert "bad token ***" in ran.messages[0]["connectionStatus"]["message"]
 
 
 def test_what_there_is_not_is_logged_and_skipped(source: RunSource, server: Server) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -10,7 +11,7 @@ import pytest
 
 import tap_custobar
 from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
-from tests.conftest import Reply, entry_of
+from tests.conftest import Reply, entry_of, select
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,7 @@ def test_a_catalogs_own_fields_keep_their_types_and_nothing_is_asked(
 ) -> None:
     config = with_csv(server, b"external_id\n")
     catalog = catalog_of(customers=True)
-    definition = {"type": ["integer", "null"]}
+    definition = {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1}
     entry_of(catalog)["schema"]["properties"]["acme__shoe_size"] = definition
 
     run = run_tap(config, catalog=catalog)
@@ -172,17 +173,54 @@ def test_a_deselected_own_field_is_not_asked_for(run_tap: RunTap, sandbox: Sandb
     assert "dropped" not in run.log
 
 
-def test_a_property_in_no_schema_is_dropped_and_named_once(run_tap: RunTap, server: Server) -> None:
+def test_a_property_in_no_schema_is_dropped_and_named_once(
+    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+) -> None:
     rows = [{"external_id": str(i), "acme__new": 1, "acme__newer": 2} for i in range(9)]
     server.answer = lambda request: Reply({request.path.split("/")[3]: rows})
 
-    run = run_tap(server.config)
+    by_catalog = run_tap(server.config, catalog=catalog_of(customers=True, products=True))
+    without = run_tap(server.config)
 
-    lines = [line for line in run.log.splitlines() if "acme__new" in line]
-    assert len(lines) == 2  # one a stream
-    assert "dropped: acme__new, acme__newer. To get them, discover again" in lines[0]
-    assert "--refresh-catalog" in lines[0]
-    assert run.records("customers")[0] == {"external_id": "0"}
+    for run in (by_catalog, without):
+        lines = [line for line in run.log.splitlines() if "acme__new" in line]
+        assert len(lines) == 2  # one a stream
+        assert "dropped: acme__new, acme__newer. To get them, " in lines[0]
+        assert "name them in custom_fields" in lines[0]
+        assert ("discover again (Meltano: --refresh-catalog)" in lines[0]) == (run is by_catalog)
+        assert run.records("customers")[0] == {"external_id": "0"}
+
+
+@pytest.mark.parametrize("how", [{}, {"flattening_enabled": True, "flattening_max_depth": 1}])
+def test_a_declared_field_that_never_comes_is_named(
+    run_tap: RunTap, server: Server, how: dict[str, Any]
+) -> None:
+    first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2"})
+    second = Reply({"customers": [{"external_id": "2", "acme__a": 1, "acme__b": None}]})
+    pages = [first, second]
+    server.answer = lambda request: (
+        Reply({"products": []}) if "products" in request.path else pages.pop(0)
+    )
+    fields = {"acme__a": "integer", "acme__b": "string", "acme__nowhere": "integer"}
+    options = {name: {"custom_fields": fields} for name in ("customers", "products")}
+
+    run = run_tap({**server.config, **how, "stream_options": options})
+
+    warnings = [line for line in run.log.splitlines() if "Declared in custom_fields" in line]
+    assert len(warnings) == 1  # none of the table without a record
+    assert "customers: Declared in custom_fields, but in no record: acme__nowhere." in warnings[0]
+
+
+def test_a_declared_field_is_not_missed_where_only_a_part_is_read(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.answer = lambda request: Reply({request.path.split("/")[3]: [{"external_id": "1"}]})
+    options = {"customers": {"custom_fields": {"acme__a": "integer"}, "filters": {"city": "Oulu"}}}
+
+    filtered = run_tap({**server.config, "stream_options": options})
+    tested = run_tap({**server.config, "stream_options": options}, "--test")
+
+    assert "Declared in custom_fields" not in filtered.log + tested.log
 
 
 @pytest.mark.parametrize(
@@ -280,6 +318,78 @@ def test_a_refusal_of_one_stream_is_a_warning(run_tap: RunTap, server: Server, s
     assert own_fields(run, "customers")
 
 
+FAILURES = {
+    "500": Reply(status=500),
+    "429": Reply(status=429, headers={"Retry-After": "0"}),
+    "401": Reply(status=401),
+    "302": Reply(status=302, headers={"Location": "https://elsewhere.example/"}),
+    "HTML": Reply(b"<html>"),
+    "silence": Reply(b"external_id,a", headers={"Content-Length": "99"}),
+}
+
+
+def failing(server: Server, stream: str, failure: Reply) -> dict[str, Any]:
+    """Let a server answer requests for all streams but one, and return a config for it."""
+    config = with_csv(server, b"external_id,acme__x\n")
+    answer = server.answer
+    server.answer = lambda request: failure if f"/{stream}/" in request.path else answer(request)
+    return {**config, "max_retries": 0, "request_timeout": 0.5}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_sync_asks_nothing_of_a_stream_that_it_does_not_read(
+    run_tap: RunTap, server: Server, failure: str
+) -> None:
+    run = run_tap(failing(server, "events", FAILURES[failure]))
+
+    assert run.exit_code == 0
+    assert run.records("customers") == [{"external_id": "1"}]
+    assert {r.path for r in server.requests} == {"/api/data/customers/", "/api/data/products/"}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_discovery_goes_on_without_the_own_fields_of_a_stream_that_is_not_selected(
+    run_tap: RunTap, server: Server, failure: str
+) -> None:
+    run = run_tap(failing(server, "events", FAILURES[failure]), "--discover")
+
+    assert run.exit_code == 0
+    assert own_fields(run, "customers")
+    assert own_fields(run, "events") == {}
+    warnings = [line for line in run.log.splitlines() if "WARNING" in line]
+    assert len(warnings) == 1
+    assert (
+        "events: only documented fields are known, the columns of the company's own are missing"
+        in warnings[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("failure", "in_a_sync"),
+    [
+        ("500", True),
+        ("429", False),
+        ("401", False),
+        ("302", False),
+        ("HTML", True),
+        ("silence", False),
+    ],
+)
+def test_the_setting_that_does_without_is_named_where_it_would_help(
+    run_tap: RunTap, server: Server, failure: str, *, in_a_sync: bool
+) -> None:
+    config = failing(server, "customers", FAILURES[failure])
+
+    runs = {verb: run_tap(config, *verb) for verb in [(), ("--test",), ("--discover",)]}
+
+    for verb, run in runs.items():
+        assert run.exit_code == 1
+        assert run.stdout == ""
+        assert len(run.errors) == 1
+        is_named = "discover_custom_fields: false" in run.errors[0]
+        assert is_named == (in_a_sync or verb == ("--discover",))
+
+
 def test_a_refusal_of_all_streams_is_a_failure(run_tap: RunTap, server: Server) -> None:
     server.replies(Reply(status=404))
 
@@ -327,4 +437,93 @@ def test_a_field_of_any_name_arrives(run_tap: RunTap, server: Server) -> None:
 
     run = run_tap({**server.config, "stream_options": options, "max_retries": 0})
 
-    assert run.records("customers") == [{"external_id": "1", name: True}]
+    (record,) = run.records("customers")
+    assert [*record.values()] == ["1", True]
+
+
+LONG = "acme__" + "x" * 70
+ALIKE = ["acme__Points", "acme__points"]
+ROW = {"external_id": "1", "email": "a@b.fi", LONG: "l", "Email": "e", ALIKE[0]: "A", ALIKE[1]: "a"}
+
+
+def answer_odd_names(server: Server) -> dict[str, Any]:
+    """Let a server have fields whose names databases do not take, and return a config for it."""
+
+    def answer(request: Request) -> Reply:
+        if dict(request.query).get("format") == "csv":
+            return Reply(f"{','.join(ROW)}\n".encode(), headers=CSV)
+        return Reply({request.path.split("/")[3]: [ROW]})
+
+    server.answer = answer
+    return {**server.config, "discover_custom_fields": True}
+
+
+def without_names(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the renamed fields under what their names begin with."""
+    return {re.sub("_[0-9a-f]{10}$", "", name): value for name, value in record.items()}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"stream_maps": {"customers": {"email": "email", LONG: f"record['{LONG}']"}}},
+        {"flattening_enabled": True, "flattening_max_depth": 1},
+    ],
+    ids=["plain", "stream_maps", "flattening"],
+)
+def test_fields_that_databases_cannot_name_leave_under_a_safe_name(
+    run_tap: RunTap, server: Server, how: dict[str, Any]
+) -> None:
+    config = answer_odd_names(server)
+    discovered = run_tap(config, "--discover")
+    catalog = json.loads(discovered.stdout)
+
+    run = run_tap({**config, **how})
+    by_catalog = run_tap({**config, **how}, catalog=catalog)
+
+    properties = entry_of(catalog)["schema"]["properties"]
+    assert ROW.keys() <= properties.keys()  # the catalog has the real names
+    names = [name for name in run.schema("customers")["properties"] if name not in properties]
+    assert len(names) == 4
+    assert len({name.lower() for name in [*names, "email"]}) == 5
+    assert all(len(name) <= 63 for name in names)
+    (record,) = run.records("customers")
+    assert record["email"] == "a@b.fi"
+    assert sorted(without_names({n: record[n] for n in names}).values()) == ["A", "a", "e", "l"]
+    assert by_catalog.of_type("SCHEMA") == run.of_type("SCHEMA")
+    assert by_catalog.records("customers") == run.records("customers")
+    for name in names:
+        lines = [line for line in discovered.log.splitlines() if f"leaves as {name}" in line]
+        assert len([line for line in lines if "| customers: the field" in line]) == 1
+        assert any(name in d["description"] for d in properties.values())
+
+
+def test_batch_files_have_the_safe_names_too(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
+    batch = {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path / "batches")}}
+
+    run = run_tap({**answer_odd_names(server), "batch_config": batch})
+
+    (file,) = (tmp_path / "batches").glob("*customers*")
+    (row,) = map(json.loads, gzip.decompress(file.read_bytes()).splitlines())
+    assert len(row) == len(ROW)
+    assert row.keys() <= run.schema("customers")["properties"].keys()
+
+
+def test_the_api_and_the_settings_have_the_real_names(run_tap: RunTap, server: Server) -> None:
+    config = answer_odd_names(server)
+    catalog = select(json.loads(run_tap(config, "--discover").stdout), customers=[LONG])
+    fields = {LONG: "string"}
+    options = {"filters": {LONG: "l"}, "order": [LONG], "custom_fields": fields}
+    server.requests.clear()
+
+    run = run_tap({**config, "stream_options": {"customers": options}}, catalog=catalog)
+
+    query = dict(server.requests[0].query)
+    assert query["fields"] == f"external_id,{LONG}"
+    assert query[LONG] == "l"
+    assert query["order"] == LONG
+    assert [*without_names(run.records("customers")[0]).values()] == ["1", "l"]
+    assert "Declared in custom_fields" not in run.log

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import catalog
+from tests.conftest import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import RunTap, Sandbox, Server
 
+FAKER = {"discover_custom_fields": False, "faker_config": {"locale": "xx_YY"}}
+FLAT = {"flattening_enabled": True, "flattening_max_depth": 1}
+JSONL = {"format": "jsonl"}
 GOOD = {"company": "acme", "api_token": "APISANDBOX"}
 
 
@@ -26,7 +32,10 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ({"company": "acme"}, "api_token: is missing. An API key of Custobar"),
         ({"api_token": "APISANDBOX"}, "company: is missing, and so is api_url"),
         ({**GOOD, "api_token": 1234567890}, "api_token: must be a text"),
-        ({**GOOD, "api_token": "APISANDBOX\n"}, "api_token: must not hold spaces, line breaks"),
+        ({**GOOD, "api_token": "API\nSANDBOX"}, "api_token: must not hold spaces, line breaks"),
+        ({**GOOD, "api_token": "API SANDBOX"}, "api_token: must not hold spaces, line breaks"),
+        ({**GOOD, "api_token": "'APISANDBOX'"}, "api_token: must not have quotation marks"),
+        ({**GOOD, "api_token": 'Token "APISANDBOX"'}, "api_token: must not have quotation marks"),
         ({**GOOD, "api_token": ""}, "api_token: is empty"),
         (
             {**GOOD, "company": "Acme Oy"},
@@ -34,10 +43,11 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
         ({**GOOD, "company": "a" * 70}, "company: must look like"),
         ({**GOOD, "api_url": f"https://{'a' * 70}.fi/api"}, "api_url: is no URL like https://"),
-        ({**GOOD, "company": "acme\n"}, "company: holds spaces, backslashes or control"),
+        ({**GOOD, "company": "acme.custobar.com.evil.example"}, "company: must look like acme"),
+        ({**GOOD, "company": "user@acme.custobar.com"}, "company: must look like acme"),
         ({**GOOD, "api_url": "http://acme.custobar.com/api"}, "api_url: must begin with https"),
         ({**GOOD, "api_url": "http://127.0.0.1.evil.example/"}, "api_url: must begin with https"),
-        ({**GOOD, "api_url": "acme.custobar.com"}, "api_url: is no URL like https://"),
+        ({**GOOD, "api_url": "ftp://acme.custobar.com"}, "api_url: is no URL like https://"),
         ({**GOOD, "api_url": "https://u:p@acme.custobar.com/api"}, "api_url: must not hold a user"),
         ({**GOOD, "api_url": "https://acme.custobar.com/api?x=1"}, "api_url: must end with the"),
         ({**GOOD, "auth_scheme": "Basic"}, "auth_scheme: must be one of Token, Bearer"),
@@ -49,6 +59,37 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ({**GOOD, "request_timeout": 0}, "request_timeout: must be more than 0"),
         ({**GOOD, "max_retries": 1.5}, "max_retries: must be a whole number"),
         ({**GOOD, "user_agent": "a\nb"}, "user_agent: must be one line of ASCII"),
+        ({**GOOD, "start_date": "2204-01-01"}, "start_date: must not be in the future"),
+        ({**GOOD, "resume": "no thanks"}, "resume: must be true or false"),
+        ({**GOOD, "batch_config": {"encoding": JSONL}}, "batch_config.storage: is missing."),
+        (
+            {**GOOD, "batch_config": {"encoding": JSONL, "storage": {}}},
+            "batch_config.storage.root: is missing. The folder, or URL,",
+        ),
+        (
+            {**GOOD, "batch_config": {"storage": {"root": "batches"}}},
+            "batch_config.encoding: is missing.",
+        ),
+        (
+            {**GOOD, "batch_config": {"encoding": {}, "storage": {"root": "batches"}}},
+            "batch_config.encoding.format: is missing.",
+        ),
+        (
+            {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": "x", "roto": 1}}},
+            "batch_config.storage: does not know roto; it knows root, prefix",
+        ),
+        (
+            {**GOOD, "batch_config": {"encoding": {"format": "parquet"}, "storage": {"root": "x"}}},
+            "batch_config.encoding.format: parquet needs the package pyarrow",
+        ),
+        (
+            {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": "s3://acme/x"}}},
+            "batch_config.storage.root: needs a package: Install s3fs",
+        ),
+        (
+            {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": "nosuch://acme/x"}}},
+            "batch_config.storage.root: is not a folder or URL",
+        ),
         (
             {**GOOD, "stream_options": {"custmers": {}}},
             "stream_options: does not know custmers; it knows customers, products",
@@ -73,9 +114,27 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
             {**GOOD, "stream_maps": {"masked": {"__source__": "custmers"}}},
             "stream_maps.masked: there is no such stream",
         ),
+        ({**GOOD, "stream_maps": {"__else__": "drop"}}, "stream_maps.__else__: must be __NULL__"),
+        (
+            {**GOOD, "stream_maps": {"customers": {"__else__": 5}}},
+            "stream_maps.customers.__else__: must be __NULL__",
+        ),
+        ({**GOOD, "stream_maps": {"customers": {"__source__": 5}}}, "stream_maps.customers: is"),
+        (
+            {**GOOD, **FAKER, "stream_maps": {"customers": {"x": "fake.name()"}}},
+            "What faker_config says cannot be used (AttributeError)",
+        ),
+        (
+            {**GOOD, **FLAT, "flattening_max_key_length": 0},
+            "flattening_max_key_length: must be at least 1",
+        ),
+        (
+            {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": ""}}},
+            "batch_config.storage.root: is empty",
+        ),
         (
             {**GOOD, "stream_options": {"customers": {"order": ["a,b"]}}},
-            "stream_options.customers.order.0: must look like",
+            "order.0: must be a field name, optionally with a leading dash, like -email",
         ),
         (
             {**GOOD, "stream_options": {"customers": {"order": "email"}}},
@@ -94,6 +153,42 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
     assert problem in run.errors[0]
     for secret in ("1234567890", "u:p", "Acme Oy"):
         assert secret not in run.log
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({}, "Token APISANDBOX"),
+        ({"api_token": " APISANDBOX\n"}, "Token APISANDBOX"),
+        ({"api_token": "Token APISANDBOX"}, "Token APISANDBOX"),
+        ({"api_token": "bearer  APISANDBOX"}, "Bearer APISANDBOX"),
+        ({"api_token": "Bearer APISANDBOX", "auth_scheme": "Token"}, "Token APISANDBOX"),
+        ({"api_token": "Token APISANDBOX", "auth_scheme": " bearer"}, "Bearer APISANDBOX"),
+        ({"api_token": "Bearer APISANDBOX", "auth_scheme": None}, "Bearer APISANDBOX"),
+        ({"api_token": "abc"}, "Token abc"),
+    ],
+    ids=str,
+)
+def test_a_token_is_taken_as_people_paste_it(
+    run_tap: RunTap, server: Server, given: dict[str, Any], sent: str
+) -> None:
+    server.replies(Reply({"error": {"reason": f"no {sent.split()[1]}"}}, status=400))
+
+    run = run_tap({**server.config, **given})
+
+    assert {r.headers["Authorization"] for r in server.requests} == {sent}
+    assert "APISANDBOX" not in run.log
+
+
+@pytest.mark.parametrize("write", [str, lambda url: url.removeprefix("http://"), " {}\n".format])
+def test_a_url_is_taken_as_people_paste_it(
+    run_tap: RunTap, server: Server, write: Callable[[str], str]
+) -> None:
+    config = {**server.config, "api_url": write(server.url), "response_format": "CSV"}
+
+    run_tap(config, "--test")
+
+    assert dict(server.requests[0].query)["format"] == "csv"
 
 
 @pytest.mark.parametrize("verb", ["--discover", "--test"])
@@ -205,12 +300,107 @@ def test_a_wrong_setting_in_the_environment_is_named_too(run_tap: RunTap) -> Non
     ]
 
 
+@pytest.mark.parametrize("verb", [[], ["--test"]])
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_settings_in_an_environment_that_is_not_read_are_pointed_out(
+    run_tap: RunTap, tmp_path: Path, place: str, verb: list[str]
+) -> None:
+    env = {"TAP_CUSTOBAR_API_TOKEN": "APISANDBOX", "TAP_CUSTOBAR_COMPANY": "acme"}
+    if place == ".env":
+        (tmp_path / ".env").write_text("".join(f"{name}={env[name]}\n" for name in env))
+        env = {}
+
+    nothing = run_tap(None, *verb, env=env)
+    in_part = run_tap({"api_token": "APISANDBOX"}, *verb, env=env)
+
+    hint = "is set, but not read: add --config ENV"
+    assert nothing.errors == [f"api_token: is missing. TAP_CUSTOBAR_API_TOKEN {hint}"]
+    assert in_part.errors == [f"company: is missing. TAP_CUSTOBAR_COMPANY {hint}"]
+
+
+def test_a_mistyped_variable_is_warned_about_with_the_nearest_name(
+    run_tap: RunTap, server: Server
+) -> None:
+    env = {
+        "TAP_CUSTOBAR_PAGE_SISE": "5",
+        "TAP_CUSTOBAR_LOGLEVEL": "info",
+        "TAP_CUSTOBAR__SELECT": "of Meltano's",
+    }
+
+    told = run_tap(server.config, "--config", "ENV", "--discover", env=env)
+    not_read = run_tap(server.config, "--discover", env=env)
+
+    warnings = [line for line in told.log.splitlines() if "WARNING" in line]
+    assert len(warnings) == 1
+    assert warnings[0].endswith(
+        "TAP_CUSTOBAR_PAGE_SISE: Unknown setting page_sise is ignored; did you mean page_size?"
+    )
+    assert "PAGE_SISE" not in not_read.log
+
+
+def test_a_dotenv_file_that_is_no_text_is_named(run_tap: RunTap, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("TAP_CUSTOBAR_COMPANY=Mäki".encode("latin-1"))
+
+    read = run_tap(None, "--config", "ENV")
+    not_read = run_tap(None)
+
+    assert read.errors == [".env: is no UTF-8 text"]
+    assert len(not_read.errors) == 1
+    assert "api_token: is missing. An API key" in not_read.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("TAP_CUSTOBAR_LOGLEVEL", "chatty"), ("TAP_CUSTOBAR_LOGLEVEL", "10"), ("LOGLEVEL", "chatty")],
+)
+@pytest.mark.parametrize("verb", [[], ["--discover"], ["--version"]])
+def test_an_unknown_log_level_is_named(
+    run_tap: RunTap, server: Server, variable: str, value: str, verb: list[str]
+) -> None:
+    run = run_tap(server.config, *verb, env={variable: value})
+
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert run.errors == [f"{variable}: must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"5",
+        b"root: [",
+        b"\xff\xfe",
+        b"root: {}",
+        b"{version: 1, root: {level: CHATTY}}",
+        b"{version: 1, root: {handlers: [nowhere]}}",
+        b"{version: 1, handlers: {a: {class: no.Such}}, root: {handlers: [a]}}",
+        b"{version: 1, disable_existing_loggers: true, formatters: {a: {(): no.Such}}}",
+    ],
+)
+def test_a_broken_logging_configuration_is_named(
+    run_tap: RunTap, server: Server, tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "logging.yml"
+    if content is not None:
+        file.write_bytes(content)
+
+    run = run_tap(server.config, env={"SINGER_SDK_LOG_CONFIG": str(file)})
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert run.errors[0].startswith(f"SINGER_SDK_LOG_CONFIG ({file}): ")
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         ("{", "is no valid JSON (line 1)"),
-        ("", "is no valid JSON (line 1)"),
+        ("[" * 100_000, "is no valid JSON"),
         ('["APISANDBOX"]', "holds no JSON object"),
         ('"APISANDBOX"', "holds no JSON object"),
     ],
@@ -245,7 +435,19 @@ def test_a_file_that_is_no_text_is_named(run_tap: RunTap, sandbox: Sandbox, tmp_
 
 
 @pytest.mark.parametrize(
-    "state", [{"bookmarks": []}, {"bookmarks": {"customers": 5}}, {"bookmarks": None}]
+    "state",
+    [
+        {"bookmarks": []},
+        {"bookmarks": {"customers": 5}},
+        {"bookmarks": None},
+        {"bookmarks": {"customers": {"partitions": [5]}}},
+        {"bookmarks": {"customers": {"progress_markers": []}}},
+        {"type": "STATE", "value": 5},
+        {"type": "STATE", "value": {"customers": "2024-05-01"}},
+        {"singer_state": None},
+        {"completed": {"bookmarks": {}}},
+        {"type": "RECORD", "stream": "customers", "record": {}},
+    ],
 )
 def test_a_state_of_another_shape_is_one_line(
     run_tap: RunTap, sandbox: Sandbox, state: object
@@ -265,6 +467,12 @@ def test_a_state_of_another_shape_is_one_line(
         {"streams": ["customers"]},
         {"streams": [{"tap_stream_id": "customers", "schema": []}]},
         {"streams": [{"tap_stream_id": "customers", "metadata": [{}]}]},
+        {"streams": {}},
+        {"streams": [None]},
+        {"streams": [{"tap_stream_id": ["customers"]}]},
+        {"streams": [{"tap_stream_id": "customers", "metadata": 5}]},
+        {"streams": [{"tap_stream_id": "customers", "replication_method": ["FULL_TABLE"]}]},
+        {"streams": [{"tap_stream_id": "customers", "replication_key": ["date"]}]},
     ],
 )
 def test_a_catalog_of_another_shape_is_one_line(
@@ -349,12 +557,35 @@ def test_what_looks_like_a_number_and_is_none_is_refused(
     assert run.errors == [told]
 
 
-def test_a_whole_state_message_is_not_taken_for_a_state(run_tap: RunTap, sandbox: Sandbox) -> None:
-    run = run_tap(sandbox.config, state={"type": "STATE", "value": {"bookmarks": {}}})
+STATE = {"bookmarks": {"products": {"replication_key_value": "2024-05-01T00:00:00Z"}}}
 
-    assert run.exit_code == 1
-    assert len(run.errors) == 1
-    assert "a STATE message's value is" in run.errors[0]
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        STATE,
+        {"type": "STATE", "value": STATE},
+        {"singer_state": STATE},
+        {"completed": {"singer_state": STATE}, "partial": {"singer_state": {"bookmarks": {}}}},
+        {"singer_state": {"type": "STATE", "value": STATE}},
+    ],
+)
+def test_a_state_is_read_as_it_was_stored(
+    run_tap: RunTap, server: Server, written: dict[str, Any]
+) -> None:
+    run = run_tap(server.config, catalog=catalog(customers=True), state=written)
+
+    assert run.exit_code == 0
+    assert run.of_type("STATE")[0]["value"] == STATE
+
+
+@pytest.mark.parametrize("content", ["", "\n"])
+def test_an_empty_state_file_is_no_state(run_tap: RunTap, server: Server, content: str) -> None:
+    run = run_tap(server.config, catalog=catalog(customers=True), state=content)
+
+    assert run.exit_code == 0
+    assert "state.json is empty: there is no state to go on from" in run.log
+    assert run.of_type("SCHEMA")
 
 
 def test_a_file_that_is_no_catalog_is_not_taken_for_an_empty_one(
@@ -364,3 +595,32 @@ def test_a_file_that_is_no_catalog_is_not_taken_for_an_empty_one(
 
     assert run.exit_code == 1
     assert "is no Singer catalog" in run.errors[0]
+
+
+START = "import {}.__main__ as command; command.main()"
+
+#: Loaded in the midst of what the command imports, and stops there until a signal comes.
+STOP = """
+import sys, time
+class Stop:
+    def find_spec(self, name, *_):
+        if name == {name!r}:
+            sys.stderr.write("waiting")
+            sys.stderr.flush()
+            time.sleep(60)
+sys.meta_path.insert(0, Stop())
+"""
+
+
+@pytest.mark.parametrize("package", ["tap_custobar", "tap_custobar.airbyte"])
+@pytest.mark.parametrize("name", ["singer_sdk", "tap_custobar.streams"])
+def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(package: str, name: str) -> None:
+    command = [sys.executable, "-c", STOP.format(name=name) + START.format(package)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as tap:
+        assert tap.stderr
+        assert tap.stderr.read(7) == b"waiting"
+        tap.send_signal(signal.SIGINT)
+        said = tap.stderr.read()
+
+    assert tap.returncode == 130
+    assert said == b""

@@ -202,7 +202,7 @@ def test_a_page_and_its_records_one_by_one_are_the_same_lines(
         writer = AirbyteWriter()
         if as_page:
             rows = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
-            writer.write_records("sales", rows, count=3, time_extracted=NOW, version=7)
+            writer.write_batch("sales", rows, count=3, time_extracted=NOW, version=7)
         else:
             for record in records:
                 writer.write_message(RecordMessage("sales", record, time_extracted=NOW))

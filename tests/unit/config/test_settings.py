@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import copy
 import math
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given
@@ -161,6 +163,13 @@ def test_rules_that_no_setting_has_yet_show_no_value_either(
     assert validation.describe(error) == text
 
 
+@pytest.mark.parametrize("token", ['"abc"', "'abc", "abc`", "“abc”", "»abc«", '"a b"'], ids=ascii)
+def test_a_token_in_quotation_marks_is_refused_by_that_name(token: str) -> None:
+    assert problems({**GOOD, "api_token": token}) == [
+        "api_token: must not have quotation marks around it"
+    ]
+
+
 @pytest.mark.parametrize("token", ["a b", "a\n", "\ta", "ä", "a\u00a0", "a\x7f"], ids=ascii)
 def test_a_token_that_no_header_can_carry_is_refused_unseen(token: str) -> None:
     assert problems({**GOOD, "api_token": token}) == [
@@ -203,6 +212,79 @@ def test_the_address_is_that_of_api_url_else_of_the_company(
     api = settings.api_url(config)
 
     assert (api.host, api.path) == (host, path)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"company": "https://acme.custobar.com/"}, {"company": "acme"}),
+        ({"company": " ACME.custobar.com\n"}, {"company": "acme"}),
+        ({"company": "http://Acme.custobar.com/customers/?a=1"}, {"company": "acme"}),
+        ({"company": "Acme"}, {"company": "acme"}),
+        ({"company": "acme-2"}, {"company": "acme-2"}),
+        ({"company": "acme.custobar.com.evil"}, {"company": "acme.custobar.com.evil"}),
+        ({"company": "acme.example"}, {"company": "acme.example"}),
+        ({"company": 5}, {"company": 5}),
+        ({"api_url": "shop.example/api"}, {"api_url": "https://shop.example/api"}),
+        ({"api_url": "//shop.example/api"}, {"api_url": "https://shop.example/api"}),
+        ({"api_url": "localhost:8000/api"}, {"api_url": "http://localhost:8000/api"}),
+        ({"api_url": "[::1]:8000/api"}, {"api_url": "http://[::1]:8000/api"}),
+        ({"api_url": "http://shop.example/api"}, {"api_url": "http://shop.example/api"}),
+        ({"api_url": ""}, {"api_url": ""}),
+        ({"response_format": "CSV "}, {"response_format": "csv"}),
+        ({"auth_scheme": "BEARER"}, {"auth_scheme": "Bearer"}),
+        ({"auth_scheme": "basic"}, {"auth_scheme": "basic"}),
+        ({"api_token": " abc "}, {"api_token": "abc"}),
+        ({"api_token": "token"}, {"api_token": "token"}),
+        ({"api_token": "TOKEN\tabc"}, {"api_token": "abc", "auth_scheme": "Token"}),
+        (
+            {"api_token": "Token abc", "auth_scheme": "bearer"},
+            {"api_token": "abc", "auth_scheme": "Bearer"},
+        ),
+        ({"user_agent": "acme-etl "}, {"user_agent": "acme-etl "}),
+    ],
+    ids=str,
+)
+def test_settings_are_written_one_way(given: dict[str, Any], kept: dict[str, Any]) -> None:
+    settings.normalize(given, SCHEMA["properties"])
+
+    assert given == kept
+    again = dict(kept)
+    settings.normalize(again, SCHEMA["properties"])
+    assert again == kept
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])), secret_values))
+def test_whatever_is_given_can_be_normalized(config: dict[str, Any]) -> None:
+    settings.normalize(config, SCHEMA["properties"])
+
+
+@pytest.mark.parametrize(
+    ("ahead", "zone", "is_refused"),
+    [
+        (timedelta(seconds=-5), UTC, False),
+        (timedelta(minutes=5), UTC, True),
+        (timedelta(minutes=5), timezone(timedelta(hours=-11)), True),  # there it is yesterday yet
+        (timedelta(seconds=-5), timezone(timedelta(hours=12)), False),  # there it is tomorrow
+        (timedelta(days=400), UTC, True),
+    ],
+)
+def test_a_start_date_in_the_future_is_refused_in_whatever_zone(
+    ahead: timedelta, zone: timezone, *, is_refused: bool
+) -> None:
+    start_date = (datetime.now(UTC) + ahead).astimezone(zone).isoformat()
+
+    told = problems({**GOOD, "start_date": start_date})
+
+    assert told == (["start_date: must not be in the future"] if is_refused else [])
+
+
+def test_a_start_date_without_a_zone_is_told_in_the_settings_own() -> None:
+    now = datetime.now(ZoneInfo("Asia/Tokyo")).replace(tzinfo=None)
+    config = {**GOOD, "start_date": (now - timedelta(minutes=5)).isoformat()}
+
+    assert problems({**config, "timezone": "Asia/Tokyo"}) == []
+    assert problems(config) == ["start_date: must not be in the future"]
 
 
 def test_neither_address_is_one_problem() -> None:

@@ -11,8 +11,10 @@ from hashlib import blake2b
 
 import pytest
 from singer_sdk import Stream, Tap
+from singer_sdk._logging import _setup_console_logging
 from singer_sdk.configuration import _dict_config
 from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.helpers._batch import StorageTarget
 from singer_sdk.plugin_base import PluginBase, SingerCommand, _ConfigInput
 
 OURS = {
@@ -35,6 +37,10 @@ OURS = {
     "Stream._generate_record_messages": "gives a page one time",
     "Stream.apply_catalog": "takes keys and replication from the catalog",
     "MsgSpecWriter.write_message": "writes whole lines",
+    "Stream._generate_schema_messages": "names the properties as the records do",
+    "Stream.post_process": "takes out what is not selected",
+    "StorageTarget._root_path": "is asked for the file system before anything is read",
+    "_setup_console_logging": "ends with one line where it cannot be set up",
 }
 
 FINGERPRINTS = {
@@ -57,6 +63,10 @@ FINGERPRINTS = {
     "Stream._generate_record_messages": "1b74f4c9f3c2",
     "Stream.apply_catalog": "ff2f54a211d1",
     "MsgSpecWriter.write_message": "d460f5d9d56e",
+    "Stream._generate_schema_messages": "3aef51271ee9",
+    "Stream.post_process": "61ae874aeb1c",
+    "StorageTarget._root_path": "6653be59b091",
+    "_setup_console_logging": "400e89bacf7d",
 }
 
 
@@ -68,6 +78,8 @@ def source(name: str) -> str:
         "Stream": Stream,
         "MsgSpecWriter": MsgSpecWriter,
         "_ConfigInput": _ConfigInput,
+        "StorageTarget": StorageTarget,
+        "_setup_console_logging": _setup_console_logging,
         "parse_environment_config": _dict_config.parse_environment_config,
     }
     owner, _, attribute = name.partition(".")
@@ -75,6 +87,7 @@ def source(name: str) -> str:
     if attribute:
         found = inspect.getattr_static(found, attribute)
         found = getattr(found, "__func__", found)
+        found = getattr(found, "func", found)  # of a cached property
     return inspect.getsource(found)  # type: ignore[arg-type] # a class or function
 
 

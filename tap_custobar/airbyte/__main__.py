@@ -1,0 +1,17 @@
+"""The command source-custobar, also as `python -m tap_custobar.airbyte`."""
+
+from __future__ import annotations
+
+from tap_custobar.__main__ import end_quietly_on_ctrl_c
+
+
+def main() -> None:
+    """Run the command."""
+    end_quietly_on_ctrl_c()
+    from tap_custobar.airbyte import source  # noqa: PLC0415 - not before
+
+    source.main()
+
+
+if __name__ == "__main__":
+    main()
