@@ -11,7 +11,7 @@ from singer_sdk.singerlib import Schema
 from tap_custobar.config import settings
 from tap_custobar.errors import CatalogError
 from tap_custobar.filters import FilterCheck
-from tap_custobar.pages.json_pages import JsonPages
+from tap_custobar.pages.json_pages import JsonPageParser
 from tap_custobar.pages.paginators import NextUrlPaginator
 from tap_custobar.pages.reader import LastPageProbe
 from tap_custobar.query import first_query
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_custobar.connection import Connection
-    from tap_custobar.pages.json_pages import ParsedPage
+    from tap_custobar.pages.json_pages import Page
     from tap_custobar.pages.paginators import Paginator
 
 #: How the names of settings begin that change the records, though not what is asked for.
@@ -91,14 +91,14 @@ class AskingStream(CustobarBaseStream):
         self.connection = connection
 
     @classmethod
-    def sample(cls, connection: Connection, size: int) -> ParsedPage:
+    def sample(cls, connection: Connection, size: int) -> Page:
         """Return so many records of the list, as they are when nothing else is asked for.
 
         Raises:
             CustobarError: they cannot be read.
         """
         url = connection.api.endpoint(cls.path, {"limit": str(size)})
-        parse = JsonPages(cls.name, cls.paginator).parse
+        parse = JsonPageParser(cls.name, cls.paginator).parse
         return connection.client.get(url, parse, first_page=True)
 
     def apply_catalog(self, catalog: Catalog) -> None:
@@ -131,10 +131,12 @@ class AskingStream(CustobarBaseStream):
             return
         told = self.as_rows.keys[0] in self.primary_keys
         if told != (self.as_rows.keys[0] in names):
+            is_looked_for = self.config["discover_custom_fields"]
+            how = "" if is_looked_for else ", with discover_custom_fields: true, which finds it out"
             msg = (
                 f"{self.name} come with{'out' if told else ''} {self.as_rows.keys[0]}, so their "
                 f"key is not {', '.join(self.primary_keys)}: discover again "
-                "(Meltano: --refresh-catalog)."
+                f"(Meltano: --refresh-catalog){how}."
             )
             raise CatalogError(msg)
 
@@ -148,7 +150,7 @@ class AskingStream(CustobarBaseStream):
             return
         # The key of rows is always asked for, and JSON has it only where there is one.
         if self.is_csv or self.as_rows.keys[0] not in self.primary_keys:
-            self.check_shape(self.sample(self.connection, SHAPE_SAMPLE).names)
+            self.check_shape(self.sample(self.connection, SHAPE_SAMPLE).sample_names())
 
     def selected_schema(self) -> SelectedSchema:
         """Return what the records must look like.
@@ -195,7 +197,7 @@ class AskingStream(CustobarBaseStream):
             sorted(self._selected),
             [(name, self.config[name]) for name in sorted(shaping)],
         )
-        may_resume = self.config.get("resume", True)
+        may_resume = self.config["resume"]
         return Checkpoint(
             self.stream_state,
             fingerprint=asked,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_custobar.redaction import one_line
+from tap_custobar.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,10 +22,21 @@ MAX_NAMES = 50
 #: Seconds between two progress lines.
 INTERVAL = 10.0
 
+_NOT_IN_CATALOG = (
+    "Not in the catalog and dropped: %s. To get them, discover again "
+    "(Meltano: --refresh-catalog), or name them in custom_fields"
+)
+_NOT_IN_SCHEMA = "In no schema and dropped: %s. To get them, name them in custom_fields"
+
 
 @dataclass(slots=True)
 class Progress:
-    """Counts what one stream's run does; `is_over` once all of it is read."""
+    """Counts what one stream's run does.
+
+    Attributes:
+        is_over: Whether all of it is read.
+        has_catalog: Whether the schema comes from a catalog, which discovery can make anew.
+    """
 
     logger: Logger
     traffic: Traffic
@@ -32,6 +44,7 @@ class Progress:
     records: int = 0
     pages: int = 0
     is_over: bool = False
+    has_catalog: bool = True
     _before: Traffic = field(init=False)
     _started: float = field(init=False)
     _said: float = field(init=False)
@@ -41,13 +54,30 @@ class Progress:
         self._before = replace(self.traffic)
         self._started = self._said = self.clock()
 
-    def count_page(self, records: int) -> None:
-        """Count a page of so many records, and say so when nothing was said for a while."""
+    def count_page(self, records: int, *, done: int = 0, total: int | None = None) -> None:
+        """Count a page, and say so when nothing was said for a while.
+
+        Args:
+            records: How many it gave.
+            done: How many of the table have come, by the runs before too.
+            total: How many there are in all, where that is known.
+        """
         self.pages += 1
         self.records += records
         if self.clock() - self._said >= INTERVAL:
             self._said = self.clock()
-            self.logger.info("%s so far", self._figures())
+            if total is not None and 0 < done < total and self.records:
+                self.logger.info("%s", self._share(done, total))
+            else:
+                self.logger.info("%s so far", self._figures())
+
+    def _share(self, done: int, total: int) -> str:
+        seconds = self.clock() - self._started
+        left = seconds / self.records * (total - done)
+        return (
+            f"{done:,} of {counted(total, 'record')} ({100 * done // total} %), {seconds:.1f} s, "
+            f"about {_duration(left)} left"
+        )
 
     def summarize(self, losses: Losses) -> None:
         """Log what was lost, a line a field, then the summary of the stream."""
@@ -68,8 +98,7 @@ class Progress:
             )
         if losses.unknown:
             self.logger.warning(
-                "Not in the catalog and dropped: %s. To get them, discover again "
-                "(Meltano: --refresh-catalog), or name them in custom_fields",
+                _NOT_IN_CATALOG if self.has_catalog else _NOT_IN_SCHEMA,
                 ", ".join(map(one_line, sorted(losses.unknown)[:MAX_NAMES])),
             )
         self.logger.info(
@@ -101,6 +130,5 @@ class Progress:
         return f"{records}, {pages}, {seconds:.1f} s, {rate:,.0f} records/s"
 
 
-def counted(number: int, one: str, more: str = "") -> str:
-    """Return a number of things, as a person writes it."""
-    return f"{number:,} {one if number == 1 else more or f'{one}s'}"
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 - a minute and a half

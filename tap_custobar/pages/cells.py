@@ -1,35 +1,81 @@
-"""What a cell of CSV stands for, as the value that JSON would have (section "Data format").
+"""What the cells of a CSV column stand for, as the values that JSON would have.
 
-The specification does not say how values are written in cells. A text is what it is; numbers,
-booleans and dates are left to the conversions that JSON's untidy texts go through as well; a list
-stands in one cell with commas between its elements, and an object as JSON.
+The specification (section "Data format") does not say how values are written in cells. A string
+is what it is; a list stands in one cell with commas between its elements, and an object as JSON.
+Numbers and booleans that are written as JSON writes them are read all at once; others stay
+strings, for the conversions that JSON's own odd values go through as well.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from decimal import Decimal
+from functools import partial
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from msgspec import UNSET
+
 from tap_custobar.records.converters import type_names
-from tap_custobar.records.json_codec import decode, decode_lenient
+from tap_custobar.records.json_codec import decode, decode_lenient, parse_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+    from collections.abc import Callable, Mapping, Sequence
 
 # Of a list, an object, a number. Any other cell that is not JSON is a text.
 _OPENINGS = "[{-0123456789"
 
+_BOOLEANS = {"": UNSET, "true": True, "false": False, "True": True, "False": False}
 
-def cell_reader(definition: Mapping[str, Any]) -> Callable[[str], Any] | None:
-    """Return what reads the cells of a property, never empty ones; None where they are texts."""
+_decoder = msgspec.json.Decoder(list[Any], float_hook=parse_decimal)
+
+
+def column_reader(definition: Mapping[str, Any]) -> Callable[[Sequence[str]], list[Any]]:
+    """Return what reads the cells of a property: a value for each, UNSET for an empty one."""
     match type_names(definition):
         case ["array"]:
-            return _list
-        case ["string"] | ["integer"] | ["number"] | ["boolean"]:
-            return None
+            return _lists
+        case ["integer"]:
+            return partial(_numbers, frozenset({int, NoneType}))
+        case ["number"]:
+            return partial(_numbers, frozenset({int, Decimal, NoneType}))
+        case ["boolean"]:
+            return _booleans
+        case ["string"]:
+            return _strings
         case _:
-            return _json
+            return _values
+
+
+def _strings(cells: Sequence[str]) -> list[Any]:
+    return [cell or UNSET for cell in cells]
+
+
+def _booleans(cells: Sequence[str]) -> list[Any]:
+    values = list(map(_BOOLEANS.get, cells))
+    return _strings(cells) if None in values else values
+
+
+def _numbers(types: frozenset[type], cells: Sequence[str]) -> list[Any]:
+    try:
+        values = _decoder.decode("[" + ",".join([cell or "null" for cell in cells]) + "]")
+    except (ArithmeticError, ValueError, RecursionError):
+        return _strings(cells)
+    # A cell may hold a comma, or be the word null.
+    if len(values) != len(cells) or not types.issuperset(map(type, values)) or "null" in cells:
+        return _strings(cells)
+    return [UNSET if value is None else value for value in values]
+
+
+def _lists(cells: Sequence[str]) -> list[Any]:
+    if not {"[", "{"}.isdisjoint([cell[:1] for cell in cells]):
+        return [_list(cell) if cell else UNSET for cell in cells]
+    return [cell.split(",") if cell else UNSET for cell in cells]
+
+
+def _values(cells: Sequence[str]) -> list[Any]:
+    return [_json(cell) if cell else UNSET for cell in cells]
 
 
 def _list(cell: str) -> Any:  # noqa: ANN401 - any JSON value

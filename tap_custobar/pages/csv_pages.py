@@ -8,32 +8,34 @@ from collections import Counter
 from dataclasses import replace
 from io import BytesIO, TextIOWrapper
 from itertools import dropwhile, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from msgspec import UNSET
+from typing import TYPE_CHECKING, NamedTuple
 
 from tap_custobar.errors import UnexpectedAnswerError
-from tap_custobar.pages.cells import cell_reader
-from tap_custobar.pages.json_pages import NO_CONTENT, Block, ParsedPage
+from tap_custobar.pages.cells import column_reader
+from tap_custobar.pages.json_pages import NO_CONTENT, Page
 from tap_custobar.records.json_codec import (
     CharsetError,
     check_charset,
-    check_utf8,
     has_escaped_bytes,
+    needs_a_look,
+    replace_invalid,
+    validate_utf8,
 )
-from tap_custobar.records.struct_records import MisfitError
+from tap_custobar.records.raw_rows import ColumnRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from tap_custobar.api.responses import Page
+    from tap_custobar.api.responses import Response
     from tap_custobar.pages.paginators import Paginator
+    from tap_custobar.records.raw_rows import RawRows
     from tap_custobar.records.schema import SelectedSchema
-    from tap_custobar.records.struct_records import CompiledRows
 
 #: Rows that are read at once: never the page twice in memory.
 CSV_BLOCK = 1024
+
+_NO_HEADER = "no CSV with a header of field names"
 
 # A cell may be as large as a body; the module's own limit is 128 KiB.
 csv.field_size_limit((1 << 31) - 1)
@@ -50,7 +52,7 @@ class Dialect(NamedTuple):
 _DIALECTS = [Dialect(delimiter, skips) for skips in (False, True) for delimiter in ",;\t"]
 
 
-class CsvPages:
+class CsvPageParser:
     """Reads the pages of one stream as CSV (section "Data format" of the specification).
 
     The first page's header is that of all: a page that begins with a row of cells shows by it.
@@ -60,7 +62,6 @@ class CsvPages:
         self,
         schema: SelectedSchema,
         paginator: type[Paginator],
-        compiled: CompiledRows | None = None,
         *,
         names_fields: bool = True,
     ) -> None:
@@ -69,7 +70,6 @@ class CsvPages:
         Args:
             schema: What the records must look like.
             paginator: Tells which header names the next page.
-            compiled: The fast path, where it may be taken.
             names_fields: Whether the request names the selected fields. Else all that the company
                 has come, and those that are in no schema are of no use.
         """
@@ -77,36 +77,36 @@ class CsvPages:
         self._keys = frozenset(schema.keys)
         self._known = self._selected if names_fields else frozenset(schema.properties)
         self._names_fields = names_fields
-        self._readers = {name: cell_reader(field) for name, field in schema.fields.items()}
+        self._readers = {name: column_reader(field) for name, field in schema.fields.items()}
         self._paginator = paginator
-        self._compiled = compiled
         self._names: frozenset[str] | None = None
-        if compiled:
-            compiled.take_texts()
 
-    def parse(self, page: Page) -> ParsedPage:
+    def parse(self, response: Response) -> Page:
         """Read a page's header; its rows are read as they are needed.
 
         Raises:
             UnexpectedAnswerError: it is no CSV with a header of what was asked for, or breaks off.
         """
-        following = page.headers.get(self._paginator.next_header) or None
-        if page.status == NO_CONTENT:
-            return ParsedPage([], following, 0)
-        header, dialect = read_header(page, known=self._known)
+        next_link = response.headers.get(self._paginator.next_header) or None
+        if response.status == NO_CONTENT:
+            return Page([], next_link, 0)
+        header, dialect = read_header(response, known=self._known)
         names = frozenset(header) - {""}
-        is_utf8 = _is_utf8(page.body)
+        is_utf8 = _is_utf8(response.body)
         if problem := self._problem(header, names):
             raise UnexpectedAnswerError(problem)
         row_count = _count_rows(
-            _rows(page.body, dialect, len(header)), len(header), is_utf8=is_utf8
+            _rows(response.body, dialect, len(header)), len(header), is_utf8=is_utf8
         )
-        # Rows with characters that must be replaced are taken one by one.
-        compiled = self._compiled if is_utf8 and b"\0" not in page.body else None
         is_first, self._names = self._names is None, names
-        return ParsedPage(
-            self._blocks(_rows(page.body, dialect, len(header)), header, compiled),
-            following,
+        return Page(
+            self._blocks(
+                _rows(response.body, dialect, len(header)),
+                header,
+                # Characters and numbers that no target takes are looked for one by one.
+                is_tidy=is_utf8 and b"\0" not in response.body and not needs_a_look(response.body),
+            ),
+            next_link,
             row_count,
             names=names,
             lacking=self._selected - names if is_first else frozenset(),
@@ -129,92 +129,89 @@ class CsvPages:
         return ""
 
     def _blocks(
-        self, rows: Iterator[list[str]], header: list[str], compiled: CompiledRows | None
-    ) -> Iterator[Block]:
+        self, rows: Iterator[list[str]], header: list[str], *, is_tidy: bool
+    ) -> Iterator[RawRows]:
         next(rows)  # the header, as it is written
         while block := list(islice(rows, CSV_BLOCK)):
             cells = dict(zip(header, zip(*block, strict=True), strict=True))
             columns = {
-                name: _read(cells[name], reader)
-                for name, reader in self._readers.items()
-                if name in cells
+                name: read(cells[name]) for name, read in self._readers.items() if name in cells
             }
-            yield _block(columns, len(block), compiled)
+            yield ColumnRows(columns, len(block), is_tidy=is_tidy)
 
 
-def _block(columns: dict[str, list[Any]], count: int, compiled: CompiledRows | None) -> Block:
-    if compiled:
-        try:
-            return Block(compiled.build(columns, count), fits=True)
-        except MisfitError:
-            pass
-    values = zip(*columns.values(), strict=True) if columns else [()] * count
-    return Block(
-        [
-            {name: v for name, v in zip(columns, row, strict=True) if v is not UNSET}
-            for row in values
-        ]
-    )
-
-
-def read_names(page: Page, *, known: Collection[str], keys: Collection[str] = ()) -> list[str]:
+def read_names(
+    response: Response, *, known: Collection[str], keys: Collection[str] = ()
+) -> list[str]:
     """Return the names of a page's columns, each once; none of an empty page.
 
     Its rows do not matter, so that a page whose length is not told will do as soon as its first
     line has ended.
 
     Args:
-        page: The page.
+        response: The page.
         known: Names that there may be; unknown ones may stand beside them.
         keys: Those that must be there. Without any, two of the known ones must.
 
     Raises:
         UnexpectedAnswerError: there is no header, and what came may be cells.
     """
-    if not page.body.strip():
+    if not response.body.strip():
         return []
-    if not page.is_framed:
-        end = max(page.body.rfind(b"\n"), page.body.rfind(b"\r")) + 1
-        page = replace(page, body=page.body[:end], is_framed=end > 0)
-    header, _ = read_header(page, known=known)
+    if not response.is_framed:
+        end = max(response.body.rfind(b"\n"), response.body.rfind(b"\r")) + 1
+        response = replace(response, body=response.body[:end], is_framed=end > 0)
+    header, _ = read_header(response, known=known)
     names = [name for name in dict.fromkeys(header) if name]
-    is_header = len(set(names) & set(known)) > 1 or len(names) == 1
-    if not (set(names) >= set(keys) if keys else is_header):
+    if keys:
+        is_header = set(names) >= set(keys)
+    else:
+        is_header = len(set(names) & set(known)) > 1 or len(names) == 1
+    if not is_header or any(replace_invalid(name) is not name for name in names):
         raise UnexpectedAnswerError(_NO_HEADER)
     return names
 
 
-_NO_HEADER = "no CSV with a header of field names"
-
-
-def read_header(page: Page, *, known: Collection[str]) -> tuple[list[str], Dialect]:
+def read_header(response: Response, *, known: Collection[str]) -> tuple[list[str], Dialect]:
     """Return the names of a page's columns, and how they are written.
 
-    The dialect is the one that finds most of the `known` names. They are found in other capitals
-    too, and returned as they are known.
+    The dialect is the one that finds most of the `known` names, and of several the one that leaves
+    no blanks before others. Known names are found in other capitals too, and returned as they are
+    known.
 
     Raises:
         UnexpectedAnswerError: there is no column with a known name, or it may have been cut.
     """
-    if not page.is_framed:
+    if not response.is_framed:
         # Cut between two rows, or within the last cell, it would look whole.
         msg = "CSV of untold length, which may have been cut (JSON can tell)"
         raise UnexpectedAnswerError(msg)
-    folded = Counter(map(str.casefold, known))
-    by_capitals = {name.casefold(): name for name in known if folded[name.casefold()] == 1}
-
-    def as_known(name: str) -> str:
-        return name if name in known else by_capitals.get(name.rstrip(" ").casefold(), name)
-
     headers = [
-        ([as_known(name) for name in _first_row(page.body, dialect)], dialect)
-        for dialect in _DIALECTS
+        (_as_known(_first_row(response.body, dialect), known), dialect) for dialect in _DIALECTS
     ]
-    header, dialect = max(headers, key=lambda pair: len(set(pair[0]) & set(known)))
+    header, dialect = max(
+        headers,
+        key=lambda pair: (
+            len(set(pair[0]) & set(known)),
+            -sum(name.startswith(" ") for name in pair[0]),
+        ),
+    )
     if set(header).isdisjoint(known):
-        msg = _NO_HEADER if page.body.strip() else "an empty body"
+        msg = _NO_HEADER if response.body.strip() else "an empty body"
         raise UnexpectedAnswerError(msg)
     return header, dialect
+
+
+def _as_known(header: Sequence[str], known: Collection[str]) -> list[str]:
+    """Return the names of a header, in the capitals in which they are known."""
+    # A name that differs from another by its capitals alone is that of another field.
+    folded = Counter(map(str.casefold, known))
+    missing = {*known}.difference(header)
+    by_capitals = {name.casefold(): name for name in missing if folded[name.casefold()] == 1}
+    return [
+        name if name in known else by_capitals.get(name.rstrip(" ").casefold(), name)
+        for name in header
+    ]
 
 
 def _first_row(body: bytes, dialect: Dialect) -> list[str]:
@@ -256,7 +253,7 @@ def _counting(rows: Iterable[list[str]]) -> Iterator[list[str]]:
 
 def _is_utf8(body: bytes) -> bool:
     try:
-        check_utf8(body)
+        validate_utf8(body)
     except UnicodeDecodeError:
         return False
     return True
@@ -276,9 +273,3 @@ def _rows(body: bytes, dialect: Dialect, width: int) -> Iterator[list[str]]:
         return filter(None, rows)
     # Blank lines before the header are nothing.
     return (row or [""] for row in dropwhile(operator.not_, rows))
-
-
-def _read(cells: Sequence[str], reader: Callable[[str], Any] | None) -> list[Any]:
-    if reader is None:
-        return [cell or UNSET for cell in cells]
-    return [reader(cell) if cell else UNSET for cell in cells]

@@ -6,160 +6,125 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_custobar.errors import UnexpectedAnswerError
-from tap_custobar.records.json_codec import (
-    CharsetError,
-    check_utf8,
-    decode,
-    decode_lenient,
-    needs_a_look,
-)
-from tap_custobar.records.struct_records import MisfitError
+from tap_custobar.records.decoder import BATCH_SIZE
+from tap_custobar.records.json_codec import CharsetError, decode_lenient, validate_utf8
+from tap_custobar.records.raw_rows import JsonRows, JsonValues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
 
-    from tap_custobar.api.responses import Page
+    from tap_custobar.api.responses import Response
     from tap_custobar.pages.paginators import Paginator
-    from tap_custobar.records.struct_records import CompiledRows
-
-#: Rows that are decoded at once.
-BLOCK = 256
+    from tap_custobar.records.raw_rows import RawRows
 
 #: The status of an answer without a body, which stands for an empty list.
 NO_CONTENT = 204
 
 
-class Block(NamedTuple):
-    """Rows that follow each other, as they came or as records that fit (see `compiled`)."""
-
-    rows: Sequence[Any]
-    fits: bool = False
-
-
 @dataclass(frozen=True, slots=True)
-class ParsedPage:
+class Page:
     """One page of a stream.
 
     Attributes:
-        blocks: Its rows, in the pieces that they are read in.
-        following: The next page as the API named it, or None on the last one.
-        row_count: How many rows there are, before any of them is read.
+        blocks: Its rows, in the pieces that they are decoded in.
+        next_link: The next page as the API named it, or None on the last one.
+        row_count: How many rows there are, before any of them is decoded.
         count: How many records the API says there are on all pages, where it says so.
-        names: The properties that came, where they were looked for.
+        names: The properties that came, where a header tells them.
         lacking: The properties that were asked for by name and did not come.
     """
 
-    blocks: Iterable[Block]
-    following: str | None
+    blocks: Iterable[RawRows]
+    next_link: str | None
     row_count: int
     count: int | None = None
     names: AbstractSet[str] = frozenset()
     lacking: AbstractSet[str] = frozenset()
 
+    def sample_names(self) -> AbstractSet[str]:
+        """Return the properties that came, by the header or else by the first rows."""
+        return self.names or next((block.names() for block in self.blocks), frozenset())
+
     @property
     def rows(self) -> list[Any]:
-        """All rows at once: for a page that is small."""
-        return [row for block in self.blocks for row in block.rows]
+        """All rows at once, as JSON values: for a page that is small."""
+        return [row for block in self.blocks for row in block.to_values()]
 
 
-class JsonPages:
-    """Reads the pages of one stream, each once (section "JSON" of the specification).
+class JsonPageParser:
+    """Reads the pages of one stream, each once (section "JSON" of the specification)."""
 
-    The first that has records is looked through for properties that are not in the schema:
-    nothing tells of them on the fast path.
-    """
-
-    def __init__(
-        self, envelope: str, paginator: type[Paginator], compiled: CompiledRows | None = None
-    ) -> None:
+    def __init__(self, records_key: str, paginator: type[Paginator]) -> None:
         """Take what all pages share.
 
         Args:
-            envelope: The name under which the list of records stands, e.g. `customers`.
+            records_key: The name under which the list of records stands, e.g. `customers`.
             paginator: Tells where a page names the next one.
-            compiled: The fast path, where it may be taken.
         """
-        self._envelope = envelope
+        self._records_key = records_key
         self._paginator = paginator
-        self._compiled = compiled
-        self._looked = False
         # The rows are left as they are: decoded in blocks, their memory is used again and again.
         found = msgspec.defstruct(
             "Found",
             [
                 ("rows", list[msgspec.Raw] | None),
-                ("following", str | None, None),
+                ("next_link", str | None, None),
                 ("count", Any, None),
                 ("error", None, None),
             ],
-            rename={"rows": envelope, "following": paginator.next_key},
+            rename={"rows": records_key, "next_link": paginator.next_key},
         )
         self._scanner = msgspec.json.Decoder(found)
 
-    def parse(self, page: Page) -> ParsedPage:
+    def parse(self, response: Response) -> Page:
         """Read a page.
 
         Raises:
-            UnexpectedAnswerError: the body is not `{<envelope>: [...], ...}`, or names an error.
+            UnexpectedAnswerError: the body is not `{<records_key>: [...], ...}`, or names an error.
         """
-        if page.status == NO_CONTENT:
-            return ParsedPage([], self._following(page, None), 0)
-        if self._compiled and self._looked:
-            with suppress(msgspec.DecodeError, ValueError, RecursionError):
-                found: Any = self._scanner.decode(page.body)
-                check_utf8(page.body)
-                following, count = self._following(page, found.following), _count(found.count)
-                rows = found.rows or []
-                return ParsedPage(_blocks(rows, self._compiled), following, len(rows), count)
-        content, is_tidy = _decode_page(page)
+        if response.status == NO_CONTENT:
+            return Page([], self._next_link(response, None), 0)
+        with suppress(msgspec.DecodeError, ValueError, RecursionError):
+            found: Any = self._scanner.decode(response.body)
+            validate_utf8(response.body)
+            texts = found.rows or []
+            next_link = self._next_link(response, found.next_link)
+            return Page(_blocks(JsonRows, texts), next_link, len(texts), _count(found.count))
+        content = _decode_page(response)
         rows, named = self._check(content)
-        names, block = names_in(rows), Block(rows)
-        if self._compiled and is_tidy:
-            self._looked = self._looked or bool(rows)
-            with suppress(MisfitError):
-                block = Block(self._compiled.convert(rows), fits=True)
-        following, count = self._following(page, named), _count(content.get("count"))
-        return ParsedPage([block], following, len(rows), count, names)
+        next_link = self._next_link(response, named)
+        count = _count(content.get("count"))
+        return Page(_blocks(JsonValues, rows), next_link, len(rows), count)
 
     def _check(self, content: Any) -> tuple[list[Any], str | None]:  # noqa: ANN401 - any JSON value
         """Return a page's rows and the name of the next page."""
-        rows: Any = content.get(self._envelope, ...) if isinstance(content, dict) else ...
+        rows: Any = content.get(self._records_key, ...) if isinstance(content, dict) else ...
         problem = ""
         if not isinstance(rows, list | None):
-            problem = f'JSON without a list named "{self._envelope}"'
+            problem = f'JSON without a list named "{self._records_key}"'
         elif content.get("error") is not None:
             problem = "JSON that names an error"
         elif not isinstance(content.get(self._paginator.next_key), str | None):
             problem = f"JSON whose {self._paginator.next_key} is no text"
         if problem:
             raise UnexpectedAnswerError(problem)
-        following: str | None = content.get(self._paginator.next_key)
-        return rows or [], following
+        next_link: str | None = content.get(self._paginator.next_key)
+        return rows or [], next_link
 
-    def _following(self, page: Page, named: str | None) -> str | None:
+    def _next_link(self, response: Response, named: str | None) -> str | None:
         """Return the next page's name: of the body, else of the header."""
-        return named or page.headers.get(self._paginator.next_header) or None
+        return named or response.headers.get(self._paginator.next_header) or None
 
 
-def names_in(rows: Iterable[object]) -> frozenset[str]:
-    """Return the properties that any of the rows has."""
-    return frozenset[str]().union(*(row for row in rows if isinstance(row, dict)))
-
-
-def _blocks(rows: Sequence[msgspec.Raw], compiled: CompiledRows) -> Iterator[Block]:
-    for start in range(0, len(rows), BLOCK):
-        text = b"[%b]" % b",".join(rows[start : start + BLOCK])
-        try:
-            block = Block(compiled.decode(text), fits=True)
-        except MisfitError:
-            block = Block(_decode(text)[0])
-        yield block
+def _blocks(kind: Callable[[list[Any]], RawRows], rows: list[Any]) -> list[RawRows]:
+    starts = range(0, len(rows), BATCH_SIZE)
+    return [kind(rows[start : start + BATCH_SIZE]) for start in starts]
 
 
 def _count(value: object) -> int | None:
@@ -168,20 +133,13 @@ def _count(value: object) -> int | None:
     return int(text.partition(".")[0]) if re.fullmatch(r"[0-9]{1,18}(\.0+)?", text) else None
 
 
-def _decode(body: bytes) -> tuple[Any, bool]:
-    """Return the JSON value, and whether its texts and numbers are sure to be valid."""
+def _decode_page(response: Response) -> Any:  # noqa: ANN401 - any JSON value
+    """Decode a page that the scanner refuses: odd values in it, or another shape."""
     try:
-        return decode(body), not needs_a_look(body)
-    except (ArithmeticError, ValueError, RecursionError):
-        return decode_lenient(body), False
-
-
-def _decode_page(page: Page) -> tuple[Any, bool]:
-    try:
-        return _decode(page.body)
+        return decode_lenient(response.body)
     except (ValueError, RecursionError) as error:
-        content_type = page.headers.get("Content-Type", "")
-        what = _describe(page.body, content_type, error)
+        content_type = response.headers.get("Content-Type", "")
+        what = _describe(response.body, content_type, error)
         raise UnexpectedAnswerError(what) from None
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from logging import Logger
 
-    from tap_custobar.api.responses import Page
+    from tap_custobar.api.responses import Response
     from tap_custobar.connection import Connection
-    from tap_custobar.pages.json_pages import ParsedPage
+    from tap_custobar.pages.json_pages import Page
     from tap_custobar.pages.paginators import Paginator
     from tap_custobar.state.checkpoint import Checkpoint
 
@@ -57,7 +57,7 @@ class PageIterator:
         first_url: str,
         *,
         paginator: type[Paginator],
-        parse: Callable[[Page], ParsedPage],
+        parse: Callable[[Response], Page],
         prefetch: bool,
         probe: LastPageProbe | None,
         logger: Logger,
@@ -87,7 +87,7 @@ class PageIterator:
         self._empty_pages = 0
         self._paginator = paginator(self._start_url(), self._api.follow)
 
-    def __iter__(self) -> Iterator[ParsedPage]:
+    def __iter__(self) -> Iterator[Page]:
         """Yield each page; one that is not committed is yielded again.
 
         Raises:
@@ -112,7 +112,7 @@ class PageIterator:
                     continue
                 self._end_on_empty_page()
             if self._prefetches:
-                self.prefetch(page.following)
+                self.prefetch(page.next_link)
             yield page
 
     def prefetch(self, named: str | None) -> None:
@@ -120,7 +120,7 @@ class PageIterator:
         with suppress(CustobarError):
             self._client.ask_ahead(self._paginator.url_after(named) if named else None)
 
-    def commit(self, page: ParsedPage) -> None:
+    def commit(self, page: Page) -> None:
         """Leave a page whose records are written, and advance the checkpoint to the next.
 
         Raises:
@@ -131,31 +131,32 @@ class PageIterator:
         """
         self._confirm_end(page)
         try:
-            self._paginator.advance(page.following)
+            self._paginator.advance(page.next_link)
             self._count_empty(page)
         except (EmptyPagesError, PaginationLoopError):
             self._checkpoint.discard()  # whoever goes on there meets it again
             raise
-        following = self._paginator.current_url or ""
+        next_url = self._paginator.current_url or ""
         # An address that shows the token must not get into a state.
-        self._checkpoint.advance(following if self._redact(following) == following else "")
+        self._checkpoint.advance(next_url if self._redact(next_url) == next_url else "")
 
     def close(self) -> None:
         """Ask for nothing more."""
         self._client.ask_ahead(None)
 
-    def _get(self, url: str) -> ParsedPage:
-        is_first = self._paginator.page_count == 0
+    def _get(self, url: str) -> Page:
+        # A page that the API itself named tells nothing of the settings.
+        is_first = self._paginator.page_count == 0 and not self._is_at_checkpoint
         return self._client.get(url, self._parse_ahead, first_page=is_first)
 
     @property
     def _is_at_checkpoint(self) -> bool:
         return self._paginator.page_count == 0 and self._checkpoint.next is not None
 
-    def _is_doubtful(self, page: ParsedPage) -> bool:
+    def _is_doubtful(self, page: Page) -> bool:
         """Tell whether a page is empty and the last, though something named it as one with more."""
         was_named = self._paginator.page_count > 0 or self._is_at_checkpoint
-        return was_named and page.following is None and not page.row_count
+        return was_named and page.next_link is None and not page.row_count
 
     def _end_on_empty_page(self) -> None:
         self._checkpoint.table.ended_on_empty_page = True
@@ -164,25 +165,25 @@ class PageIterator:
             "records may be missing"
         )
 
-    def _confirm_end(self, page: ParsedPage) -> None:
+    def _confirm_end(self, page: Page) -> None:
         probe = self._probe
-        if probe is None or page.following is not None or page.row_count < probe.full_page:
+        if probe is None or page.next_link is not None or page.row_count < probe.full_page:
             return
-        if self._client.get(probe.url, self._parse, first_page=False).following is None:
+        if self._client.get(probe.url, self._parse, first_page=False).next_link is None:
             raise NextLinkLostError(probe.header)
 
-    def _count_empty(self, page: ParsedPage) -> None:
+    def _count_empty(self, page: Page) -> None:
         self._empty_pages = 0 if page.row_count else self._empty_pages + 1
         if self._empty_pages >= MAX_EMPTY_PAGES and self._paginator.current_url:
             raise EmptyPagesError(self._empty_pages)
 
-    def _parse_ahead(self, page: Page) -> ParsedPage:
+    def _parse_ahead(self, response: Response) -> Page:
         """Read a page, while the next one is on its way where a header names it."""
         header = self._paginator.next_header
         if self._prefetches and header:
-            self.prefetch(page.headers.get(header))
+            self.prefetch(response.headers.get(header))
         try:
-            return self._parse(page)
+            return self._parse(response)
         except UnexpectedAnswerError as error:
             raise UnexpectedAnswerError(error.what, self._paginator.page_count + 1) from None
 

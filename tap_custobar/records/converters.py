@@ -49,24 +49,24 @@ def with_text_members(definition: Schema, documented: Schema) -> dict[str, Json]
     return made
 
 
-def holds_instants(definition: Schema) -> bool:
+def holds_timestamps(definition: Schema) -> bool:
     """Tell whether a schema allows a date-time, at any depth."""
     parts = [*(definition.get("properties") or {}).values()]
     if items := definition.get("items"):
         parts.append(items)
-    return definition.get("format") == "date-time" or any(map(holds_instants, parts))
+    return definition.get("format") == "date-time" or any(map(holds_timestamps, parts))
 
 
-class Unfit(Exception):  # noqa: N818 - not an error: it decides that a value becomes null
+class ConversionError(Exception):
     """A value that cannot be made to fit its type."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class Converter:
     """The conversion to what one JSON schema allows.
 
     Called with a JSON value (numbers with a fraction as Decimal) it returns the value that fits,
-    unchanged where it did already, or raises Unfit.
+    unchanged where it did already, or raises ConversionError.
     """
 
     convert: Sequence[Callable[[Json], Json]]
@@ -78,10 +78,10 @@ class Fit:
         if value is None:
             if self.nullable:
                 return None
-            raise Unfit
+            raise ConversionError
         fitting = self._convert(value)
         if fitting is None and not self.nullable:
-            raise Unfit
+            raise ConversionError
         return fitting
 
     def _convert(self, value: Json) -> Json:
@@ -95,13 +95,13 @@ class Fit:
         return self.convert[chosen](value)
 
 
-class Rules:
+class ConverterFactory:
     """Compiles JSON schemas into conversions."""
 
     def __init__(
         self,
         zone: tzinfo,
-        lose_part: Callable[[], None],
+        on_partial_loss: Callable[[], None],
         on_replacement: Callable[[], None] = lambda: None,
         *,
         whole_fractions: bool = False,
@@ -110,12 +110,12 @@ class Rules:
 
         Args:
             zone: What date-times without a zone are told in.
-            lose_part: Called when an element of a list or a member of an object does not fit.
+            on_partial_loss: Called when an element of a list or a member of an object does not fit.
             on_replacement: Called when a character of a text is replaced by U+FFFD.
             whole_fractions: Whether fractions of a second keep all their digits.
         """
         self._zone = zone
-        self._lose_part = lose_part
+        self._on_partial_loss = on_partial_loss
         self._on_replacement = on_replacement
         self._whole_fractions = whole_fractions
         self._by_type: Mapping[str, Callable[[Schema], Callable[[Json], Json]]] = {
@@ -127,19 +127,19 @@ class Rules:
             "object": self._object,
         }
 
-    def compile(self, definition: Schema) -> Fit:
+    def compile(self, definition: Schema) -> Converter:
         """Return the conversion to what `definition` allows; without a type, to any value."""
         declared = definition.get("type") or []
         names = [name for name in type_names(definition) if name in self._by_type]
         nullable = not declared or "null" in declared
         if not names:
-            return Fit([_unfit if declared else self._any], nullable)
+            return Converter([_unfit if declared else self._any], nullable)
         if len(names) == 1:
-            return Fit([self._by_type[names[0]](definition)], nullable)
+            return Converter([self._by_type[names[0]](definition)], nullable)
         # Trying is not losing: only the one that is chosen in the end may lose a part.
-        trying = Rules(self._zone, refuse, whole_fractions=self._whole_fractions)
+        trying = ConverterFactory(self._zone, reject, whole_fractions=self._whole_fractions)
         exact = [trying.compile({**definition, "type": name}) for name in names]
-        return Fit([self._by_type[name](definition) for name in names], nullable, exact)
+        return Converter([self._by_type[name](definition) for name in names], nullable, exact)
 
     def _any(self, value: Json) -> Json:
         """Return any value, without the characters and numbers in it that no target takes."""
@@ -150,8 +150,8 @@ class Rules:
             for element in value:
                 try:
                     elements.append(self._any(element))
-                except Unfit:
-                    self._lose_part()
+                except ConversionError:
+                    self._on_partial_loss()
                     elements.append(None)
             return elements
         if isinstance(value, dict):
@@ -159,14 +159,14 @@ class Rules:
             for name, member in value.items():
                 try:
                     members[self._valid(name)] = self._any(member)
-                except Unfit:
-                    self._lose_part()
+                except ConversionError:
+                    self._on_partial_loss()
                     members[self._valid(name)] = None
             if len(members) < len(value):  # two names became one
-                self._lose_part()
+                self._on_partial_loss()
             return members
         if isinstance(value, int | Decimal) and not _is_double(value):
-            raise Unfit
+            raise ConversionError
         return value
 
     def _valid(self, text: str) -> str:
@@ -207,8 +207,8 @@ class Rules:
             for element in elements:
                 try:
                     fitting.append(fit(element))
-                except Unfit:
-                    self._lose_part()
+                except ConversionError:
+                    self._on_partial_loss()
                     if fit.nullable:
                         fitting.append(None)
             return fitting
@@ -229,13 +229,13 @@ class Rules:
             if value == "":
                 return None
             if not isinstance(value, dict):
-                raise Unfit
+                raise ConversionError
             fitting: dict[str, Json] = self._any(value)
             for name in members.keys() & fitting.keys():
                 try:
                     fitting[name] = members[name](fitting[name])
-                except Unfit:
-                    self._lose_part()
+                except ConversionError:
+                    self._on_partial_loss()
                     if members[name].nullable:
                         fitting[name] = None
                     else:
@@ -245,20 +245,20 @@ class Rules:
         return convert
 
 
-def refuse() -> NoReturn:
+def reject() -> NoReturn:
     """Let no part be lost: the whole value is unfit."""
-    raise Unfit
+    raise ConversionError
 
 
 def _unfit(_: Json) -> NoReturn:
-    raise Unfit
+    raise ConversionError
 
 
 def _try(convert: Callable[[Json], Json], value: Json) -> list[Json]:
     """Return what a conversion gives, if anything."""
     try:
         return [convert(value)]
-    except Unfit:
+    except ConversionError:
         return []
 
 
@@ -274,7 +274,7 @@ def _formatted(parse: Callable[[str], str | None], value: Json) -> str | None:
         return None
     if isinstance(value, str) and (text := parse(value.strip())) is not None:
         return text
-    raise Unfit
+    raise ConversionError
 
 
 def _is_double(number: int | Decimal) -> bool:
@@ -292,7 +292,7 @@ def _number(value: Json) -> int | Decimal | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not _is_double(value):
-        raise Unfit
+        raise ConversionError
     return value
 
 
@@ -305,7 +305,7 @@ def _integer(value: Json) -> int | None:
         whole = int(number)
         if whole == number:
             return whole
-    raise Unfit
+    raise ConversionError
 
 
 def _boolean(value: Json) -> bool | None:
@@ -318,4 +318,4 @@ def _boolean(value: Json) -> bool | None:
         return True
     if told in ("false", "0", 0):
         return False
-    raise Unfit
+    raise ConversionError

@@ -8,16 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tap_custobar.pages.json_pages import names_in
-from tap_custobar.records.converters import Rules, Unfit, holds_instants, refuse
+from tap_custobar.records.converters import ConversionError, ConverterFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from tap_custobar.pages.json_pages import ParsedPage
     from tap_custobar.records.schema import SelectedSchema
-    from tap_custobar.records.struct_records import CompiledRows
 
 
 #: Unknown properties that are remembered.
@@ -62,8 +59,12 @@ class Losses:
         return sum(loss.count for loss in self.skipped.values())
 
 
-class Conformer:
-    """Makes the rows of one stream fit its schema, and keeps count of what is lost."""
+class DictRecords:
+    """Converts the rows of one stream one by one, and counts what is lost.
+
+    Attributes:
+        losses: What could not be kept, so far.
+    """
 
     def __init__(self, schema: SelectedSchema) -> None:
         """Prepare the conversions to this schema."""
@@ -71,83 +72,51 @@ class Conformer:
         self._known = frozenset(schema.properties)
         self._partly_lost = self._replaced = False
         self._keys = schema.keys
-        rules = Rules(
+        factory = ConverterFactory(
             schema.zone,
-            self._lose_part,
+            self._on_partial_loss,
             self._on_replacement,
             whole_fractions=schema.whole_fractions,
         )
-        self._fields = [(name, rules.compile(field)) for name, field in schema.fields.items()]
-        rules = Rules(schema.zone, refuse)
-        self._cut_fields = [
-            (name, rules.compile(field))
-            for name, field in schema.fields.items()
-            if schema.whole_fractions and holds_instants(field)
-        ]
+        self._fields = [(name, factory.compile(field)) for name, field in schema.fields.items()]
 
-    def notice(self, names: AbstractSet[str]) -> None:
+    def note_unknown(self, names: AbstractSet[str]) -> None:
         """Remember those of the properties that came which the schema does not have."""
         if len(self.losses.unknown) < MAX_UNKNOWN:
             self.losses.unknown |= names - self._known
 
-    def conform(
-        self, page: ParsedPage, number: int, compiled: CompiledRows | None
-    ) -> Iterator[Sequence[Any]]:
-        """Yield the records of a page by the block, in their order.
+    def convert(self, rows: Sequence[object], page: int, before: int = 0) -> list[dict[str, Any]]:
+        """Return the records that rows give.
 
         Args:
-            page: The page.
-            number: Which one it is, counted from 1.
-            compiled: The fast path, where it is taken: all records are structs then.
+            rows: Consecutive rows, as JSON values.
+            page: Which page they are of, counted from 1.
+            before: How many rows of the page come before them.
         """
-        self.notice(page.names)
-        self.losses.lacking |= page.lacking
-        read = 0
-        for rows, fits in page.blocks:
-            if fits:
-                yield rows
-            else:
-                if not page.names:
-                    self.notice(names_in(rows))
-                records = self.conform_rows(rows, number, read)
-                yield compiled.adopt(records) if compiled else records
-            read += len(rows)
-
-    def conform_rows(
-        self, rows: Iterable[object], page: int, before: int = 0
-    ) -> list[dict[str, Any]]:
-        """Return the records that rows give; so many of the page's were `before` them."""
         records = []
         for number, row in enumerate(rows, before + 1):
             place = page, number
             if not isinstance(row, dict):
                 self._count(self.losses.skipped, "no object", place)
                 continue
-            record = self._conform(row, place)
+            record = self._convert(row, place)
             if any(record.get(key) in (None, "") for key in self._keys):
                 self._count(self.losses.skipped, f"no {', '.join(self._keys)}", place)
                 continue
             records.append(record)
         return records
 
-    def cut_fractions(self, records: Iterable[Any]) -> None:
-        """Cut, in the records themselves, what the schema's `whole_fractions` kept."""
-        for record in records:
-            for name, fit in self._cut_fields:
-                if name in record:
-                    record[name] = fit(record[name])
-
-    def _conform(self, row: Mapping[str, Any], place: tuple[int, int]) -> dict[str, Any]:
+    def _convert(self, row: Mapping[str, Any], place: tuple[int, int]) -> dict[str, Any]:
         record = {}
-        for name, fit in self._fields:
+        for name, convert in self._fields:
             if name not in row:
                 continue
             try:
-                record[name] = fit(row[name])
-            except (Unfit, RecursionError):
+                record[name] = convert(row[name])
+            except (ConversionError, RecursionError):
                 # A row without its key is skipped as a whole, and counted as that.
                 self._partly_lost, self._replaced = name not in self._keys, False
-                if fit.nullable:
+                if convert.nullable:
                     record[name] = None
             if self._partly_lost:
                 self._partly_lost = False
@@ -160,7 +129,7 @@ class Conformer:
                     self._count(self.losses.replaced, name, place)
         return record
 
-    def _lose_part(self) -> None:
+    def _on_partial_loss(self) -> None:
         self._partly_lost = True
 
     def _on_replacement(self) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from codecs import getincrementaldecoder
 from decimal import Decimal
+from string import digits
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -38,8 +39,9 @@ _decoder = msgspec.json.Decoder(float_hook=parse_decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 # Every 34th byte: a run of more than 308 digits has at least nine of them, beside each other.
-_STEP = 34
-_LONG = re.compile(rb"[0-9]{9}")
+_STEP, _RUN = 34, b"0" * 9
+_DIGITS_AS_0 = bytes(ord("0") if chr(byte) in digits else byte for byte in range(256))
+_ENDLESS = re.compile(rb"[0-9]{%d}" % (_MAX_DIGITS + 1))
 _INVALID = re.compile("[\0\ud800-\udfff]")
 # Of what JSON must escape, the line breaks and the tab are plain text wherever they come from.
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")
@@ -81,7 +83,7 @@ def decode_lenient(text: bytes | str) -> Json:
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig", "surrogateescape")
         if _ESCAPED_BYTE.search(text):
-            check_charset(sum(map(has_escaped_bytes, _STRING.findall(text))))
+            check_charset(sum(has_escaped_bytes(match[0]) for match in _STRING.finditer(text)))
     text = _CONTROL.sub("\ud800", text)
     return json.loads(
         text,
@@ -120,10 +122,14 @@ def check_charset(values_not_utf8: int) -> None:
 
 def needs_a_look(body: bytes) -> bool:
     r"""Tell whether JSON may hold what decoding it does not tell: `\u0000`, an endless integer."""
-    return b"\\u0000" in body or _LONG.search(body[::_STEP]) is not None
+    # A backslash first, for it costs next to nothing to find none.
+    has_nul = b"\\" in body and b"\\u0000" in body
+    # Short numbers may stand that far apart too, as in rows of equal length.
+    may_be_endless = _RUN in body[::_STEP].translate(_DIGITS_AS_0)
+    return has_nul or (may_be_endless and _ENDLESS.search(body) is not None)
 
 
-def check_utf8(body: bytes) -> None:
+def validate_utf8(body: bytes) -> None:
     """Raise UnicodeDecodeError where a body is not UTF-8, without decoding it as a whole."""
     decoder = getincrementaldecoder("utf-8")()
     for start in range(0, len(body), _PIECE):
@@ -147,6 +153,6 @@ def encode(value: Json) -> str:
     return _encoder.encode(value).decode()
 
 
-def encode_rows(rows: Sequence[Json]) -> bytes:
+def encode_lines(rows: Sequence[Json]) -> bytes:
     """Return records as lines of JSON, each with its line break."""
     return _encoder.encode_lines(rows)

@@ -1,155 +1,244 @@
 """The fast path: many records at once, decoded strictly into structs.
 
-What it gives is what `records` gives, to the byte. Rows that it cannot take all go there instead.
+What it gives is what `dict_records` gives, to the byte. Rows that it cannot take all go there.
 """
 
 from __future__ import annotations
 
-import re
+from collections import deque
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tap_custobar.records.columns import Column
-from tap_custobar.records.converters import Rules, Unfit, holds_instants, refuse
-from tap_custobar.records.json_codec import needs_a_look, parse_decimal
+from tap_custobar.records.columns import Column, absent
+from tap_custobar.records.converters import (
+    ConversionError,
+    ConverterFactory,
+    holds_timestamps,
+    reject,
+)
+from tap_custobar.records.json_codec import encode_lines, needs_a_look, parse_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tap_custobar.records.columns import Row
     from tap_custobar.records.schema import SelectedSchema
 
-# Where a row did not fit, as the decoder tells it.
-_PLACE = re.compile(r"at `\$\[\d+\]\.(?P<name>.+?)(\[\d+\])*`$", re.DOTALL)
+#: Properties in no schema that structs have, only to be dropped. With more they have none.
+MAX_IGNORED = 200
 
 
-class MisfitError(Exception):
-    """Rows that the fast path cannot take."""
+class FallbackRequired(Exception):  # noqa: N818 - not an error: the rows take the other path
+    """Rows that the fast path cannot take.
+
+    Attributes:
+        may_adapt: Whether it might with other structs (see `StructRecords.adapt`).
+    """
+
+    def __init__(self, *, may_adapt: bool = False) -> None:
+        """Say whether other structs may help."""
+        super().__init__()
+        self.may_adapt = may_adapt
 
 
-class CompiledRows:
-    """The structs of one stream's selected schema, and what decodes a page into them."""
+class StructRecords:
+    """The structs of one stream's selected schema, and what decodes rows into them.
+
+    Attributes:
+        columns: The selected properties, in the order in which they leave.
+        notices_unknown: Whether rows with a property that is in no schema, and was in no row
+            before, require the fallback.
+    """
 
     def __init__(self, schema: SelectedSchema) -> None:
         """Compile what the records must look like."""
         # A conversion may lose no part here: what is lost is counted on the other path.
-        rules = Rules(schema.zone, refuse, refuse, whole_fractions=schema.whole_fractions)
+        factory = ConverterFactory(
+            schema.zone, reject, reject, whole_fractions=schema.whole_fractions
+        )
         self.columns = {
-            name: Column(f"p{number}", definition, rules.compile(definition))
+            name: Column(f"p{number}", definition, factory.compile(definition))
             for number, (name, definition) in enumerate(schema.fields.items())
         }
         self._keys = [self.columns[key] for key in schema.keys]
-        rules = Rules(schema.zone, refuse, refuse)
+        factory = ConverterFactory(schema.zone, reject, reject)
         self._cut_columns = [
-            Column(self.columns[name].attribute, definition, rules.compile(definition))
+            Column(self.columns[name].attribute, definition, factory.compile(definition))
             for name, definition in schema.fields.items()
-            if schema.whole_fractions and holds_instants(definition)
+            if schema.whole_fractions and holds_timestamps(definition)
         ]
+        self._ignored: dict[str, str] = {}
+        self.notices_unknown = True
+        # msgspec encodes no name that JSON must escape, so such records leave as dictionaries.
+        self._is_encodable = all(map(_is_plain, self.columns))
         self._compile()
-
-    @classmethod
-    def of(cls, schema: SelectedSchema) -> CompiledRows | None:
-        """Compile a schema, unless a property has a name that structs cannot have (quotes, say)."""
-        try:
-            return cls(schema)
-        except ValueError:
-            return None
 
     def decode(self, rows: bytes) -> list[Row]:
         """Return the records of a JSON array.
 
         Raises:
-            MisfitError: the fast path cannot take them.
+            FallbackRequired: the fast path cannot take them.
         """
-        if needs_a_look(rows):
-            raise MisfitError
-        return self._take(lambda: self._decoder.decode(rows))
+        if needs_a_look(rows) or not self._is_encodable:
+            raise FallbackRequired
+        try:
+            records: list[Row] = self._decoder.decode(rows)
+        except msgspec.ValidationError:
+            raise FallbackRequired(may_adapt=True) from None
+        except (ArithmeticError, ValueError, RecursionError):
+            raise FallbackRequired from None
+        for attribute in self._ignored.values():
+            _set_all(records, attribute, repeat(UNSET))
+        self._fit(records)
+        return records
 
-    def convert(self, rows: Sequence[object]) -> list[Row]:
-        """Return the same of rows that `json_text.decode` gave, of bytes that need no look."""
-        return self._take(lambda: msgspec.convert(rows, self._rows, strict=True))
-
-    def take_texts(self) -> None:
-        """Expect texts for values of every type, as CSV has them."""
-        for column in self.columns.values():
-            column.loosen()
-        self._compile()
-
-    def build(self, columns: Mapping[str, Sequence[Any]], count: int) -> list[Row]:
+    def from_columns(self, columns: Mapping[str, Sequence[Any]], count: int) -> list[Row]:
         """Return so many records, made of the values of their properties.
 
-        Raises:
-            MisfitError: the fast path cannot take them.
-        """
-        absent = [UNSET] * count
-        rows = list(map(self._row, *(columns.get(name, absent) for name in self.columns)))
-        self._conform(rows)
-        return rows
+        Args:
+            columns: By property, the values as JSON would have them, UNSET where there is none.
+            count: How many records.
 
-    def adopt(self, records: Iterable[Mapping[str, Any]]) -> list[Row]:
+        Raises:
+            FallbackRequired: the fast path cannot take them.
+        """
+        for column in self.columns.values():
+            if column.is_checked_by_decoder:
+                column.relax()  # the structs check nothing that is put into them
+        try:
+            values = [
+                column.fit(list(columns[name])) if name in columns else absent(count)
+                for name, column in self.columns.items()
+            ]
+        except (ConversionError, RecursionError):
+            raise FallbackRequired from None
+        records = self.build(values)
+        self._check_keys(records)
+        return records
+
+    def build(self, values: Sequence[Sequence[Any]]) -> list[Row]:
+        """Return records of values that fit already, given by the column, in their order."""
+        return list(map(self._row, *values))
+
+    def from_dicts(self, records: Iterable[Mapping[str, Any]]) -> list[Row]:
         """Return records that fit already, as structs."""
         return [self._row(*(r.get(name, UNSET) for name in self.columns)) for r in records]
+
+    def to_dicts(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        """Return records with what they hold, by the properties' names."""
+        names = tuple(self.columns)
+        return [
+            {n: v for n, v in zip(names, row, strict=False) if v is not UNSET}
+            for row in map(msgspec.structs.astuple, rows)
+        ]
+
+    def encode_lines(self, rows: Sequence[Row]) -> bytes:
+        """Return records as lines of JSON, each with its line break."""
+        return encode_lines(rows if self._is_encodable else self.to_dicts(rows))
+
+    def set_column(self, rows: Sequence[Row], name: str, values: Iterable[Any]) -> None:
+        """Set a property in records, in place; UNSET takes it away."""
+        _set_all(rows, self.columns[name].attribute, values)
 
     def cut_fractions(self, rows: Sequence[Row]) -> None:
         """Cut, in the records themselves, what the schema's `whole_fractions` kept."""
         for column in self._cut_columns:
-            column.conform(rows)
+            _fit_in_place(column, rows)
 
-    def as_dicts(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
-        """Return records with what they hold, by the properties' names."""
-        values = map(msgspec.structs.astuple, rows)
-        return [
-            {name: v for name, v in zip(self.columns, row, strict=True) if v is not UNSET}
-            for row in values
-        ]
+    def adapt(self, rows: Sequence[object]) -> bool:
+        """Change the structs so that they take rows like these; tell whether they changed.
 
-    def _conform(self, rows: Sequence[Row]) -> None:
-        try:
-            for column in self.columns.values():
-                column.conform(rows)
-        except (Unfit, RecursionError):
-            raise MisfitError from None
-        if not all(all(map(key.get, rows)) for key in self._keys):
-            raise MisfitError
-
-    def _take(self, decode: Callable[[], list[Row]]) -> list[Row]:
-        while True:
-            try:
-                rows = decode()
-            except msgspec.ValidationError as error:
-                if not self._loosen(str(error)):
-                    raise MisfitError from None
-            except (ArithmeticError, ValueError, RecursionError):
-                raise MisfitError from None
-            else:
-                self._conform(rows)
-                return rows
-
-    def _loosen(self, problem: str) -> bool:
-        """Let the property that the decoder stopped at hold anything, from this page on.
-
-        What a company sends for it once (numbers for a text, say) it sends again.
+        What a company sends once (a number for a string, a property of no schema), it sends
+        again, so it must not cost those rows their way from then on.
         """
-        place = _PLACE.search(problem)
-        column = self.columns.get(place["name"]) if place else None
-        if column is None or column.annotation is Any:
+        dicts = [row for row in rows if isinstance(row, dict)]
+        has_changed = self._ignore(dicts)
+        for name, column in self.columns.items():
+            if column.struct_type is not Any and not _takes(column, name, dicts):
+                column.relax()
+                has_changed = True
+        if has_changed:
+            self._compile()
+        return has_changed
+
+    def _ignore(self, rows: Sequence[dict[str, Any]]) -> bool:
+        unknown = frozenset[str]().union(*rows) - self.columns.keys() - self._ignored.keys()
+        if not unknown or not self.notices_unknown:
             return False
-        column.loosen()
-        self._compile()
+        if len(unknown) + len(self._ignored) > MAX_IGNORED or not all(map(_is_plain, unknown)):
+            self.notices_unknown = False
+            self._ignored.clear()
+        else:
+            for name in sorted(unknown):
+                self._ignored[name] = f"i{len(self._ignored)}"
         return True
 
+    def _fit(self, rows: Sequence[Row]) -> None:
+        try:
+            for column in self.columns.values():
+                if column.pass_through is not None:
+                    _fit_in_place(column, rows)
+        except (ConversionError, RecursionError):
+            raise FallbackRequired from None
+        self._check_keys(rows)
+
+    def _check_keys(self, rows: Sequence[Row]) -> None:
+        if not all(all(map(key.get, rows)) for key in self._keys):
+            raise FallbackRequired
+
     def _compile(self) -> None:
+        names = {
+            **{
+                column.attribute: name if self._is_encodable else column.attribute
+                for name, column in self.columns.items()
+            },
+            **{attribute: name for name, attribute in self._ignored.items()},
+        }
         self._row = msgspec.defstruct(
             "Row",
             [
-                (column.attribute, column.annotation | UnsetType, UNSET)
-                for column in self.columns.values()
+                *(
+                    (column.attribute, column.struct_type | UnsetType, UNSET)
+                    for column in self.columns.values()
+                ),
+                *((attribute, Any, UNSET) for attribute in self._ignored.values()),
             ],
-            rename={column.attribute: name for name, column in self.columns.items()},
+            rename=names,
             omit_defaults=True,
+            forbid_unknown_fields=self.notices_unknown,
             gc=False,
         )
-        self._rows = list[self._row]  # type: ignore[name-defined] # made just now
-        self._decoder = msgspec.json.Decoder(self._rows, float_hook=parse_decimal)
+        rows = list[self._row]  # type: ignore[name-defined] # made just now
+        self._decoder = msgspec.json.Decoder(rows, float_hook=parse_decimal)
+
+
+def _takes(column: Column, name: str, rows: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether the decoder takes all values that rows have for a column."""
+    values = [row[name] for row in rows if name in row]
+    try:
+        msgspec.convert(values, list[column.struct_type], strict=True)  # type: ignore[name-defined]
+    except (msgspec.ValidationError, RecursionError):
+        return False
+    return True
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name stands in JSON as it is."""
+    try:
+        return encode_lines([name]) == f'"{name}"\n'.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _fit_in_place(column: Column, rows: Sequence[Row]) -> None:
+    values = list(map(column.get, rows))
+    if (fitting := column.fit(values)) is not values:
+        _set_all(rows, column.attribute, fitting)
+
+
+def _set_all(rows: Iterable[Row], attribute: str, values: Iterable[Any]) -> None:
+    # All in C, whatever the number of rows.
+    deque(map(setattr, rows, repeat(attribute), values), maxlen=0)

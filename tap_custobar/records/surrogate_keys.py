@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 
 
-def digests(records: Iterable[Mapping[str, Any]]) -> list[str]:
+def surrogate_keys(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the SHA-256 of each record, as hexadecimal digits.
 
     Equal records have equal digests, whatever way they came and in whatever run: a null or an

@@ -33,12 +33,12 @@ _DATES = re.compile(rf"(?:{_REAL_DATE}\n)*")
 _INSTANTS = re.compile(rf"(?:{_REAL_DATE}{_TIME}Z\n)*")
 
 
-def all_dates(values: list[Any]) -> bool:
+def are_dates(values: list[Any]) -> bool:
     """Tell whether all values are texts and what `to_date` would make of them."""
     return _all(_DATES, values)
 
 
-def all_instants(values: list[Any]) -> bool:
+def are_timestamps(values: list[Any]) -> bool:
     """Tell whether all values are texts and what `to_utc` and `cut_fraction` make of them."""
     return _all_plain_instants(values) or _all(_INSTANTS, values)
 
@@ -136,7 +136,7 @@ def cut_fraction(instant: str) -> str:
     return f"{seconds}.{fraction[:FRACTION_DIGITS]}Z" if dot else instant
 
 
-def comparable(instant: str) -> str:
+def sort_key(instant: str) -> str:
     """Return a text that sorts as the instant does; `instant` as `to_utc` returns it.
 
     Texts with and without a fraction would not: "." comes before "Z".

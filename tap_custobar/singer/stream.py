@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
+from singer_sdk.helpers._flattening import flatten_key
+from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.singerlib import Schema
+from singer_sdk.singerlib import RecordMessage, Schema
 from singer_sdk.singerlib.catalog import Metadata
+from singer_sdk.singerlib.json import serialize_json
 
 from tap_custobar.catalog.replication import (
     FULL_TABLE,
     INCREMENTAL,
+    drop_from_schema,
+    drop_place,
     replication_key,
+    with_own_keywords,
     without_demands,
 )
+from tap_custobar.errors import StreamMapError
+from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
+from tap_custobar.safe_names import safe_names
+from tap_custobar.singer.batch_files import BatchFiles
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from datetime import datetime
 
     from singer_sdk import Tap
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.mapper import StreamMap
     from singer_sdk.metrics import Counter
-    from singer_sdk.singerlib import Catalog, MetadataMapping, RecordMessage
+    from singer_sdk.singerlib import Catalog, MetadataMapping, SchemaMessage
+
+    from tap_custobar.catalog.replication import Place
+    from tap_custobar.records.decoder import Batch
+    from tap_custobar.records.flattening import ProjectedColumn
 
 
 class CustobarBaseStream(Stream):
@@ -40,8 +63,11 @@ class CustobarBaseStream(Stream):
 
     replication_key: str | None = None
 
-    #: Whether `get_records` writes what it reads, by `write_rows`, instead of yielding it.
-    writes_rows = False
+    # The decoder makes the values fit, for every type and with the losses counted.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    #: The names that stay as they are; none where all do.
+    documented: Collection[str] = ()
 
     #: When the page came that the next records are of.
     extracted_at: datetime
@@ -52,6 +78,7 @@ class CustobarBaseStream(Stream):
         self.logger.addFilter(_in_lines_of(self.name))
         self._records_in_state = 0
         self._commit: Callable[[], None] | None = None
+        self._writes_batches = False
 
     def _write_activate_version_message(self, full_table_version: int) -> None:
         """Write nothing yet.
@@ -66,47 +93,142 @@ class CustobarBaseStream(Stream):
             self._stream_version = version
 
     def get_record_counter(self, **options: Any) -> Counter:
-        """Return the SDK's counter, after keeping it: it counts what `write_rows` writes too."""
+        """Return the SDK's counter, after keeping it: it counts what `_write` writes too."""
         self._record_counter = super().get_record_counter(**options)
         return self._record_counter
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the records that are to be written."""
+        raise NotImplementedError
+
+    def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
+        """Write every record of the stream, or yield it where the SDK has to see it."""
+        for batch in self._selected_batches():
+            if self._writes_batches:
+                self._write(self._project(batch))
+            else:
+                yield from batch.dicts()
+
+    def _selected_batches(self) -> Iterator[Batch]:
+        """Yield the batches without what is not selected of their properties."""
+        for batch in self.batches():
+            for place in self._deselected_members:
+                name = place[1]
+                if self.mask["properties", name]:
+                    for value in batch.column(name):
+                        drop_place({name: value}, place)
+            yield batch
 
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        """Read the records, noting whether they may be written as they are, by the page.
+        """Read the records, noting whether they may be written as they are, by the batch.
 
-        The SDK's own loop is for all that takes them one by one: stream maps, flattening, batch
-        files, --test, the selection of parts of a property, and writers that know nothing else.
+        The SDK's own loop is for all that takes them one by one: stream maps, --test, and writers
+        that know nothing else.
         """
-        self.writes_rows = (
+        self._writes_batches = (
             write_messages
-            and [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
-            and not self.config.get("flattening_enabled")
+            and self._is_unmapped
             and self.ABORT_AT_RECORD_COUNT is None
-            and not any(len(place) > 2 and not self.mask[place] for place in self.metadata)  # noqa: PLR2004 - ("properties", name)
-            and hasattr(self._tap.message_writer, "write_records")
+            and hasattr(self._tap.message_writer, "write_batch")
         )
         try:
             yield from super()._sync_records(context, write_messages=write_messages)
         finally:
-            self.writes_rows = False
+            self._writes_batches = False
+
+    @property
+    def _is_unmapped(self) -> bool:
+        return [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
+
+    @cached_property
+    def _projection(self) -> Projection | None:
+        """What gives records the columns of SCHEMA, where those are not the properties."""
+        properties = self.stream_maps[0].raw_schema["properties"]
+        names = self.safe_names
+        if self.stream_maps[0].flattening_enabled:
+            columns = self._flat_columns(properties)
+        elif names.keys() & properties.keys():
+            columns = plain_columns(properties)
+        else:
+            return None
+        renamed = [column._replace(name=names.get(column.name, column.name)) for column in columns]
+        return Projection(renamed, serialize_json)
+
+    def _flat_columns(self, properties: Mapping[str, Any]) -> Iterator[ProjectedColumn]:
+        options: Any = self.stream_maps[0].flattening_options
+
+        def name_of(path: Sequence[str]) -> str:
+            *parents, name = path
+            return flatten_key(
+                name, parents, options.separator, max_key_length=options.max_key_length
+            )
+
+        return flat_columns(properties, options.max_level, name_of)
+
+    def _project(self, batch: Batch) -> Batch:
+        return self._projection.apply(batch) if self._projection else batch
 
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        """Give the records of a page one time, as `write_rows` does; the SDK takes its own."""
-        for message in super()._generate_record_messages(record):
-            message.time_extracted = self.extracted_at
+        """Map a record, which fits already and holds nothing that is not selected.
+
+        The SDK's own walks through it twice to see to both, and gives each record another time.
+        """
+        for stream_map in self.stream_maps:
+            mapped = self._mapped(stream_map, record)
+            if mapped is not None:
+                yield RecordMessage(
+                    stream=stream_map.stream_alias,
+                    record=self._renamed(mapped),
+                    version=self._stream_version,
+                    time_extracted=self.extracted_at,
+                )
+
+    def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:
+        try:
+            mapped = stream_map.transform(record)
+        except Exception as error:
+            raise StreamMapError(self.name, *failed_expression(error)) from error
+        if mapped is None or not stream_map.flattening_enabled:
+            return mapped
+        # Of a null object, or a member that no schema names, the SDK leaves a property of its own.
+        known = stream_map.transformed_schema["properties"]
+        return {name: value for name, value in mapped.items() if name in known}
+
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
+        """Name the properties as the records do."""
+        for message in super()._generate_schema_messages():
+            properties = self._renamed(message.schema["properties"])
+            message.schema = {**message.schema, "properties": properties}
             yield message
 
-    def write_rows(self, rows: bytes, count: int) -> None:
-        """Write so many records, as `encode_rows` makes them, and count them for the SDK."""
-        self._tap.message_writer.write_records(  # type: ignore[attr-defined] # see writes_rows
+    def _renamed(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record, or the properties of its schema, under names that databases take."""
+        names = self.safe_names
+        return {names.get(name, name): record[name] for name in record} if names else record
+
+    @cached_property
+    def safe_names(self) -> dict[str, str]:
+        """The names that some of the company's own fields leave under, by their real ones.
+
+        Of all fields that are known, so that they do not change with what is selected.
+        """
+        known = {**self.schema["properties"], **self.effective_schema["properties"]}
+        return safe_names(known, self.documented) if self.documented else {}
+
+    def _write(self, batch: Batch) -> None:
+        """Write records, and count them for the SDK."""
+        if not len(batch):
+            return
+        self._tap.message_writer.write_batch(  # type: ignore[attr-defined] # see _sync_records
             self.name,
-            rows,
-            count=count,
+            batch.lines(),
+            count=len(batch),
             time_extracted=self.extracted_at,
             version=self._stream_version,
         )
-        self._record_counter.increment(count)
+        self._record_counter.increment(len(batch))
         self.state_manager.is_flushed = False
 
     @property
@@ -116,22 +238,46 @@ class CustobarBaseStream(Stream):
 
     def when_announced(self, commit: Callable[[], None]) -> None:
         """Call `commit` once all records are written: in batch mode, once their files are."""
-        if self.get_batch_config(self.config) is None:
-            commit()
-        else:
+        if self._is_in_batch_mode:
             self._commit = commit
+        else:
+            commit()
+
+    @property
+    def _is_in_batch_mode(self) -> bool:
+        return self.get_batch_config(self.config) is not None
 
     def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
         """Write the batch files, then move the bookmark.
 
-        The SDK exhausts `get_records` before it writes the message of the last file, and a file
-        that is not announced is lost.
+        The SDK would exhaust `get_records` before it writes the message of the last file, and a
+        file that is not announced is lost. It would also write records that no stream map has seen.
         """
-        super()._sync_batches(batch_config, context)
+        if not self._is_unmapped or batch_config.encoding.format != "jsonl":
+            super()._sync_batches(batch_config, context)
+        else:
+            files = BatchFiles(batch_config, tap=self.tap_name, stream=self.name)
+            with self.get_record_counter(), self.get_batch_counter() as counter:
+                for manifest in files.write(map(self._project, self._counted_batches())):
+                    counter.increment()
+                    self._write_batch_message(encoding=batch_config.encoding, manifest=manifest)
+                    self._write_state_message()
         if self._commit:
             self._commit()
             self.state_manager.is_flushed = False
             self._write_state_message()
+
+    def _counted_batches(self) -> Iterator[Batch]:
+        for batch in self._selected_batches():
+            self._record_counter.increment(len(batch))
+            yield batch
+
+    def post_process(self, row: Record, context: Context | None = None) -> Record | None:  # noqa: ARG002
+        """Return a record as it leaves in batch files, where the SDK applies no stream map."""
+        if not self._is_in_batch_mode or self._is_unmapped:
+            return row
+        mapped = self._mapped(self.stream_maps[0], row)
+        return mapped and self._renamed(mapped)
 
     def write_state_when_due(self, records: int) -> None:
         """Write the state at the first page end at or past so many records since the last time.
@@ -163,12 +309,48 @@ class CustobarBaseStream(Stream):
             entry.replication_key = entry.metadata.root.replication_key = key
             entry.replication_method = INCREMENTAL if key else FULL_TABLE
             entry.key_properties = self.primary_keys
-            entry.schema = Schema.from_dict(without_demands(entry.schema.to_dict()))
+            schema = self.schema if entry.schema.properties is None else entry.schema.to_dict()
+            schema = {"type": "object", **without_demands(schema)}
+            for place in deselected_members(entry.metadata):
+                drop_from_schema(schema, place)
+            entry.schema = Schema.from_dict(schema)
             properties = entry.schema.properties = entry.schema.properties or {}
             for name in [*self.primary_keys, *([key] if key else [])]:
                 properties[name] = Schema.from_dict(self.schema["properties"][name])
                 entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
         super().apply_catalog(catalog)
+        if self._input_schema is not None:
+            self._input_schema = with_own_keywords(self._input_schema, self.schema)
+            self._warn_of_lost_members()
+
+    def _warn_of_lost_members(self) -> None:
+        """Name what is not selected though members of it are: nothing of it leaves."""
+        if not self.selected:
+            return
+        selected = [place for place, about in self.metadata.items() if about.selected]
+        for name in sorted({name for place in selected if (name := self._switched_off(place))}):
+            self.logger.warning(
+                "%s is not selected in the catalog, though members of it are: "
+                "select it too to get them",
+                name,
+            )
+
+    def _switched_off(self, place: Place) -> str | None:
+        """Return the name of the outermost part around a place that is not selected, if any."""
+        around = (place[:length] for length in range(2, len(place)))
+        for outer in around:
+            if outer[-2] == "properties" and not self.mask[outer]:
+                return ".".join(step for step in outer if step not in {"properties", "items"})
+        return None
+
+    @cached_property
+    def _deselected_members(self) -> list[Place]:
+        """Parts of the properties that are read which are not selected."""
+        return deselected_members(self.metadata)
+
+    @property
+    def partitions(self) -> None:
+        """None: the stream would be read once for each that another tap's state holds."""
 
     @property
     def metadata(self) -> MetadataMapping:
@@ -192,6 +374,12 @@ class CustobarBaseStream(Stream):
         """Move nothing, for the same reason."""
 
 
+def deselected_members(metadata: MetadataMapping) -> list[Place]:
+    """Return the places within properties that the metadata do not select."""
+    mask = metadata.resolve_selection()
+    return [place for place in metadata if len(place) > 2 and not mask[place]]  # noqa: PLR2004 - ("properties", name)
+
+
 @cache
 def _in_lines_of(stream: str) -> Callable[[logging.LogRecord], bool]:
     """Return a filter that names the stream in its lines, for Meltano shows nothing else of them.
@@ -207,3 +395,15 @@ def _in_lines_of(stream: str) -> Callable[[logging.LogRecord], bool]:
         return not message.startswith("An unhandled error occurred while syncing")
 
     return name
+
+
+def failed_expression(error: Exception) -> tuple[str, str]:
+    """Return the property and the expression of a stream map that failed, and no value."""
+    trace = error.__traceback__
+    property_name, expression = "?", "?"
+    while trace:
+        names = trace.tb_frame.f_locals
+        if trace.tb_frame.f_code.co_name == "_eval" and "expr" in names:
+            property_name, expression = str(names.get("property_name")), str(names["expr"])
+        trace = trace.tb_next
+    return property_name, expression

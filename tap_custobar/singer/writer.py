@@ -25,10 +25,10 @@ class LineWriter(MsgSpecWriter):
         """Write a message to stdout."""
         output.write(self.format_message(message))
 
-    def write_records(
+    def write_batch(
         self,
         stream: str,
-        rows: bytes,
+        lines: bytes,
         *,
         count: int,  # noqa: ARG002 - what other protocols tell
         time_extracted: datetime,
@@ -38,7 +38,7 @@ class LineWriter(MsgSpecWriter):
 
         Args:
             stream: The stream's name.
-            rows: The records: JSON objects, each with a line break behind it and none within.
+            lines: The records: JSON objects, each with a line break behind it and none within.
             count: How many there are.
             time_extracted: When their page came.
             version: The version of the table, where there is one.
@@ -46,4 +46,4 @@ class LineWriter(MsgSpecWriter):
         frame = RecordMessage(stream, {}, version=version, time_extracted=time_extracted)
         head, _, tail = self.format_message(frame).partition(b"{}")
         # A line break, and the frame around it: all in C, whatever the number of records.
-        output.write(b"".join((head, rows[:-1].replace(b"\n", tail + head), tail)))
+        output.write(b"".join((head, lines[:-1].replace(b"\n", tail + head), tail)))

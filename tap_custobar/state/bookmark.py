@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tap_custobar.progress import counted
-from tap_custobar.records.timestamps import comparable, days_before, to_utc
+from tap_custobar.records.timestamps import days_before, sort_key, to_utc
+from tap_custobar.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class IncrementalBookmark:
 
     Attributes:
         key: The replication key.
-        lower_bound: What is older is not wanted, as `comparable` has it; empty where all is.
+        lower_bound: What is older is not wanted, as `sort_key` has it; empty where all is.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a setting, all by name
@@ -62,14 +62,14 @@ class IncrementalBookmark:
         self.key = key
         self._bookmark = bookmark
         self._logger = logger
-        self._now = comparable(now)
+        self._now = sort_key(now)
         self._high_watermark = self._load(zone)
-        start = comparable((start_date and to_utc(start_date, zone)) or "")
+        start = sort_key((start_date and to_utc(start_date, zone)) or "")
         self.lower_bound = start
         if self._high_watermark:
             looked_back = days_before(self._high_watermark, lookback_days)
-            self.lower_bound = max(start, comparable(looked_back))
-        self._bookmark_before = self._high_watermark and comparable(self._high_watermark)
+            self.lower_bound = max(start, sort_key(looked_back))
+        self._bookmark_before = self._high_watermark and sort_key(self._high_watermark)
         self._start = start
         self._in_order = True
         self._saw_latest = False
@@ -86,7 +86,7 @@ class IncrementalBookmark:
             return None
         if (loaded := to_utc(str(value), zone)) is None:
             self._logger.warning("The bookmark is no date-time: everything is read")
-        elif comparable(loaded) > self._now:
+        elif sort_key(loaded) > self._now:
             self._logger.warning(
                 "The bookmark %s is in the future: nothing older than it, less lookback_days, "
                 "is read. To reset it, take it out of the state (Meltano: --full-refresh)",
@@ -105,7 +105,7 @@ class IncrementalBookmark:
             values: The values of their replication key (RFC 3339 in UTC) or None; records
                 without one are wanted, for whether they are new cannot be known.
         """
-        instants = [comparable(value) if value else None for value in values]
+        instants = [sort_key(value) if value else None for value in values]
         known = [instant for instant in instants if instant is not None]
         if known:
             self._check_order(known)
@@ -114,7 +114,7 @@ class IncrementalBookmark:
             # A record of the future must not hide what comes until then.
             past = max((instant for instant in known if instant <= self._now), default="")
             self._saw_latest = self._saw_latest or self._is_latest(past)
-            if past > comparable(self._high_watermark or ""):
+            if past > sort_key(self._high_watermark or ""):
                 self._high_watermark = values[instants.index(past)]
         return [instant is None or instant >= self.lower_bound for instant in instants]
 
@@ -123,6 +123,11 @@ class IncrementalBookmark:
         if self._bookmark_before:
             return instant >= self._bookmark_before
         return instant > self._start
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the page so far holds a record that is dated and new: it is not the last one."""
+        return self._latest_on_page is not None and self._latest_on_page >= self.lower_bound
 
     def is_exhausted(self) -> bool:
         """Tell, behind a page, whether no later one can hold anything new.

@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from tap_custobar.progress import counted
+from tap_custobar.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -90,7 +91,9 @@ def read(server: Server, foreign: Server, reply: Reply, **config: object) -> lis
 
     for record in records:
         VALIDATOR.validate(record)
-        json.loads(serialize_jsonl(record), parse_constant=pytest.fail, parse_float=str)
+        line = serialize_jsonl(record)
+        json.loads(line, parse_constant=pytest.fail, parse_float=finite)
+        assert b"\\u0000" not in line
     serialize_jsonl(tap.state)
     assert [len(text.splitlines()) for text in errors] == [1] * len(errors)
     for text in logged + errors:
@@ -100,6 +103,11 @@ def read(server: Server, foreign: Server, reply: Reply, **config: object) -> lis
     for request in server.requests:
         assert unquote(request.path).lstrip("/").startswith("api/")
     return records
+
+
+def finite(number: str) -> float:
+    assert math.isfinite(float(number))
+    return float(number)
 
 
 encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -308,7 +308,7 @@ def test_a_mark_that_the_api_refuses_starts_over(
 
 @pytest.mark.parametrize(
     "answer",
-    [Reply(status=404), Reply(status=500), Reply({"customers": None}), Reply(b"<html>")],
+    [Reply(status=404), Reply(status=500), Reply({"customers": 5}), Reply(b"<html>")],
     ids=["gone", "broken", "another shape", "HTML"],
 )
 def test_a_mark_that_leads_nowhere_starts_over(

@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_custobar.pages.json_pages import JsonPages, ParsedPage
-from tap_custobar.tap import TapCustobar
 from tests.conftest import Reply, Request, Run
 
 if TYPE_CHECKING:
-    from tap_custobar.api.responses import Page
     from tests.conftest import RunTap, Server
 
 PATH = "/api/data/customers/"
@@ -104,22 +101,6 @@ def test_trap_4_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
     assert len(run.errors) == 1
     assert "page already read" in run.errors[0]
     assert [r.target for r in server.requests[1:]] == [f"{PATH}?cursor=a", f"{PATH}?cursor=b"]
-
-
-def test_trap_13_each_page_is_parsed_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsed: list[bytes | bytearray] = []
-
-    class CountingPages(JsonPages):
-        def parse(self, page: Page) -> ParsedPage:
-            parsed.append(page.body)
-            return super().parse(page)
-
-    monkeypatch.setattr("tap_custobar.stream.JsonPages", CountingPages)
-    server.replies(page("1", next_url="?cursor=2"), page("2"))
-    tap = TapCustobar(config=server.config)
-
-    assert len(list(tap.streams["customers"].get_records(None))) == 2
-    assert len(parsed) == len(server.requests) == 2
 
 
 def test_a_relative_next_url_is_followed(run_tap: RunTap, server: Server) -> None:

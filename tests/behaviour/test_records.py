@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Reply
+from tests.conftest import Reply, entry_of, select
 
 if TYPE_CHECKING:
     from tests.conftest import Run, RunTap, Server
@@ -176,6 +176,28 @@ def test_what_stops_a_target_is_made_to_fit_and_counted(
     assert "\\u0000" not in run.stdout
 
 
+def test_schema_declares_what_integers_are_made_to_keep(run_tap: RunTap, server: Server) -> None:
+    server.answer = lambda r: Reply({r.path.split("/")[3]: []})
+    config = {
+        **server.config,
+        "stream_options": {
+            "products": {"custom_fields": {"acme__a": "integer", "acme__b": "money"}}
+        },
+    }
+    limits = {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1}
+    found = select(json.loads(run_tap(config, "--discover").stdout), products=True)
+    properties = entry_of(found, "products")["schema"]["properties"]
+    properties["discount"] = {"type": ["integer", "null"], "minimum": 0, "maximum": 10}
+
+    with_catalog = run_tap(config, catalog=found).schema("products")["properties"]
+    without = run_tap(config).schema("products")["properties"]
+
+    for name in ("price", "acme__a", "acme__b"):
+        assert with_catalog[name].items() >= limits.items()
+        assert without[name] == with_catalog[name]
+    assert with_catalog["discount"].items() >= limits.items()
+
+
 @pytest.mark.parametrize("key", [b'"a\\u0000"', b'"a\xff"', b'"a\\udfff"', b'"a\x01"'])
 def test_a_key_that_would_be_another_skips_its_record(
     run_tap: RunTap, server: Server, key: bytes
@@ -202,8 +224,7 @@ def test_a_page_in_another_charset_is_refused_by_name(run_tap: RunTap, server: S
     assert run.exit_code == 1
     assert run.ids("products") == ["first"]
     assert len(run.errors) == 1
-    problem = "Page 2 is not Custobar's data but JSON that is not UTF-8 in more than 100 values: "
-    assert run.errors[0].startswith(f"products failed: {problem}")
+    assert "JSON that is not UTF-8 in more than 100 values on page 2: " in run.errors[0]
     assert taken.exit_code == 0
     assert taken.records("products")[1]["title"] == "K\ufffdrry"
     assert "100 values of title with characters" in taken.log
@@ -217,8 +238,8 @@ def test_broken_json_on_a_later_page_names_page_and_place(run_tap: RunTap, serve
 
     (error,) = run.errors
     assert error == (
-        "products failed: Page 2 is not Custobar's data but broken JSON (expecting value at "
-        "character 31): run again, and ask Custobar if it stays."
+        "products failed: The answer is not Custobar's data but broken JSON (expecting value at "
+        "character 31) on page 2: run again, and ask Custobar if it stays."
     )
 
 
@@ -232,7 +253,7 @@ def test_a_page_that_names_an_error_is_none(run_tap: RunTap, server: Server, err
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
-    assert "Page 2 is not Custobar's data but JSON that names an error" in run.errors[0]
+    assert "not Custobar's data but JSON that names an error on page 2: " in run.errors[0]
     assert "SECRET" not in run.log
     assert [m for m in run.of_type("ACTIVATE_VERSION") if m["stream"] == "products"] == []
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_custobar.api.client import Traffic
-from tap_custobar.progress import Progress, counted
+from tap_custobar.progress import Progress
 from tap_custobar.records.dict_records import Loss, Losses
+from tap_custobar.wording import counted
 from tests.unit.conftest import Clock
 
 if TYPE_CHECKING:

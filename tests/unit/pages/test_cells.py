@@ -4,19 +4,47 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET
 
-from tap_custobar.pages.cells import cell_reader
+from tap_custobar.pages.cells import column_reader
+from tests.unit.strategies import EDGES, TELLING_TEXTS, valid_texts
 
 
-def read(cell: str, *types: str) -> Any:  # noqa: ANN401 - any JSON value
-    reader = cell_reader({"type": [*types, "null"]})
-    return cell if reader is None else reader(cell)
+def read(cells: list[str], *types: str) -> list[Any]:
+    return column_reader({"type": [*types, "null"]})(cells)
 
 
-@pytest.mark.parametrize("name", ["string", "integer", "number", "boolean"])
-@pytest.mark.parametrize("cell", ["1", "true", "a,b", '["a"]', "null", " "])
-def test_a_single_value_is_the_text_of_its_cell(name: str, cell: str) -> None:
-    assert read(cell, name) == cell
+@pytest.mark.parametrize(
+    ("name", "cells", "values"),
+    [
+        ("integer", ["1", "", "-7"], [1, UNSET, -7]),
+        ("number", ["1", "", "19.90", "1e5"], [1, UNSET, Decimal("19.90"), Decimal("1E+5")]),
+        ("boolean", ["true", "", "False"], [True, UNSET, False]),
+        ("string", ["true", "", "007"], ["true", UNSET, "007"]),
+    ],
+)
+def test_what_is_written_as_json_writes_it_is_read_as_json(
+    name: str, cells: list[str], values: list[object]
+) -> None:
+    assert list(map(repr, read(cells, name))) == list(map(repr, values))
+
+
+@pytest.mark.parametrize("name", ["integer", "number", "boolean", "string"])
+@pytest.mark.parametrize("cell", ["x", "a,b", '["a"]', "null", " ", "007", "1,2", "1e99999", "NaN"])
+def test_a_column_with_another_cell_is_one_of_strings(name: str, cell: str) -> None:
+    assert read(["1", "", cell], name) == ["1", UNSET, cell]
+
+
+@given(
+    st.sampled_from(["string", "integer", "number", "boolean", "array", "object"]),
+    st.lists(st.sampled_from([*TELLING_TEXTS, *map(str, EDGES), "null"]) | valid_texts),
+)
+def test_any_column_has_a_value_for_each_cell(name: str, cells: list[str]) -> None:
+    values = read(cells, name)
+
+    assert [value is UNSET for value in values] == [not cell for cell in cells]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +65,9 @@ def test_a_single_value_is_the_text_of_its_cell(name: str, cell: str) -> None:
     ],
 )
 def test_a_list_is_one_cell_with_commas_or_json(cell: str, elements: object) -> None:
-    assert read(cell, "array") == elements
+    assert read([cell], "array") == [elements]
+    # The same among cells that are written otherwise.
+    assert read(["", cell, "x,y", "[1]"], "array") == [UNSET, elements, ["x", "y"], [1]]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +79,6 @@ def test_a_list_is_one_cell_with_commas_or_json(cell: str, elements: object) -> 
     ],
 )
 def test_an_object_is_json(cell: str, value: object) -> None:
-    assert read(cell, "object") == value
-    assert read(cell, "string", "array") == value
-    assert read(cell) == value
+    assert read([cell, ""], "object") == [value, UNSET]
+    assert read([cell, ""], "string", "array") == [value, UNSET]
+    assert read([cell, ""]) == [value, UNSET]

@@ -11,21 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from tap_custobar.api.responses import Page
+from tap_custobar.api.responses import Response
 from tap_custobar.errors import UnexpectedAnswerError
-from tap_custobar.pages.json_pages import JsonPages, ParsedPage
+from tap_custobar.pages.json_pages import JsonPageParser, Page
 from tap_custobar.pages.paginators import NextUrlPaginator
+from tap_custobar.records.json_codec import needs_a_look
 from tests.unit.strategies import texts
 
 JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def parse(body: bytes | str, **headers: str) -> ParsedPage:
+def parse(body: bytes | str, **headers: str) -> Page:
     data = body if isinstance(body, bytes) else body.encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    page = Page(data, CaseInsensitiveDict({**JSON_TYPE, **named}))
-    return JsonPages("rows", NextUrlPaginator).parse(page)
+    response = Response(data, CaseInsensitiveDict({**JSON_TYPE, **named}))
+    return JsonPageParser("rows", NextUrlPaginator).parse(response)
 
 
 def value(text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -88,9 +89,9 @@ def test_no_list_is_an_empty_one_and_no_error_is_none(body: str) -> None:
 def test_an_answer_without_content_is_an_empty_list() -> None:
     headers = CaseInsensitiveDict({"X-Custobar-Next-Url": "?h"})
 
-    page = JsonPages("rows", NextUrlPaginator).parse(Page(b"", headers, status=204))
+    page = JsonPageParser("rows", NextUrlPaginator).parse(Response(b"", headers, status=204))
 
-    assert (page.rows, page.following) == ([], "?h")
+    assert (page.rows, page.next_link) == ([], "?h")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_the_next_url_is_the_bodys_else_the_headers(
 ) -> None:
     headers = {} if header is None else {"x_custobar_next_url": header}
 
-    assert parse(f'{{"rows": []{body}}}', **headers).following == expected
+    assert parse(f'{{"rows": []{body}}}', **headers).next_link == expected
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,7 @@ def test_what_came_instead_is_said_without_its_content(
 
 def test_a_missing_content_type_is_told() -> None:
     with pytest.raises(UnexpectedAnswerError, match="content type not given"):
-        JsonPages("rows", NextUrlPaginator).parse(Page(b"x", {}))
+        JsonPageParser("rows", NextUrlPaginator).parse(Response(b"x", {}))
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
@@ -292,9 +293,20 @@ def test_any_bytes_are_a_page_or_an_unexpected_answer(body: bytes) -> None:
 def test_a_number_that_nothing_holds_is_no_number(number: str) -> None:
     for mark in (b"", BOM_UTF8):  # a byte order mark takes the other parser
         body = mark + b'{"customers": [{"a": ' + number.encode() + b"}]}"
-        (row,) = JsonPages("customers", NextUrlPaginator).parse(Page(body, {})).rows
+        (row,) = JsonPageParser("customers", NextUrlPaginator).parse(Response(body, {})).rows
         assert not row["a"].is_finite()
 
 
 def test_a_count_that_is_no_number_is_none() -> None:
     assert parse('{"rows": [], "count": true}').count is None
+
+
+@pytest.mark.parametrize("length", [309, 310, 2000])
+@pytest.mark.parametrize("before", [0, 1, 17, 33, 34, 1000])
+def test_an_endless_integer_is_seen_wherever_it_stands(length: int, before: int) -> None:
+    assert needs_a_look(b" " * before + (b"1234567890" * 200)[:length] + b",")
+
+
+def test_only_what_decoding_does_not_tell_needs_a_look() -> None:
+    assert needs_a_look(rb'[{"a": "\u0000"}]')
+    assert not needs_a_look(rb'[{"a": "\u00e4\n\u0001", "b": %d}]' % 10**270)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_custobar.records.converters import Rules, Unfit, with_text_members
+from tap_custobar.records.converters import ConversionError, ConverterFactory, with_text_members
 from tests.conftest import formats
 from tests.unit.strategies import fitting, json_values, mixed_schemas, nested, schemas
 
@@ -40,7 +40,7 @@ def of(*types: str, **rest: object) -> dict[str, Any]:
 def convert(schema: dict[str, Any], value: object, zone: str = "UTC") -> tuple[Any, int]:
     """Return what a value becomes, and how many parts of it were lost."""
     lost: list[None] = []
-    fit = Rules(ZoneInfo(zone), lambda: lost.append(None)).compile(schema)
+    fit = ConverterFactory(ZoneInfo(zone), lambda: lost.append(None)).compile(schema)
     return fit(value), len(lost)
 
 
@@ -223,14 +223,14 @@ NOT_TEXT = [of("integer"), of("number"), of("boolean"), of("array"), of("object"
 @pytest.mark.parametrize("schema", [*NOT_TEXT, of("string")], ids=str)
 def test_null_stays_where_it_may(schema: dict[str, Any]) -> None:
     assert become({**schema, "type": [*schema["type"], "null"]}, None) is None
-    with pytest.raises(Unfit):
+    with pytest.raises(ConversionError):
         convert({**schema, "type": schema["type"][0]}, None)
 
 
 @pytest.mark.parametrize("schema", NOT_TEXT, ids=str)
 def test_an_empty_text_is_null_where_it_may(schema: dict[str, Any]) -> None:
     assert become({**schema, "type": [*schema["type"], "null"]}, "") is None
-    with pytest.raises(Unfit):
+    with pytest.raises(ConversionError):
         convert({**schema, "type": schema["type"][0]}, "")
 
 
@@ -278,7 +278,7 @@ UNFIT: list[tuple[dict[str, Any], list[object]]] = [
     ids=ascii,
 )
 def test_anything_else_does_not_fit(schema: dict[str, Any], value: object) -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(ConversionError):
         convert(schema, value)
 
 
@@ -355,7 +355,7 @@ NUMBERS = [
 @pytest.mark.parametrize("number", NUMBERS, ids=str)
 def test_a_number_that_no_double_holds_is_lost_wherever_it_stands(number: object) -> None:
     for schema in ({}, of("string", "null"), of("number", "integer", "string")):
-        with pytest.raises(Unfit):
+        with pytest.raises(ConversionError):
             convert(schema, number)
     assert convert({}, [number, {"a": number, "b": 1}]) == ([None, {"a": None, "b": 1}], 2)
     assert convert(of("object"), {"a": [[number]]}) == ({"a": [[None]]}, 1)
@@ -365,7 +365,7 @@ def test_a_number_that_no_double_holds_is_lost_wherever_it_stands(number: object
 
 def test_what_must_be_replaced_in_a_text_is_told() -> None:
     told: list[None] = []
-    rules = Rules(ZoneInfo("UTC"), pytest.fail, lambda: told.append(None))
+    rules = ConverterFactory(ZoneInfo("UTC"), pytest.fail, lambda: told.append(None))
     texts: list[object] = ["ä", "\0", lone, ["a", {"\0": "b"}], "a\tb\x01"]
 
     fitting_texts = [rules.compile({})(text) for text in texts]
@@ -410,16 +410,16 @@ def test_a_catalog_keeps_what_a_text_becomes_a_member_of() -> None:
 def same_line(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Decode what leaves the process as a strict target would."""
 
-    def refuse(name: str) -> None:
+    def reject(name: str) -> None:
         raise AssertionError(name)
 
-    return json.loads(line.decode("utf-8"), parse_constant=refuse)
+    return json.loads(line.decode("utf-8"), parse_constant=reject)
 
 
 def check(fit: Callable[[Any], Any], schema: dict[str, Any], value: object) -> None:
     try:
         result = fit(value)
-    except (Unfit, RecursionError):
+    except (ConversionError, RecursionError):
         return
     line = encode(result)
     decoded = same_line(line)
@@ -432,7 +432,7 @@ def check(fit: Callable[[Any], Any], schema: dict[str, Any], value: object) -> N
 def test_what_leaves_is_valid_and_stays_as_it_is(
     schema: dict[str, Any], value: object, zone: str
 ) -> None:
-    check(Rules(ZoneInfo(zone), lambda: None).compile(schema), schema, value)
+    check(ConverterFactory(ZoneInfo(zone), lambda: None).compile(schema), schema, value)
 
 
 @given(schemas, st.data())
@@ -453,10 +453,10 @@ def test_what_fits_one_of_several_types_stays_as_it_is(
 
 @given(json_values)
 def test_a_text_can_hold_any_value(value: object) -> None:
-    rules = Rules(ZoneInfo("UTC"), lambda: None)
+    rules = ConverterFactory(ZoneInfo("UTC"), lambda: None)
     try:
         whole = rules.compile({})(value)
-    except Unfit:
+    except ConversionError:
         whole = None
     for schema in nullable_or_not("string"):
         if whole is None:
@@ -466,9 +466,9 @@ def test_a_text_can_hold_any_value(value: object) -> None:
 
 
 def test_nesting_without_end_is_no_fault_of_its_own() -> None:
-    fit = Rules(ZoneInfo("UTC"), lambda: None).compile({"type": "array"})
+    fit = ConverterFactory(ZoneInfo("UTC"), lambda: None).compile({"type": "array"})
 
-    with pytest.raises((Unfit, RecursionError)):
+    with pytest.raises((ConversionError, RecursionError)):
         fit(nested("a", 100_000))
 
 

@@ -3,21 +3,21 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tap_custobar.records.surrogate_keys import digests
+from tap_custobar.records.surrogate_keys import surrogate_keys
 
 
-def test_equal_records_have_equal_digests_in_whatever_order_they_are_told() -> None:
-    one, other = digests([{"a": 1, "b": Decimal("1.50")}, {"b": Decimal("1.50"), "a": 1}])
+def test_equal_records_have_equal_keys_in_whatever_order_they_are_told() -> None:
+    one, other = surrogate_keys([{"a": 1, "b": Decimal("1.50")}, {"b": Decimal("1.50"), "a": 1}])
 
     assert one == other
     assert len(one) == 64
 
 
 def test_what_csv_cannot_tell_apart_makes_no_difference() -> None:
-    assert len(set(digests([{"a": 1}, {"a": 1, "b": None}, {"a": 1, "b": ""}]))) == 1
+    assert len(set(surrogate_keys([{"a": 1}, {"a": 1, "b": None}, {"a": 1, "b": ""}]))) == 1
 
 
-def test_records_that_differ_have_different_digests() -> None:
+def test_records_that_differ_have_different_surrogate_keys() -> None:
     records: list[dict[str, Any]] = [
         {"a": 1},
         {"a": "1"},
@@ -28,4 +28,4 @@ def test_records_that_differ_have_different_digests() -> None:
         {},
     ]
 
-    assert len(set(digests(records))) == len(records)
+    assert len(set(surrogate_keys(records))) == len(records)

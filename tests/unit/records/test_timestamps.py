@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_custobar.records.timestamps import all_instants, cut_fraction, to_date, to_utc
+from tap_custobar.records.timestamps import are_timestamps, cut_fraction, to_date, to_utc
 from tests.conftest import is_date, is_instant
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
@@ -168,7 +168,7 @@ def test_any_time_without_a_zone_is_that_of_the_zone(moment: datetime, zone: Zon
 )
 def test_fractions_are_cut_and_not_rounded(whole: str, cut: str) -> None:
     assert cut_fraction(whole) == cut
-    assert all_instants([whole]) is (whole == cut)
+    assert are_timestamps([whole]) is (whole == cut)
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,+Zz -]*", fullmatch=True))
@@ -237,6 +237,6 @@ PLAIN = "2024-02-29T10:00:00Z"
     ids=ascii,
 )
 def test_one_odd_text_among_plain_instants_is_seen(odd: object) -> None:
-    assert all_instants([PLAIN, f"{PLAIN[:-1]}.50Z"])
+    assert are_timestamps([PLAIN, f"{PLAIN[:-1]}.50Z"])
     for texts in ([odd], [PLAIN, odd], [odd, PLAIN], [PLAIN, odd, PLAIN]):
-        assert not all_instants(texts)
+        assert not are_timestamps(texts)

@@ -68,7 +68,7 @@ CASES: dict[str, list[Any]] = {
         "2024-05-01 12:34:56Z",
         "2024-05-01T12:34:56.123456789Z",
         "yesterday",
-        "2016-12-31T23:59:60Z",
+        "2016-12-31T25:59:00Z",
         "2023-02-30",
         "",
         None,
@@ -86,7 +86,7 @@ CASES: dict[str, list[Any]] = {
     ],
 }
 UNFIT: list[Any] = ["12,50", "maybe", "31.12.1999", "n/a", "no object", ["a", None]]
-UNFIT += ["yesterday", "2016-12-31T23:59:60Z", "2023-02-30", [{"shop_id": "helsinki"}, "no object"]]
+UNFIT += ["yesterday", "2016-12-31T25:59:00Z", "2023-02-30", [{"shop_id": "helsinki"}, "no object"]]
 
 
 @pytest.fixture(scope="module")

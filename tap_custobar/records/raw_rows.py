@@ -1,0 +1,155 @@
+"""Consecutive rows of a page as they came, in the form that is cheapest to decode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from tap_custobar.records.json_codec import decode, decode_lenient, encode
+from tap_custobar.records.struct_records import FallbackRequired
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tap_custobar.records.columns import Row
+    from tap_custobar.records.struct_records import StructRecords
+
+
+_names_decoder = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+
+
+class RawRows(Protocol):
+    """Consecutive rows of a page."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        ...
+
+    def to_structs(self, structs: StructRecords) -> list[Row]:
+        """Return the records that all of the rows are.
+
+        Raises:
+            FallbackRequired: not all of them are, or not as they came.
+        """
+        ...
+
+    def to_values(self) -> list[Any]:
+        """Return the rows as JSON values, whatever they are."""
+        ...
+
+    def names(self) -> frozenset[str]:
+        """Return the properties that any of the rows has."""
+        ...
+
+
+class JsonRows:
+    """Rows as JSON text."""
+
+    def __init__(self, rows: Sequence[msgspec.Raw]) -> None:
+        """Take the text of each row."""
+        self._rows = rows
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
+
+    @property
+    def _text(self) -> bytes:
+        return b"[%b]" % b",".join(self._rows)
+
+    def to_structs(self, structs: StructRecords) -> list[Row]:
+        """Decode the text straight into structs."""
+        return structs.decode(self._text)
+
+    def to_values(self) -> list[Any]:
+        """Decode the text, with numbers that no double holds as well."""
+        text = self._text
+        try:
+            values: list[Any] = decode(text)
+        except (ArithmeticError, ValueError, RecursionError):
+            values = decode_lenient(text)
+        return values
+
+    def names(self) -> frozenset[str]:
+        """Return the properties that any of the rows has, without decoding their values."""
+        try:
+            return names_in(_names_decoder.decode(self._text))
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return names_in(self.to_values())
+
+
+class JsonValues:
+    """Rows of a page that only the lenient decoder takes."""
+
+    def __init__(self, values: list[Any]) -> None:
+        """Take the decoded rows."""
+        self._values = values
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._values)
+
+    def to_structs(self, structs: StructRecords) -> list[Row]:
+        """Encode the rows again: those that are odd do not stand in a row of this block."""
+        try:
+            text = encode(self._values).encode()
+        except (ArithmeticError, ValueError, RecursionError):
+            raise FallbackRequired from None
+        return structs.decode(text)
+
+    def to_values(self) -> list[Any]:
+        """Return the rows."""
+        return self._values
+
+    def names(self) -> frozenset[str]:
+        """Return the properties that any of the rows has."""
+        return names_in(self._values)
+
+
+class ColumnRows:
+    """Rows of CSV, read by the column."""
+
+    def __init__(
+        self, columns: Mapping[str, Sequence[Any]], count: int, *, is_tidy: bool = True
+    ) -> None:
+        """Take the values.
+
+        Args:
+            columns: By property, the values of all rows, UNSET for an empty cell.
+            count: How many rows there are.
+            is_tidy: Whether all texts are valid Unicode without U+0000, and no integer is larger
+                than what a double holds.
+        """
+        self._columns = columns
+        self._count = count
+        self._is_tidy = is_tidy
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return self._count
+
+    def to_structs(self, structs: StructRecords) -> list[Row]:
+        """Make structs of the columns."""
+        if not self._is_tidy:
+            raise FallbackRequired
+        return structs.from_columns(self._columns, self._count)
+
+    def to_values(self) -> list[Any]:
+        """Return the rows as dictionaries, without their empty cells."""
+        columns = self._columns
+        rows = zip(*columns.values(), strict=True) if columns else [()] * self._count
+        return [
+            {name: v for name, v in zip(columns, row, strict=True) if v is not UNSET}
+            for row in rows
+        ]
+
+    def names(self) -> frozenset[str]:
+        """Return the properties of the columns that are read."""
+        return frozenset(self._columns)
+
+
+def names_in(rows: Iterable[object]) -> frozenset[str]:
+    """Return the properties that any of the rows has."""
+    return frozenset[str]().union(*(row for row in rows if isinstance(row, dict)))

@@ -1,0 +1,160 @@
+"""Counts of what came are right, in one run or in several."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_custobar.state.checkpoint import Checkpoint
+from tap_custobar.state.completeness import Completeness, RepeatedKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+some_keys = st.text(min_size=1, max_size=2) | st.tuples(st.text(max_size=1), st.text(max_size=1))
+
+
+@given(st.lists(st.lists(some_keys) | st.none(), max_size=8))
+def test_keys_that_came_before_are_counted_as_a_set_counts_them(
+    steps: list[list[Any] | None],
+) -> None:
+    repeated, all_keys = RepeatedKeys(None), list[Any]()
+
+    for keys in steps:
+        if keys is None:  # looked at in between, as checkpoints do
+            assert repeated.count == len(all_keys) - len(set(all_keys))
+        else:
+            repeated.add(iter(keys))
+            all_keys += keys
+
+    assert repeated.count == len(all_keys) - len(set(all_keys))
+    assert repeated.count == len(all_keys) - len(set(all_keys))
+
+
+@given(st.integers(1, 9), st.lists(st.lists(some_keys), max_size=8))
+def test_beyond_a_limit_no_page_of_keys_is_remembered(limit: int, pages: list[list[Any]]) -> None:
+    repeated, remembered = RepeatedKeys(limit), list[Any]()
+
+    for keys in pages:
+        repeated.add(keys)
+        if len(remembered) < limit:
+            remembered += keys
+
+    assert repeated.count == len(remembered) - len(set(remembered))
+
+
+class Counts(NamedTuple):
+    """What one page gives."""
+
+    keys: Sequence[str]
+    skipped: int
+    total: int | None
+
+    def add_to(self, table: Completeness) -> None:
+        table.add_page(
+            records=len(self.keys), skipped=self.skipped, count=self.total, keys=self.keys
+        )
+
+
+@st.composite
+def pages_of_a_table(draw: st.DrawFn) -> list[Counts]:
+    """Pages with keys of their own, which may come twice on a page, and counts of many pages."""
+    numbers = count()
+    counts = st.sampled_from([None, 100]) if draw(st.booleans()) else st.integers(100, 103)
+    pages = []
+    for _ in range(draw(st.integers(1, 8))):
+        keys = [str(next(numbers)) for _ in range(draw(st.integers(0, 5)))]
+        keys += keys[: draw(st.integers(0, 1))]
+        pages.append(Counts(keys, draw(st.integers(0, 2)), draw(counts)))
+    return pages
+
+
+def checkpoint(bookmark: dict[str, Any]) -> Checkpoint:
+    return Checkpoint(bookmark, fingerprint="f", now=1000, enabled=True, sends_deletes=True)
+
+
+@given(pages_of_a_table(), st.sets(st.integers(0, 7)))
+def test_a_table_is_as_complete_in_several_runs_as_in_one(
+    pages: list[Counts], interruptions: set[int]
+) -> None:
+    whole, bookmark = Completeness(key_limit=None), dict[str, Any]()
+    resumed = checkpoint(bookmark)
+
+    for number, page in enumerate(pages):
+        page.add_to(whole)
+        page.add_to(resumed.table)
+        resumed.advance(f"https://acme.example/api/?cursor={number}")
+        if number in interruptions:
+            bookmark = json.loads(json.dumps(bookmark))
+            resumed = checkpoint(bookmark)
+            assert resumed.next == f"/api/?cursor={number}"
+
+    table = resumed.table
+    assert (table.records, table.skipped, table.repeated) == (
+        whole.records,
+        whole.skipped,
+        whole.repeated,
+    )
+    assert (table.count, table.missing, table.surplus) == (
+        whole.count,
+        whole.missing,
+        whole.surplus,
+    )
+    assert table.gap() == whole.gap()
+
+
+def table_of(*pages: Counts) -> Completeness:
+    table = Completeness()
+    for page in pages:
+        page.add_to(table)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("pages", "gap"),
+    [
+        ([Counts("ab", 0, 3), Counts("c", 0, 3)], None),
+        ([Counts("ab", 0, None), Counts("c", 0, None)], None),
+        ([Counts("ab", 0, 2), Counts("c", 0, 1)], None),  # each page's own number of rows
+        ([], "no record came"),
+        ([Counts("", 0, 0)], "no record came"),
+        ([Counts("ab", 1, 3)], "1 row gave no record"),
+        ([Counts("ab", 0, 4), Counts("cd", 0, 5)], "Custobar's count changed between 4 and 5"),
+        ([Counts("ab", 0, 4), Counts("c", 0, 4)], "1 record fewer than Custobar's count came"),
+        # One that came twice stands for no other.
+        ([Counts("ab", 0, 4), Counts("bc", 0, 4)], "1 record fewer than Custobar's count came"),
+        ([Counts("ab", 0, 3), Counts("bc", 0, 3)], None),
+        (
+            [Counts("ab", 0, None), Counts("bc", 0, None)],
+            "1 record came twice, so others may not have come",
+        ),
+    ],
+    ids=str,
+)
+def test_deletes_need_a_table_that_is_known_to_be_whole(
+    pages: list[Counts], gap: str | None
+) -> None:
+    assert table_of(*pages).gap() == gap
+
+
+def test_a_count_that_falls_is_no_less_a_shortfall_for_rising_again() -> None:
+    table = table_of(Counts("ab", 0, 9), Counts("cd", 0, 7), Counts("efghi", 0, 9))
+
+    assert [line.partition(":")[0] for line in table.shortfalls()] == [
+        "Custobar's count fell while the table was read"
+    ]
+    assert table.fell_by == 2
+
+
+def test_more_records_than_counted_and_keys_that_came_twice_are_told() -> None:
+    table = table_of(Counts("abc", 0, 4), Counts("adef", 0, 4))
+
+    assert list(table.oddities()) == [
+        "Received 2 records more than Custobar's count",
+        "Received 1 record whose key had come before in this sync",
+    ]
