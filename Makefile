@@ -6,19 +6,33 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: .venv-demo/ready .venv-target-csv/ready ## sandbox -> tap-custobar -> target-csv
 	@.venv-demo/bin/python scripts/demo.py
 
-# The tests load into each of these targets, the real ones.
-TARGETS = csv jsonl postgres
+# The tests load into each of these targets, the real ones; `make test-targets` into more.
+TARGETS = csv duckdb jsonl postgres sqlite
+MORE_TARGETS = mysql parquet pipelinewise-postgres
 
 # What else they run: Meltano, and the PostgreSQL server that they load into.
 SERVICES = .venv-meltano/ready .venv-postgres-server/ready
 
 test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
 	.venv/bin/pytest
+
+# MariaDB is the system's own; on Debian: apt-get install mariadb-server-core mariadb-client-core.
+MATRIX = .venv/target-matrix.xml
+ALL_TARGETS = $(TARGETS) $(MORE_TARGETS)
+
+test-targets: .venv/ready $(ALL_TARGETS:%=.venv-target-%/ready) .venv-postgres-server/ready ## odd values and second runs into eight real targets; docs/targets.md
+	@code=0; .venv/bin/pytest -m "" --dist=worksteal -o junit_family=xunit1 \
+		--junit-xml=$(MATRIX) tests/targets/test_matrix.py || code=$$?; \
+	.venv/bin/python -m scripts.target_matrix $(MATRIX) && exit $$code
+
+# RECORDS=5000 for more of them, SEED=... for the same again.
+fuzz-targets: .venv/ready .venv-target-duckdb/ready .venv-target-postgres/ready .venv-target-sqlite/ready .venv-postgres-server/ready ## random records into three databases
+	FUZZ_RECORDS=$(RECORDS) FUZZ_SEED=$(SEED) .venv/bin/pytest -m fuzz tests/targets/test_fuzz.py
 
 test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples/dagster, with the real Dagster
 	.venv/bin/mypy --python-executable .venv-dagster/bin/python \
@@ -122,8 +136,8 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 		-o requirements/lowest.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml \
 		--constraint requirements/dev.txt -o requirements/demo.txt
-	$(foreach target,$(TARGETS),$(COMPILE) requirements/target-$(target).in \
-		-o requirements/target-$(target).txt &&) true
+	$(foreach target,$(ALL_TARGETS),$(COMPILE) requirements/target-$(target).in \
+		--override requirements/target-overrides.in -o requirements/target-$(target).txt &&) true
 	$(COMPILE) --group build pyproject.toml requirements/bench.in \
 		--constraint requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
@@ -146,7 +160,7 @@ UV = .venv-uv/bin/uv
 export PATH := $(PATH)$(shell printf ':%s' ~/.pyenv/versions/*/bin)
 export UV_PYTHON_INSTALL_DIR = $(CURDIR)/.venv-uv/pythons
 ENVIRONMENT = @$(UV) venv --quiet --clear --python $(PYTHON) $(@D) && \
-	$(UV) pip install --quiet --python $(@D) --require-hashes -r $<
+	$(UV) pip sync --quiet --python $(@D) --require-hashes $<
 # In hash mode no local project is taken, so that one is installed after what it needs.
 PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
 

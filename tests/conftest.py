@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -51,7 +52,7 @@ class Run:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stdout.splitlines()]
+        return [json.loads(line) for line in self.stdout.encode().splitlines()]
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["type"] == kind]
@@ -191,14 +192,15 @@ class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        if not isinstance(sys.exception(), ConnectionError):
+        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
             super().handle_error(request, client_address)
 
 
 class Server:
     """A local server that answers as a test wants, and remembers what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+        """Speak TLS by a certificate and its key, where there are any."""
         self.requests: list[Request] = []
         self.answer: Callable[[Request], Reply] = lambda _: Reply({"customers": []})
         server = self
@@ -227,9 +229,13 @@ class Server:
             def log_message(self, *_: object) -> None: ...
 
         self._httpd = QuietServer(("127.0.0.1", 0), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._httpd.socket = context.wrap_socket(self._httpd.socket, server_side=True)
         threading.Thread(target=self._httpd.serve_forever, daemon=True).start()
         self.host = f"127.0.0.1:{self._httpd.server_port}"
-        self.url = f"http://{self.host}/api"
+        self.url = f"http{'s' if certificate else ''}://{self.host}/api"
 
     @property
     def config(self) -> dict[str, Any]:

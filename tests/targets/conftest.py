@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,3 +229,52 @@ def postgres() -> Iterator[Postgres]:
             server.execute("ALTER ROLE postgres SET timezone TO 'Asia/Kathmandu'")
             yield server
             process.communicate()  # ends its input, and waits
+
+
+@dataclass(frozen=True)
+class MariaDb:
+    """A running server, and the socket that it listens at."""
+
+    socket: str
+
+    def execute(self, sql: str) -> None:
+        """Run SQL statements."""
+        subprocess.run(
+            ["/usr/bin/env", "mariadb", f"--socket={self.socket}", "--user=root"],
+            input=sql,
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            env={"PATH": os.environ["PATH"]},
+            timeout=TIMEOUT,
+        )
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """A MariaDB server of the system's, gone when the tests are."""
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    programs = [shutil.which(name, path=path) for name in ("mariadb-install-db", "mariadbd")]
+    if not all(programs):
+        pytest.skip("no MariaDB; on Debian: apt-get install mariadb-server-core")
+    install, serve = map(str, programs)
+    with TemporaryDirectory(prefix="maria-") as folder:
+        options = ["--no-defaults", f"--datadir={folder}/data", "--user=root"]
+        no_password = "--auth-root-authentication-method=normal"  # noqa: S105
+        subprocess.run(
+            [install, *options, no_password], capture_output=True, check=True, timeout=TIMEOUT
+        )
+        socket = f"{folder}/socket"
+        command = [serve, *options, f"--socket={socket}", "--skip-networking", "--log-warnings=0"]
+        with subprocess.Popen(
+            # Until its input ends, as PostgreSQL above.
+            ["/bin/sh", "-c", '"$@" & read _; kill $!; wait', "sh", *command],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        ) as process:
+            assert process.stderr
+            assert any("ready for connections" in line for line in process.stderr)
+            yield MariaDb(socket)
+            process.communicate()

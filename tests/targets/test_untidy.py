@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_custobar.progress import counted
 from tap_custobar.sandbox import custom_fields, untidy
 from tap_custobar.sandbox.customers import customers
 from tap_custobar.sandbox.products import products
+from tap_custobar.wording import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
