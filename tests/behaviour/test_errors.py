@@ -167,7 +167,8 @@ def test_a_host_that_takes_no_connection_is_not_waited_for_as_long_as_for_an_ans
 def test_a_proxy_that_fails_is_told_from_custobar(run_tap: RunTap) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        proxy = f"http://user:secret@127.0.0.1:{unused.getsockname()[1]}"
+        user = "user:secret"
+        proxy = f"http://{user}@127.0.0.1:{unused.getsockname()[1]}"
         config = {"company": "acme", "api_token": "x", "max_retries": 0}
 
         run = run_tap(config, env={"https_proxy": proxy})
