@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.singerlib import Schema
 
+from tap_custobar.catalog.personal_data import Protection
 from tap_custobar.config import settings
 from tap_custobar.errors import CatalogError
 from tap_custobar.filters import FilterCheck
@@ -16,14 +18,16 @@ from tap_custobar.pages.paginators import NextUrlPaginator
 from tap_custobar.pages.reader import LastPageProbe
 from tap_custobar.query import first_query
 from tap_custobar.records.converters import with_text_members
+from tap_custobar.records.hashing import ColumnHasher
 from tap_custobar.records.schema import SelectedSchema, fields_parameter
 from tap_custobar.records.timestamps import to_utc
 from tap_custobar.singer.stream import CustobarBaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import Checkpoint, fingerprint
+from tap_custobar.state.hash_key import hash_key_fingerprint, note_hash_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from collections.abc import Set as AbstractSet
 
     from singer_sdk import Tap
@@ -84,8 +88,9 @@ class AskingStream(CustobarBaseStream):
             connection: The one that all streams of the tap share.
             schema: All properties that are known, the company's own included.
         """
+        self.protection = Protection(tap.config, self.name, schema["properties"])
         # No target has to know the keywords of our own.
-        super().__init__(tap, Schema.from_dict(schema).to_dict())
+        super().__init__(tap, Schema.from_dict(self.protection.described(schema)).to_dict())
         self._documented = schema["properties"]
         self.tap = tap
         self.connection = connection
@@ -108,12 +113,33 @@ class AskingStream(CustobarBaseStream):
             CatalogError: an incremental stream's order is not to be chosen.
         """
         super().apply_catalog(catalog)
-        if self.replication_key and settings.options_of(self.config, self.name).get("order"):
+        if self.replication_key and self._order:
             msg = (
                 f"stream_options.{self.name}.order: cannot be chosen while {self.name} is read "
                 f"incrementally, by {self.replication_key}."
             )
             raise CatalogError(msg)
+
+        self.check_protection(also_known=() if self.selected else None)
+
+    def check_protection(self, *, also_known: Collection[str] | None = ()) -> None:
+        """Compare what the settings say of personal data with the properties there are.
+
+        Args:
+            also_known: Names that need not be among them; None where any may be.
+
+        Raises:
+            ConfigValidationError: they name what is not there or cannot be hashed.
+        """
+        problems = self.protection.problems(
+            {**self._documented, **self.effective_schema["properties"]},
+            replication_keys=self.valid_replication_keys,
+            surrogate_key=self.digest_key,
+            also_known=also_known,
+        )
+        if errors := list(problems):
+            msg = "The config is not valid"
+            raise ConfigValidationError(msg, errors=errors)
 
     def read_as_rows(self) -> None:
         """Take the keys of the other shape that the list may come in."""
@@ -171,6 +197,18 @@ class AskingStream(CustobarBaseStream):
             keys=[key for key in self.primary_keys if key != self.digest_key],
             zone=settings.zone(self.config["timezone"]),
             surrogate_key=self.digest_key,
+            hashed=self._hashed,
+        )
+
+    def hasher(self, schema: SelectedSchema) -> ColumnHasher:
+        """Return what hashes the records, and note in the state which key it has."""
+        columns = {name: schema.fields[name] for name in self._hashed}
+        if columns:
+            note_hash_key(self.stream_state, self.config["hash_key"], self.logger)
+        return ColumnHasher(
+            self.config.get("hash_key") or "",
+            columns,
+            emails=list(filter(self.protection.is_email, columns)),
         )
 
     def bookmark(self) -> IncrementalBookmark | None:
@@ -196,16 +234,29 @@ class AskingStream(CustobarBaseStream):
             self.effective_schema,
             sorted(self._selected),
             [(name, self.config[name]) for name in sorted(shaping)],
+            *(
+                [self._hashed, hash_key_fingerprint(self.config["hash_key"])]
+                if self._hashed
+                else []
+            ),
         )
         may_resume = self.config["resume"]
-        return Checkpoint(
+        checkpoint = Checkpoint(
             self.stream_state,
             fingerprint=asked,
             now=self.tap.initialized_at // 1000,
-            enabled=may_resume and not self.partial_reason and self.replication_key is None,
+            enabled=(
+                may_resume
+                and not self.partial_reason
+                and not self._orders_by_personal_data
+                and self.replication_key is None
+            ),
             sends_deletes=self.sends_deletes,
             **({} if may_resume else {"rejection": "the setting resume is false"}),
         )
+        if checkpoint.rejection and self._hashed:
+            checkpoint.discard()  # its cursor may show what is hashed by now
+        return checkpoint
 
     @property
     def partial_reason(self) -> str | None:
@@ -218,6 +269,12 @@ class AskingStream(CustobarBaseStream):
         if self.get_batch_config(self.config) is not None:
             return "batch files hold no version"
         return None
+
+    @property
+    def _orders_by_personal_data(self) -> bool:
+        """Whether a cursor may show values that do not leave as they are."""
+        names = [name.removeprefix("-") for name in self._order]
+        return any(self.protection.hashes(n) or self.protection.withholds(n) for n in names)
 
     def first_url(self) -> str:
         """Return where the table begins, with the only query of our own."""
@@ -241,12 +298,11 @@ class AskingStream(CustobarBaseStream):
         return self.connection.api.endpoint(self.path, self._query(page_size))
 
     def _query(self, page_size: int | None) -> dict[str, str]:
-        order = settings.options_of(self.config, self.name).get("order") or []
         return first_query(
             page_size=page_size,
             fields=self._fields,
             filters=self._filters,
-            order=[f"-{self.replication_key}"] if self.replication_key else order,
+            order=[f"-{self.replication_key}"] if self.replication_key else self._order,
             format_="csv" if self.is_csv else None,
         )
 
@@ -284,6 +340,20 @@ class AskingStream(CustobarBaseStream):
         """The properties that leave; the catalog always selects the keys."""
         properties = self.effective_schema["properties"]
         return frozenset(name for name in properties if self.mask["properties", name])
+
+    @property
+    def selected_names(self) -> frozenset[str]:
+        """The properties that leave."""
+        return self._selected
+
+    @cached_property
+    def _hashed(self) -> list[str]:
+        """The properties that leave as hashes."""
+        return sorted(filter(self.protection.hashes, self._selected))
+
+    @property
+    def _order(self) -> list[str]:
+        return settings.options_of(self.config, self.name).get("order") or []
 
     @cached_property
     def _filters(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from singer_sdk import typing as th
 
 from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
 from tap_custobar.catalog.discovery import DiscoveringTap
+from tap_custobar.config import settings
 from tap_custobar.streams import STREAMS
 
 #: A company's name, or the address it uses Custobar at, from which the name is taken.
@@ -21,6 +22,8 @@ ORDER_FIELD = th.CustomType(
         "examples": ["-email"],
     }
 )
+
+PROPERTY = th.CustomType({"type": ["string"], "title": "the name of a property"})
 
 STREAM_OPTIONS = th.ObjectType(
     th.Property(
@@ -42,6 +45,18 @@ STREAM_OPTIONS = th.ObjectType(
         th.ObjectType(additional_properties=th.StringType(allowed_values=[*JSON_SCHEMAS])),
         title="Custom fields",
         description="Name of a field of the company's own to its type at Custobar.",
+    ),
+    th.Property(
+        "hash",
+        th.ArrayType(PROPERTY),
+        title="Hash",
+        description="Properties whose values leave as their hashes under hash_key.",
+    ),
+    th.Property(
+        "keep",
+        th.ArrayType(PROPERTY),
+        title="Keep",
+        description="Properties that leave as they are though personal_data is pseudonymize.",
     ),
     additional_properties=False,
 )
@@ -219,8 +234,9 @@ class TapCustobar(DiscoveringTap):
             title="Stream options",
             description=(
                 "For each stream: filters (only records whose fields have these values are "
-                "read), order (fields to order by, a leading dash means descending) and "
-                "custom_fields (the types of the company's own fields)."
+                "read), order (fields to order by, a leading dash means descending), "
+                "custom_fields (the types of the company's own fields), hash (properties whose "
+                "values leave as hashes) and keep (properties that personal_data leaves alone)."
             ),
             examples=[
                 {
@@ -231,6 +247,27 @@ class TapCustobar(DiscoveringTap):
                     }
                 }
             ],
+        ),
+        th.Property(
+            "personal_data",
+            th.StringType(allowed_values=["keep", settings.PSEUDONYMIZE]),
+            default="keep",
+            title="Personal data",
+            description=(
+                "pseudonymize hashes what identifies a person under hash_key, and does not ask "
+                "Custobar for what describes one, nor for the company's own fields; hash and keep "
+                "in stream_options name exceptions."
+            ),
+        ),
+        th.Property(
+            "hash_key",
+            th.StringType(),
+            secret=True,
+            title="Hash key",
+            description=(
+                "Required where anything is hashed: a random text of at least 16 characters that "
+                "you keep to yourself. Hashes are HMAC-SHA-256 under it; another key gives others."
+            ),
         ),
         th.Property(
             "response_format",

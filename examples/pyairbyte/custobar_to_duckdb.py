@@ -18,7 +18,7 @@ os.environ |= {"DO_NOT_TRACK": "1", "AIRBYTE_OFFLINE_MODE": "1"}
 import airbyte as ab
 
 STREAMS = ["customers", "products"]
-SETTINGS = ("api_token", "company", "api_url")
+SETTINGS = ("api_token", "company", "api_url", "personal_data", "hash_key")
 
 
 def main() -> None:

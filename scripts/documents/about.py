@@ -51,11 +51,19 @@ class Setting:
 
 @dataclass(frozen=True)
 class About:
-    """What `tap-custobar --about` tells."""
+    """What `tap-custobar --about` tells.
+
+    Attributes:
+        pythons: The versions of Python that it runs with.
+        capabilities: Those of Singer's.
+        settings: All settings.
+        personal_data: By JSON schema and mark, the properties that tell of a person.
+    """
 
     pythons: list[str]
     capabilities: list[str]
     settings: list[Setting]
+    personal_data: dict[str, dict[str, list[str]]]
 
 
 def about() -> About:
@@ -67,7 +75,12 @@ def about() -> About:
         _setting(name, definition, is_required=name in required)
         for name, definition in told["settings"]["properties"].items()
     ]
-    return About(told["supported_python_versions"], told["capabilities"], settings)
+    return About(
+        pythons=told["supported_python_versions"],
+        capabilities=told["capabilities"],
+        settings=settings,
+        personal_data=told["personal_data"],
+    )
 
 
 def _setting(name: str, definition: dict[str, Any], *, is_required: bool) -> Setting:

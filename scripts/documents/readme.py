@@ -22,6 +22,7 @@ def render(text: str, tap: About) -> str:
         "benchmark": figures.benchmark(),
         "streams": streams(),
         "settings": settings(tap),
+        "personal": personal(tap),
         "requests": figures.requests(),
     }
     for name, body in regions.items():
@@ -50,6 +51,18 @@ def _stream(stream: type[CustobarStream]) -> list[str]:
     ]
 
 
+def personal(tap: About) -> str:
+    """Return the table of the properties that tell of a person."""
+    rows = [
+        [
+            f"`{schema}`".replace("_as_rows`", "`, as rows"),
+            *(_listed(marks[mark]) for mark in marks),
+        ]
+        for schema, marks in tap.personal_data.items()
+    ]
+    return table(("stream", "identifiers: hashed", "attributes: left out"), rows)
+
+
 def settings(tap: About) -> str:
     """Return the table of the tap's own settings."""
     own = (setting for setting in tap.settings if setting.is_own)
@@ -71,6 +84,10 @@ def _value(setting: Setting) -> str:
         return setting.bounds
     kind = {"string": "text", "boolean": "true or false"}.get(setting.type, setting.type)
     return f"{kind}, secret" if setting.is_secret else kind
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _names(names: Sequence[str]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from tap_custobar.state.checkpoint import RESUME_KEY
+from tap_custobar.state.hash_key import HASH_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     Entries = list[dict[str, Any]]
 
@@ -77,22 +79,44 @@ def unknown(wanted: Mapping[str, Wanted], entries: Entries) -> Iterator[str]:
         yield from (f"{name}.{field}" for field in fields if field not in known[name])
 
 
-def singer_catalog(wanted: Mapping[str, Wanted], entries: Entries) -> dict[str, Any]:
-    """Return the entries with what is wanted of them selected, and nothing else."""
-    return {"streams": [_select(entry, wanted.get(entry["tap_stream_id"])) for entry in entries]}
+def singer_catalog(
+    wanted: Mapping[str, Wanted],
+    entries: Entries,
+    is_hashed: Callable[[str, str], bool] = lambda *_: False,
+) -> dict[str, Any]:
+    """Return the entries with what is wanted of them selected, and nothing else.
+
+    Args:
+        wanted: The streams of the user's catalog.
+        entries: Those of the Singer catalog.
+        is_hashed: Tells whether a field of a stream is hashed.
+    """
+    return {
+        "streams": [
+            _select(entry, wanted.get(name), partial(is_hashed, name))
+            for entry in entries
+            if (name := entry["tap_stream_id"])
+        ]
+    }
 
 
-def _select(entry: Mapping[str, Any], wanted: Wanted | None) -> dict[str, Any]:
+def _select(
+    entry: Mapping[str, Any], wanted: Wanted | None, is_hashed: Callable[[str], bool]
+) -> dict[str, Any]:
     known = entry["schema"]["properties"]
     fields = (wanted.stream.json_schema.properties or known) if wanted else {}
     root: dict[str, Any] = {"selected": bool(wanted), "replication-method": "FULL_TABLE"}
     if wanted and wanted.sync_mode == "incremental" and (default := _cursor(entry)):
         cursor = wanted.cursor_field or default
         root |= {"replication-method": "INCREMENTAL", "replication-key": cursor[0]}
-    # The destination goes by the types in the user's catalog, and so must the records.
+    # The destination goes by the types in the user's catalog, and so must the records. There a hash
+    # has the type of a text, and here what is hashed has its own.
     schema = {
         **entry["schema"],
-        "properties": {name: fields.get(name, known[name]) for name in known},
+        "properties": {
+            name: known[name] if is_hashed(name) else fields.get(name, known[name])
+            for name in known
+        },
     }
     marks = [(["properties", name], {"selected": name in fields}) for name in known]
     marks += [(at, {"selected": False}) for at in _left_out(known, fields, [])]
@@ -124,12 +148,14 @@ def _left_out(
 def singer_state(wanted: Mapping[str, Wanted], state: object) -> dict[str, Any]:
     """Return the bookmarks of the wanted streams; raise TypeError where there are none to find.
 
-    Of a stream that is read whole only the mark stays that an interrupted attempt left.
+    Of a stream that is read whole only the mark stays that an interrupted attempt left, and that of
+    the hash key.
     """
     bookmarks = {name: mark for name, mark in _bookmarks(state).items() if name in wanted}
     for name, mark in bookmarks.items():
         if wanted[name].sync_mode == "full_refresh":
-            bookmarks[name] = {RESUME_KEY: mark.get(RESUME_KEY)}
+            kept = {HASH_KEY: mark[HASH_KEY]} if HASH_KEY in mark else {}
+            bookmarks[name] = {RESUME_KEY: mark.get(RESUME_KEY), **kept}
     return {"bookmarks": bookmarks}
 
 

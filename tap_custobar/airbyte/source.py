@@ -67,7 +67,10 @@ def discover(out: AirbyteWriter, files: Namespace) -> None:
     """Tell what there is to read."""
     tap = _tap(out, files, asks=True)
     tap.makes_catalog = True
-    entries = tap.catalog_dict["streams"]
+    entries = [
+        {**entry, "schema": tap.protections[entry["tap_stream_id"]].leaving(entry["schema"])}
+        for entry in tap.catalog_dict["streams"]
+    ]
     out.write("CATALOG", catalog={"streams": [*map(catalogs.airbyte_stream, entries)]})
 
 
@@ -88,7 +91,11 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
         logger.warning("%s is in the catalog but not at Custobar: skipped", name)
-    AirbyteTap(tap, out, catalog=catalogs.singer_catalog(wanted, entries), state=state).sync_all()
+    protections = tap.protections
+    catalog = catalogs.singer_catalog(
+        wanted, entries, lambda stream, field: protections[stream].hashes(field)
+    )
+    AirbyteTap(tap, out, catalog=catalog, state=state).sync_all()
 
 
 def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCustobar:
@@ -98,7 +105,7 @@ def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCust
     """
     config = read_json_object(files.config)
     token, _ = settings.split_token(str(config.get("api_token") or ""))
-    out.redact = Redactor([token]).in_log
+    out.redact = Redactor([token, str(config.get("hash_key") or "")]).in_log
     if refused := [name for name in config if SINGER_ONLY.match(name)]:
         problem = f"{', '.join(refused)}: for Singer targets only, without effect here"
         raise ConfigValidationError(problem, errors=[problem])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
+from tap_custobar.catalog.personal_data import CUSTOBAR_TYPE, CUSTOM, PERSONAL
 from tap_custobar.records.converters import MAX_INTEGER, MIN_INTEGER
 from tap_custobar.records.timestamps import is_date, is_date_time
 
@@ -79,6 +80,8 @@ def custom_field(type_name: str, safe_name: str | None = None) -> dict[str, Any]
     return {
         "description": f"The company's own field, of type {type_name}.{leaves_as}",
         **JSON_SCHEMAS[type_name],
+        CUSTOBAR_TYPE: type_name,
+        PERSONAL: CUSTOM,
     }
 
 

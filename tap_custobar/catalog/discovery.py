@@ -12,12 +12,15 @@ import logging
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import click
 from singer_sdk import SchemaDirectory
+from singer_sdk.about import AboutFormatter
 from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, SchemaNotValidError
 
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
+from tap_custobar.catalog.personal_data import lost_joins, personal_properties
 from tap_custobar.catalog.replication import without_demands
 from tap_custobar.config import settings
 from tap_custobar.errors import (
@@ -39,8 +42,9 @@ from tap_custobar.safe_names import safe_names
 from tap_custobar.singer.tap import CustobarBaseTap
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from tap_custobar.catalog.personal_data import Protection
     from tap_custobar.stream import CustobarStream
 
 #: Records that types are guessed from.
@@ -76,18 +80,41 @@ class DiscoveringTap(CustobarBaseTap):
     #: Streams that could not be read when their fields were asked for, by cause.
     _refusals: list[CustobarError]
 
+    #: The streams whose fields were told.
+    _told: set[str]
+
     #: The company's own fields, by stream.
     _own: dict[str, list[str]]
 
     def discover_streams(self) -> Sequence[CustobarStream]:
         """Return all streams, with the declared and the discovered custom fields."""
         self._refuse_contradictions()
-        self._refusals, self._own = [], {}
+        self._refusals, self._own, self._told = [], {}, set()
         streams = [self._discover(stream) for stream in self.stream_types]
         asked = sum(map(self._is_asked, self.stream_types))
         if asked and len(self._refusals) == asked:
             raise self._failure(self._refusals[0])
+        if self.input_catalog is None:
+            for stream in streams:
+                stream.check_protection(also_known=self._also_known(type(stream)))
         return streams
+
+    def _also_known(self, stream: type[CustobarStream]) -> Collection[str] | None:
+        """Return the properties that a stream may have besides; None where that is not known."""
+        if self._asks and stream.is_data and stream.name not in self._told:
+            return None
+        if stream.as_rows and not self._asks:  # in which shape it comes is not known
+            return set(shipped_schema(stream.as_rows.schema)["properties"])
+        return ()
+
+    @property
+    def protections(self) -> dict[str, Protection]:
+        """What the settings let leave of each stream."""
+        return {stream.name: stream.protection for stream in self._own_streams}
+
+    @property
+    def _own_streams(self) -> list[CustobarStream]:
+        return cast("list[CustobarStream]", [*self.streams.values()])
 
     def run_discovery(self) -> str:
         """Print the catalog, and log the types that undeclared custom fields look like."""
@@ -98,6 +125,37 @@ class DiscoveringTap(CustobarBaseTap):
             return super().run_discovery()
         finally:
             self.connection.close()
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what does not join any more, for it is hashed in one stream and not in another."""
+        yield from lost_joins(
+            (stream.name, stream.protection, stream.selected_names)
+            for stream in self._own_streams
+            if stream.selected
+        )
+
+    @classmethod
+    def print_about(cls, output_format: str | None = None) -> None:
+        """Print what the SDK tells of the tap, and which properties tell of a person."""
+        formatter = AboutFormatter.get_formatter(output_format or "text")
+        text = formatter.format_about(cls._get_about_info())
+        personal = cls.personal_data()
+        match output_format:
+            case "json":
+                text = json.dumps({**json.loads(text), "personal_data": personal}, indent=2)
+            case "markdown":
+                text += f"\n## Personal data\n\n{_personal_lines(personal, '- `{}`: {}')}\n"
+            case _:
+                text += f"\nPersonal data:\n{_personal_lines(personal, '  - {}: {}')}"
+        click.echo(text)
+
+    @classmethod
+    def personal_data(cls) -> dict[str, dict[str, list[str]]]:
+        """Return the documented properties that tell of a person, by JSON schema and mark."""
+        names = [stream.name for stream in cls.stream_types]
+        names += [stream.as_rows.schema for stream in cls.stream_types if stream.as_rows]
+        marked = {name: personal_properties(shipped_schema(name)["properties"]) for name in names}
+        return {name: marks for name, marks in marked.items() if any(marks.values())}
 
     def ask_for_a_record(self) -> None:
         """Ask one stream after the other for a record, until one may be read.
@@ -207,6 +265,7 @@ class DiscoveringTap(CustobarBaseTap):
                 error,
             )
             return []
+        self._told.add(stream.name)
         return names
 
     def _failure(self, cause: CustobarError) -> DiscoveryFailedError:
@@ -247,6 +306,14 @@ class DiscoveringTap(CustobarBaseTap):
                 "by these types instead of as strings:\n%s",
                 json.dumps({"stream_options": suggested}, indent=2, ensure_ascii=False),
             )
+
+
+def _personal_lines(personal: Mapping[str, Mapping[str, list[str]]], line: str) -> str:
+    return "\n".join(
+        line.format(f"{schema}, {mark}s", ", ".join(names))
+        for schema, marks in personal.items()
+        for mark, names in marks.items()
+    )
 
 
 def shipped_schema(stream: str) -> dict[str, Any]:

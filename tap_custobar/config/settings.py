@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 MAX_JSON_PAGE = 10_000
 MAX_CSV_PAGE = 100_000
 
+#: The value of `personal_data` with which no raw identifier and no attribute leaves.
+PSEUDONYMIZE = "pseudonymize"
+
 _BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
+
+#: Settings that no log line, error or state may show.
+SECRETS = ("api_token", "hash_key")
 
 #: Settings that are copied from elsewhere, and may bring blanks or a line break with them.
 _PASTED = (
@@ -30,6 +36,7 @@ _PASTED = (
     "api_url",
     "auth_scheme",
     "company",
+    "personal_data",
     "response_format",
     "start_date",
     "timezone",
@@ -107,7 +114,7 @@ def parse(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - any JSON 
     if "string" in types:
         return text
     if "boolean" in types:
-        return _BOOLEANS.get(text.lower(), text)
+        return _BOOLEANS.get(text.strip().lower(), text)
     try:
         value = json.loads(text, parse_constant=_refuse)
     except ValueError:
@@ -135,6 +142,13 @@ def zone(name: str) -> tzinfo:
 def options_of(config: Mapping[str, Any], stream: str) -> Mapping[str, Any]:
     """Return what `stream_options` says for one stream, if anything."""
     return (config.get("stream_options") or {}).get(stream) or {}
+
+
+def hashes_anything(config: Mapping[str, Any]) -> bool:
+    """Tell whether the settings ask for hashes, in any stream."""
+    return config.get("personal_data") == PSEUDONYMIZE or any(
+        options_of(config, stream).get("hash") for stream in config.get("stream_options") or {}
+    )
 
 
 def filters(config: Mapping[str, Any], stream: str) -> dict[str, str]:

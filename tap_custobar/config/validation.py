@@ -9,7 +9,13 @@ from fnmatch import filter as filter_names
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.api.urls import PARAMETERS
-from tap_custobar.config.settings import MAX_JSON_PAGE, api_url, options_of, zone
+from tap_custobar.config.settings import (
+    MAX_JSON_PAGE,
+    api_url,
+    hashes_anything,
+    options_of,
+    zone,
+)
 from tap_custobar.errors import UrlError
 from tap_custobar.records.timestamps import sort_key, to_utc
 
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
 
 #: How campaigns may be ordered: the API has words for it, and no fields.
 CAMPAIGN_ORDERS = (["ascending"], ["descending"])
+
+#: Characters of a hash key at the least: a shorter one can be found by trying.
+MIN_HASH_KEY = 16
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _QUOTATION_MARKS = "\"'`\u00ab\u00b4\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
@@ -108,6 +117,7 @@ def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator
     if options_of(config, "campaigns").get("order") not in (None, [], *CAMPAIGN_ORDERS):
         yield 'stream_options.campaigns.order: must be ["ascending"] or ["descending"]'
     yield from _check_filters(config.get("stream_options") or {})
+    yield from _check_hashing(config)
     if config.get("flattening_max_key_length", 1) < 1:
         yield "flattening_max_key_length: must be at least 1"
     yield from _check_stream_maps(config.get("stream_maps") or {}, streams)
@@ -147,6 +157,22 @@ def _check_filters(stream_options: Mapping[str, Any]) -> Iterator[str]:
                     f"stream_options.{stream}.filters.{name}: is a parameter of the API, "
                     "not a field to filter by"
                 )
+
+
+def _check_hashing(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with what is to be hashed, as far as the config alone tells it."""
+    if (key := config.get("hash_key")) is not None:
+        if len(key.strip()) < MIN_HASH_KEY:
+            yield f"hash_key: must have at least {MIN_HASH_KEY} characters"
+    elif hashes_anything(config):
+        yield (
+            "hash_key: is missing, and required where anything is hashed. Choose a random text of "
+            f"at least {MIN_HASH_KEY} characters, and keep it: another gives other hashes"
+        )
+    for stream in config.get("stream_options") or {}:
+        options = options_of(config, stream)
+        for name in sorted({*(options.get("keep") or ())} & {*(options.get("hash") or ())}):
+            yield f"stream_options.{stream}.keep: {name} is hashed by stream_options.{stream}.hash"
 
 
 def _check_stream_maps(stream_maps: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:

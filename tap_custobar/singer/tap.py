@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -16,7 +17,7 @@ from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
 from singer_sdk.mapper import PluginMapper
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
-from singer_sdk.singerlib import Catalog
+from singer_sdk.singerlib import Catalog, Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar.catalog.replication import normalize_catalog
@@ -38,10 +39,11 @@ from tap_custobar.singer.cli import (
     one_line_error,
     read_json_object,
 )
+from tap_custobar.singer.stream import CustobarBaseStream
 from tap_custobar.singer.writer import LineWriter, output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 
@@ -171,7 +173,7 @@ class CustobarBaseTap(Tap):
                 config[name] = settings.parse(str(value), known[name].get("type", "object"))
         validate = raise_errors or bool(config)
         settings.normalize(config, known)
-        redact_logs(Redactor([str(config.get("api_token") or "")]))
+        redact_logs(Redactor(str(config.get(name) or "") for name in settings.SECRETS))
         streams = known["stream_options"]["properties"]
         for warning in validation.unknown_settings(config, known):
             self.logger.warning(warning)
@@ -215,6 +217,8 @@ class CustobarBaseTap(Tap):
         try:
             if not any(stream.selected for stream in self.streams.values()):
                 self.logger.warning("The catalog selects no stream: nothing is read")
+            for warning in self.warnings():
+                self.logger.warning(warning)
             self._is_syncing = True
             self._reset_state_progress_markers()
             self._set_compatible_replication_methods()
@@ -223,6 +227,10 @@ class CustobarBaseTap(Tap):
             self.try_streams(self._sync_stream)
         finally:
             self.connection.close()
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what is odd of the streams that are read, taken together."""
+        yield from ()
 
     def _sync_stream(self, stream: Stream) -> None:
         try:
@@ -285,7 +293,11 @@ class CustobarBaseTap(Tap):
         self.mapper = PluginMapper(plugin_config=config, logger=self.logger)
         unmapped = PluginMapper(plugin_config={**config, "stream_maps": {}}, logger=self.logger)
         for name, entry in self.catalog.items():
-            is_selected = name in self.streams and self.streams[name].selected
-            mapper = self.mapper if is_selected else unmapped
-            mapper.register_raw_streams_from_catalog(Catalog({name: entry}))
+            stream = self.streams.get(name)
+            mapper = self.mapper if stream and stream.selected else unmapped
+            schema = entry.schema.to_dict()
+            if isinstance(stream, CustobarBaseStream):
+                schema = stream.protection.leaving(schema)
+            leaving = replace(entry, schema=Schema.from_dict(schema))
+            mapper.register_raw_streams_from_catalog(Catalog({name: leaving}))
         self.mapper.stream_maps |= unmapped.stream_maps

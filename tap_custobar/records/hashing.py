@@ -1,0 +1,187 @@
+"""Hashes values before anything else sees them (docs/behaviour.md, "Personal data")."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
+
+from msgspec import UNSET
+
+from tap_custobar.records.converters import type_names
+from tap_custobar.records.json_codec import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from tap_custobar.records.converters import Schema
+    from tap_custobar.records.decoder import Batch
+
+#: The description of a hashed property in SCHEMA.
+HASHED = "hashed"
+
+_BLOCK = 64  # bytes, of SHA-256
+_INNER, _OUTER = 0x36, 0x5C  # RFC 2104
+
+#: Characters of a value that may stand in a link by chance: it has to stand alone there.
+_MAX_SHORT = 5
+
+
+def is_hashable(definition: Schema) -> bool:
+    """Tell whether the values of a schema can be hashed: no objects, no lists of lists."""
+    elements = type_names(definition.get("items") or {})
+    return "object" not in type_names(definition) and not {"object", "array"} & {*elements}
+
+
+def hashed_schema(definition: Schema) -> dict[str, Any]:
+    """Return the JSON schema of the hashes of values."""
+    names = type_names(definition)
+    is_nullable = not names or "null" in definition["type"]
+    kinds = ["array"] if "array" in names else []
+    if names != ["array"]:
+        kinds.append("string")
+    if is_nullable:
+        kinds.append("null")
+    schema: dict[str, Any] = {"description": HASHED, "type": kinds[0] if len(kinds) == 1 else kinds}
+    if "array" in names:
+        elements = (definition.get("items") or {}).get("type") or "null"
+        schema["items"] = {"type": ["string", "null"] if "null" in elements else "string"}
+    return schema
+
+
+class ValueHasher:
+    """Returns the HMAC-SHA-256 of values under one key, as lower-case hexadecimal digits."""
+
+    def __init__(self, key: str) -> None:
+        """Prepare the key, so that it is hashed once and not with each value."""
+        secret = key.encode()
+        block = (secret if len(secret) <= _BLOCK else sha256(secret).digest()).ljust(_BLOCK, b"\0")
+        self._inner = sha256(bytes(byte ^ _INNER for byte in block))
+        self._outer = sha256(bytes(byte ^ _OUTER for byte in block))
+
+    def hash_all(self, values: Iterable[Any], *, has_lists: bool = False) -> list[Any]:
+        """Return values with their hashes instead of them.
+
+        Null, absent and empty values stay. What is not a string is hashed by its JSON text.
+
+        Args:
+            values: JSON values, or UNSET.
+            has_lists: Whether a list is hashed element by element.
+        """
+        inner, outer = self._inner.copy, self._outer.copy
+        hashed: list[Any] = []
+        for value in values:
+            text = value
+            if value.__class__ is not str:
+                if value is None or value is UNSET:
+                    hashed.append(value)
+                    continue
+                if has_lists and value.__class__ is list:
+                    hashed.append(self.hash_all(value))
+                    continue
+                text = encode(value)
+            elif not value:
+                hashed.append(value)
+                continue
+            digest = inner()
+            digest.update(text.encode())
+            sealed = outer()
+            sealed.update(digest.digest())
+            hashed.append(sealed.hexdigest())
+        return hashed
+
+
+class ColumnHasher:
+    """Hashes some properties of the records of one stream."""
+
+    def __init__(
+        self, key: str, columns: Mapping[str, Schema], emails: Collection[str] = ()
+    ) -> None:
+        """Take what is hashed.
+
+        Args:
+            key: The secret.
+            columns: The properties, and the JSON schemas that their values fit.
+            emails: Those that are e-mail addresses: blanks around them and capitals make no
+                difference.
+        """
+        self._hasher = ValueHasher(key)
+        self._has_lists = {name: "array" in type_names(columns[name]) for name in columns}
+        self._emails = frozenset(emails)
+        self._last_values: list[list[Any]] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything is hashed."""
+        return bool(self._has_lists)
+
+    def apply(self, batch: Batch) -> None:
+        """Hash the properties in the records of a batch, in place."""
+        if not len(batch):
+            return
+        self._last_values = []
+        for name, has_lists in self._has_lists.items():
+            values = batch.column(name)
+            self._last_values.append(values)
+            if name in self._emails:
+                values = _normalized_emails(values)
+            batch.set_column(name, self._hasher.hash_all(values, has_lists=has_lists))
+
+    def is_shown_by(self, link: str) -> bool:
+        """Tell whether a link shows a value that was hashed in the last batch.
+
+        A cursor is made of the last records of a page. It may be percent-encoded, or in Base64.
+        """
+        shown = "\n".join(_readings(link)).casefold()
+        return any(
+            _is_in(text.casefold(), shown)
+            for text in {text for values in self._last_values for text in _texts(values)}
+        )
+
+
+def _normalized_emails(values: Iterable[Any]) -> list[Any]:
+    """Return e-mail addresses without what makes no difference; also those in lists."""
+    return [
+        value.strip().lower()
+        if value.__class__ is str
+        else _normalized_emails(value)
+        if value.__class__ is list
+        else value
+        for value in values
+    ]
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if value is None or value is UNSET:
+            continue
+        if isinstance(value, list):
+            yield from _texts(value)
+        elif text := (value if isinstance(value, str) else encode(value)).strip():
+            yield text
+
+
+def _readings(link: str) -> Iterator[str]:
+    """Yield a link as it is, and in the ways that what is encoded in it may be read."""
+    yield link
+    yield unquote(link)
+    yield unquote(unquote_plus(link))
+    for _, value in parse_qsl(urlsplit(link).query):
+        try:
+            text = urlsafe_b64decode(value.replace("+", "-").replace("/", "_") + "===").decode()
+        except (binascii.Error, UnicodeError, ValueError):
+            continue
+        yield text
+        yield unquote_plus(text)
+
+
+def _is_in(text: str, shown: str) -> bool:
+    """Tell whether a text is in another; a short one only where it stands alone."""
+    at = shown.find(text)
+    while at >= 0:
+        around = f"{shown[:at][-1:]}{shown[at + len(text) :][:1]}"
+        if len(text) > _MAX_SHORT or not any(map(str.isalnum, around)):
+            return True
+        at = shown.find(text, at + 1)
+    return False

@@ -1,0 +1,679 @@
+"""Personal data: hashed or left out before it leaves the tap, in every way of running."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import hmac
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+
+from tests.behaviour.test_airbyte import source, stream
+from tests.catalogs import catalog, incremental
+from tests.conftest import Reply, entry_of, select, started_sandbox, tap_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tests.behaviour.test_airbyte import RunSource
+    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+
+__all__ = ["source"]  # a fixture
+
+KEY = "a key of the tests: 0123456789"
+OTHER_KEY = "another key of tests: 987654321"
+PSEUDONYMIZE = {"personal_data": "pseudonymize", "hash_key": KEY}
+STREAMS = ("customers", "sales", "events")
+IDENTIFIERS = {
+    *("email", "phone_number", "canonical_id", "cb_token", "customer_id", "customer_token"),
+    *("sale_email", "sale_phone_number", "sale_customer_id"),
+}
+ATTRIBUTES = {
+    *("first_name", "last_name", "street_address", "zip_code", "city", "company", "vat_number"),
+    *("birth_date", "customer_company", "gender"),
+}
+
+
+def hashed(text: str, key: str = KEY) -> str:
+    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def hashing(*names: str, key: str = KEY, **more: object) -> dict[str, Any]:
+    return {"hash_key": key, "stream_options": {"customers": {"hash": [*names], **more}}}
+
+
+def answer(server: Server, *rows: dict[str, Any], name: str = "customers") -> None:
+    """Answer with these rows of one stream, and none of the others."""
+    held = [{"external_id": str(number), **row} for number, row in enumerate(rows)]
+
+    def reply(request: Request) -> Reply:
+        asked = request.path.split("/")[3]
+        return Reply({asked: held if asked == name else []})
+
+    server.answer = reply
+
+
+# The hashes themselves
+
+
+VECTORS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"phone_number": "+358401234567"}, {"phone_number": hashed("+358401234567")}),
+    ({"phone_number": " +358 "}, {"phone_number": hashed(" +358 ")}),
+    ({"phone_number": 358}, {"phone_number": hashed("358")}),
+    ({"first_name": "Äijälä 🎉"}, {"first_name": hashed("Äijälä 🎉")}),
+    ({"email": " Aino@Example.COM\n"}, {"email": hashed("aino@example.com")}),
+    ({"acme__mail": " A@b.C "}, {"acme__mail": hashed("a@b.c")}),
+    ({"email": ""}, {"email": ""}),
+    ({"email": "  "}, {"email": ""}),
+    ({"email": None}, {"email": None}),
+    ({"tags": ["vip", "uusi"]}, {"tags": [hashed("vip"), hashed("uusi")]}),
+    ({"tags": []}, {"tags": []}),
+    ({"can_email": True}, {"can_email": hashed("true")}),
+    ({"acme__points": 12}, {"acme__points": hashed("12")}),
+    ({"lifetime_value_month": 19.9}, {"lifetime_value_month": hashed("19.9")}),
+    ({"birth_date": "1990-02-03T00:00:00"}, {"birth_date": hashed("1990-02-03")}),
+    (
+        {"date_joined": "2024-01-01T02:00:00+02:00"},
+        {"date_joined": hashed("2024-01-01T00:00:00Z")},
+    ),
+]
+HASHED = sorted({name for _, record in VECTORS for name in record} | {"external_id"})
+OWN = {"acme__points": "integer", "acme__mail": "email"}
+
+
+@pytest.mark.parametrize("is_odd", [False, True], ids=["fitting rows", "odd rows"])
+def test_a_hash_is_the_hmac_of_the_value_as_it_leaves(
+    run_tap: RunTap, server: Server, *, is_odd: bool
+) -> None:
+    rows = [row for row, _ in VECTORS]
+    # One that must be replaced, for the way on which rows go one by one.
+    rows += [{"city": "\0"}] if is_odd else []
+    answer(server, *rows)
+
+    run = run_tap({**server.config, **hashing(*HASHED, custom_fields=OWN)})
+
+    assert run.exit_code == 0, run.log
+    records = run.records("customers")
+    assert [r.pop("external_id") for r in records] == [hashed(str(n)) for n in range(len(rows))]
+    assert records[: len(VECTORS)] == [record for _, record in VECTORS]
+
+
+@pytest.mark.parametrize("key", ["x" * 16, "y" * 64, "z" * 65, "ä" * 40, " with blanks around it "])
+def test_any_key_gives_the_hashes_that_python_gives(
+    run_tap: RunTap, server: Server, key: str
+) -> None:
+    answer(server, {"email": "a@b.example"})
+
+    run = run_tap({**server.config, **hashing("email", key=key)})
+
+    assert [r["email"] for r in run.records("customers")] == [hashed("a@b.example", key)]
+
+
+def test_the_schema_is_that_of_hashes_with_and_without_a_catalog(
+    run_tap: RunTap, server: Server
+) -> None:
+    config = {**server.config, **hashing("external_id", "email", "tags", "can_sms", "birth_date")}
+    discovered = select(json.loads(run_tap(config, "--discover").stdout), customers=True)
+
+    schema = run_tap(config).schema("customers")
+
+    assert {name: schema["properties"][name] for name in ("external_id", "email", "tags")} == {
+        "external_id": {"description": "hashed", "type": "string"},
+        "email": {"description": "hashed", "type": ["string", "null"]},
+        "tags": {
+            "description": "hashed",
+            "type": ["array", "null"],
+            "items": {"type": "string"},
+        },
+    }
+    for name in ("can_sms", "birth_date"):
+        text = {"description": "hashed", "type": ["string", "null"]}
+        assert schema["properties"][name] == text
+    assert run_tap(config, catalog=discovered).schema("customers") == schema
+    assert run_tap(config, catalog=catalog(customers=True)).schema("customers") == schema
+    # The catalog keeps what the property is, so that it may be read without hashes again.
+    properties = entry_of(discovered)["schema"]["properties"]
+    assert properties["can_sms"]["type"] == ["boolean", "null"]
+    assert "hashed" in properties["can_sms"]["description"]
+    assert properties["birth_date"]["format"] == "date"
+    plain = run_tap(server.config, catalog=discovered).schema("customers")
+    assert plain == run_tap(server.config).schema("customers")
+
+
+def test_an_event_key_is_made_of_hashes(run_tap: RunTap, server: Server) -> None:
+    event = {"date": "2024-01-01T00:00:00.1234567Z", "email": "a@b.example", "type": "BROWSE"}
+    options = {"events": {"hash": ["email", "acme__at"], "custom_fields": {"acme__at": "datetime"}}}
+    config = {**server.config, "hash_key": KEY, "stream_options": options}
+    chosen = catalog(events=True)
+    server.replies(Reply({"events": [event | {"acme__at": event["date"]}]}))
+    entry_of(chosen, "events")["schema"]["properties"]["acme__at"] = {
+        "type": ["string", "null"],
+        "format": "date-time",
+    }
+
+    (record,) = run_tap(config, catalog=chosen).records("events")
+    (other,) = run_tap(config | {"hash_key": OTHER_KEY}, catalog=chosen).records("events")
+
+    made_of = {**event, "email": hashed("a@b.example")}
+    made_of["acme__at"] = hashed("2024-01-01T00:00:00.123456Z")
+    line = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
+    assert record["event_key"] == hashlib.sha256(line.encode()).hexdigest()
+    assert record["acme__at"] == made_of["acme__at"]
+    assert other["event_key"] != record["event_key"]
+
+
+def test_filters_are_sent_and_compared_as_they_are(run_tap: RunTap, server: Server) -> None:
+    answer(server, {"email": "a@b.example", "can_email": True})
+    config = {**server.config, **hashing("email", filters={"email": "a@b.example"})}
+
+    run = run_tap(config)
+    answer(server, {"email": "other@b.example"})
+    other = run_tap(config)
+
+    assert dict(server.requests[0].query)["email"] == "a@b.example"
+    assert "another text" not in run.log
+    assert "another text" in other.log
+    assert "b.example" not in run.stdout + run.log + other.stdout + other.log
+
+
+# pseudonymize
+
+
+@pytest.fixture(scope="module", params=["transactions", "rows"])
+def sales_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with started_sandbox(
+        "--sales-shape", request.param, "--sales", "300", "--events", "400"
+    ) as running:
+        yield running
+
+
+def discovered(run_tap: RunTap, config: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(run_tap(config, "--discover").stdout)
+    for entry in made["streams"]:
+        for item in entry["metadata"]:
+            if not item["breadcrumb"]:
+                item["metadata"]["selected"] = entry["tap_stream_id"] in STREAMS
+    return made
+
+
+def strings(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case list():
+            for element in value:
+                yield from strings(element)
+        case dict():
+            yield from strings([*value.values()])
+        case _:
+            pass
+
+
+def personal_values(raw: Run) -> tuple[set[str], set[str]]:
+    """Return what identifies a person in raw records, and all that tells of one."""
+    identifiers, others = set(), set()
+    for name in STREAMS:
+        for record in raw.records(name):
+            is_person = name == "customers"
+            for field, value in record.items():
+                plain = field.removeprefix("sale_") if name == "sales" else field
+                if field in IDENTIFIERS or (is_person and field == "external_id"):
+                    identifiers |= {*strings(value)}
+                elif plain in ATTRIBUTES or field.startswith("acme__"):
+                    others |= {*strings(value)}
+    return identifiers - {""}, others - {""}
+
+
+def select_all(chosen: dict[str, Any]) -> dict[str, Any]:
+    """Select every field, as Meltano does it for `*.*`: what the settings say is stronger."""
+    for entry in chosen["streams"]:
+        for item in entry["metadata"]:
+            if item["breadcrumb"]:
+                item["metadata"]["selected"] = True
+    return chosen
+
+
+class Raw(NamedTuple):
+    """What the sandbox has, and a catalog that selects all of it."""
+
+    run: Run
+    catalog: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def raw(sales_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Raw:
+    run_tap = tap_in(tmp_path_factory.mktemp("raw"))
+    chosen = select_all(discovered(run_tap, sales_sandbox.config))
+    return Raw(run_tap(sales_sandbox.config, catalog=chosen), chosen)
+
+
+def assert_no_person(raw: Raw, text: str, messages: object) -> None:
+    """Search for each value that tells of a person in all that was written."""
+    identifiers, others = personal_values(raw.run)
+    assert len(identifiers) > 500
+    assert len(others) > 100
+    written = {*strings(messages)}
+    assert not (identifiers | others) & written - safe_texts(raw.run)
+    assert not [value for value in identifiers if value in text]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"response_format": "csv"},
+        {
+            "stream_maps": {
+                n: {"copy": "record.get('email') or record.get('sale_email')"} for n in STREAMS
+            }
+        },
+        {"flattening_enabled": True, "flattening_max_depth": 1},
+        {"emit_activate_version_messages": True, "timezone": "Europe/Helsinki"},
+    ],
+    ids=["json", "csv", "stream maps", "flattening", "versions"],
+)
+def test_nothing_personal_leaves(
+    run_tap: RunTap, sales_sandbox: Sandbox, raw: Raw, settings: dict[str, Any]
+) -> None:
+    config = {**sales_sandbox.config, **PSEUDONYMIZE, "page_size": 97, **settings}
+
+    run = run_tap(config, catalog=raw.catalog)
+
+    assert run.exit_code == 0, run.log
+    for name in STREAMS:
+        assert len(run.records(name)) == len(raw.run.records(name))
+    assert_no_person(raw, run.stdout + run.log, run.messages)
+
+
+def test_nothing_personal_is_in_batch_files(
+    run_tap: RunTap, sales_sandbox: Sandbox, raw: Raw, tmp_path: Path
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    encoding = {"format": "jsonl", "compression": "gzip"}
+    batch = {"encoding": encoding, "storage": {"root": folder.as_uri()}}
+
+    run = run_tap(
+        {**sales_sandbox.config, **PSEUDONYMIZE, "batch_config": batch}, catalog=raw.catalog
+    )
+
+    assert run.exit_code == 0, run.log
+    lines = [
+        line for f in folder.iterdir() for line in gzip.decompress(f.read_bytes()).splitlines()
+    ]
+    assert len(lines) == sum(len(raw.run.records(name)) for name in STREAMS)
+    text = b"\n".join(lines).decode() + run.stdout + run.log
+    assert_no_person(raw, text, [*map(json.loads, lines), *run.messages])
+
+
+def test_nothing_personal_gets_to_airbyte(
+    source: RunSource, sales_sandbox: Sandbox, raw: Raw
+) -> None:
+    config = {**sales_sandbox.config, **PSEUDONYMIZE}
+    (offered,) = source("discover", config=config).of_type("catalog")
+    wanted = [stream(made["name"]) for made in offered["streams"] if made["name"] in STREAMS]
+    for configured in wanted:
+        name = configured["stream"]["name"]
+        configured["stream"] = next(made for made in offered["streams"] if made["name"] == name)
+
+    ran = source("read", config=config, catalog={"streams": wanted})
+
+    assert not ran.errors
+    for name in STREAMS:
+        assert len(ran.records(name)) == len(raw.run.records(name))
+    text = json.dumps([offered, ran.messages], ensure_ascii=False) + ran.log
+    assert_no_person(raw, text, ran.messages)
+    assert "left out by personal_data" not in ran.log
+
+
+def safe_texts(raw: Run) -> set[str]:
+    """Return the texts that fields of things, not of people, have as well: `FI`, a shop's name."""
+    told = {*IDENTIFIERS, *ATTRIBUTES, "path", "state", "tracking_number"}
+    return {
+        text
+        for name in STREAMS
+        for record in raw.records(name)
+        for field, value in record.items()
+        if field.removeprefix("sale_") not in told and not field.startswith("acme__")
+        for text in strings(value)
+    } - {record["external_id"] for record in raw.records("customers")}
+
+
+def test_streams_join_by_hashes_as_they_do_by_what_was_hashed(
+    run_tap: RunTap, sales_sandbox: Sandbox, raw: Raw
+) -> None:
+    config = {**sales_sandbox.config, **PSEUDONYMIZE}
+    run = run_tap(config, catalog=raw.catalog)
+    other = run_tap({**config, "hash_key": OTHER_KEY}, catalog=raw.catalog)
+    customer = next(n for n in raw.run.schema("sales")["properties"] if n.endswith("customer_id"))
+
+    def joins(run: Run) -> list[Counter[int]]:
+        people = {record["external_id"] for record in run.records("customers")}
+        found = []
+        for name, key in (("sales", customer), ("events", "customer_id")):
+            keys = [record[key] for record in run.records(name) if record.get(key)]
+            count = Counter(key for key in keys if key in people)
+            assert count
+            found.append(Counter(count.values()))
+        return found
+
+    assert joins(raw.run) == joins(run) == joins(other)
+    assert "do not join" not in run.log
+    ids, others = set(run.ids("customers")), set(other.ids("customers"))
+    assert len(ids) == len(raw.run.ids("customers"))
+    assert not ids & others
+
+
+def test_both_formats_give_the_same_hashes(run_tap: RunTap, sandbox: Sandbox) -> None:
+    options = {"customers": {"keep": ["city"], "hash": ["tags", "can_email", "last_login"]}}
+    config = {**sandbox.config, **PSEUDONYMIZE, "stream_options": options}
+
+    by_json, by_csv = (run_tap({**config, "response_format": name}) for name in ("json", "csv"))
+
+    assert by_json.records("customers") == by_csv.records("customers")
+    assert by_json.schema("customers") == by_csv.schema("customers")
+    assert "city" in by_json.schema("customers")["properties"]
+
+
+@pytest.mark.parametrize("has_catalog", [False, True], ids=["no catalog", "catalog"])
+def test_what_does_not_leave_is_not_asked_for(
+    run_tap: RunTap, server: Server, *, has_catalog: bool
+) -> None:
+    answer(server, {"email": "a@b.example"})
+    own = {"acme__a": "string", "acme__b": "string", "acme__c": "string"}
+    options = {"hash": ["acme__b", "vat_number"], "keep": ["acme__c", "city"], "custom_fields": own}
+    config = {**server.config, **PSEUDONYMIZE, "stream_options": {"customers": options}}
+    chosen = json.loads(run_tap(config, "--discover").stdout) if has_catalog else None
+    server.requests.clear()
+
+    run = run_tap(config, catalog=chosen)
+
+    asked = dict(server.requests[0].query)["fields"].split(",")
+    assert {"external_id", "email", "vat_number", "city", "acme__b", "acme__c", "tags"} <= {*asked}
+    assert not {"first_name", "street_address", "birth_date", "company", "acme__a"} & {*asked}
+    assert [*run.schema("customers")["properties"]] == asked
+    assert "Selected in the catalog" not in run.log
+
+
+def test_discovery_shows_what_is_hashed_and_what_is_left_out(
+    run_tap: RunTap, source: RunSource, server: Server
+) -> None:
+    own = {"customers": {"custom_fields": {"acme__a": "string"}, "keep": ["city"]}}
+    config = {**server.config, **PSEUDONYMIZE, "stream_options": own}
+
+    catalog = json.loads(run_tap(config, "--discover").stdout)
+
+    entry = entry_of(catalog)
+    selected = {
+        item["breadcrumb"][1]: item["metadata"].get("selected")
+        for item in entry["metadata"]
+        if item["breadcrumb"]
+    }
+    assert [selected[name] for name in ("first_name", "birth_date", "acme__a")] == [False] * 3
+    assert [selected[name] for name in ("email", "city", "tags")] == [None] * 3
+    assert "hashed" in entry["schema"]["properties"]["email"]["description"]
+    assert "hashed" not in entry["schema"]["properties"]["city"]["description"]
+    assert "x-" not in json.dumps(catalog)
+    (offered,) = source("discover", config=config).of_type("catalog")
+    (made,) = (made for made in offered["streams"] if made["name"] == "customers")
+    fields = made["json_schema"]["properties"]
+    assert fields["email"] == {"description": "hashed", "type": ["string", "null"]}
+    assert not {"first_name", "acme__a"} & fields.keys()
+
+
+def test_airbyte_hashes_what_the_value_is_though_its_catalog_says_text(
+    source: RunSource, server: Server
+) -> None:
+    answer(server, {"lifetime_value_month": 19.9, "date_joined": "2024-01-01"})
+    config = {**server.config, **hashing("lifetime_value_month", "date_joined")}
+    chosen = stream("customers", "external_id", "lifetime_value_month", "date_joined")
+
+    ran = source("read", config=config, catalog={"streams": [chosen]})
+
+    (record,) = ran.records("customers")
+    assert record["lifetime_value_month"] == hashed("19.9")
+    assert record["date_joined"] == hashed("2024-01-01T00:00:00Z")
+
+
+def test_what_a_catalog_selects_against_the_settings_is_named_in_one_line(
+    run_tap: RunTap, server: Server
+) -> None:
+    answer(server, {})
+    chosen = catalog(customers=["external_id", "email", "first_name", "city"])
+
+    run = run_tap({**server.config, **PSEUDONYMIZE}, catalog=chosen)
+
+    lines = [line for line in run.log.splitlines() if "left out by personal_data" in line]
+    assert len(lines) == 1
+    assert "first_name, city" in lines[0]
+    assert "WARNING" in lines[0]
+    assert {*run.schema("customers")["properties"]} == {"external_id", "email"}
+
+
+def test_about_tells_which_fields_are_personal(run_tap: RunTap) -> None:
+    told = json.loads(run_tap(None, "--about", "--format", "json").stdout)["personal_data"]
+
+    assert {"email", "external_id", "cb_token"} <= {*told["customers"]["identifier"]}
+    assert {"first_name", "vat_number"} <= {*told["customers"]["attribute"]}
+    assert "sale_customer_id" in told["sales_as_rows"]["identifier"]
+    assert {*told} == {"customers", "sales", "sales_as_rows", "events"}
+    assert "customers, identifiers: external_id" in run_tap(None, "--about").stdout
+    assert "vat_number" in run_tap(None, "--about", "--format", "markdown").stdout
+
+
+# What a key in one stream needs in another
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"customers": ["external_id"]}, ["sales.customer_id", "events.customer_id"]),
+        ({"sales": ["customer_id"]}, ["customers.external_id", "events.customer_id"]),
+        (
+            {"customers": ["external_id"], "sales": ["customer_id"]},
+            ["events.customer_id"],
+        ),
+        ({"sales": ["external_id"]}, ["events.sale_id"]),
+        (
+            {
+                "customers": ["external_id"],
+                "sales": ["customer_id"],
+                "events": ["customer_id"],
+            },
+            [],
+        ),
+        ({"customers": ["first_name"]}, []),
+    ],
+)
+def test_a_counterpart_that_is_not_hashed_is_named(
+    run_tap: RunTap, server: Server, options: dict[str, list[str]], named: list[str]
+) -> None:
+    answer(server)
+    hashes = {name: {"hash": fields} for name, fields in options.items()}
+    config = {**server.config, "hash_key": KEY, "stream_options": hashes}
+
+    run = run_tap(config, catalog=catalog(customers=True, sales=True, events=True))
+
+    lines = [line for line in run.log.splitlines() if "do not join" in line]
+    assert len(lines) == bool(named)
+    assert all(name in lines[0].split("but not")[1] for name in named)
+
+
+def test_a_counterpart_that_is_not_read_is_not_named(run_tap: RunTap, server: Server) -> None:
+    answer(server)
+
+    run = run_tap({**server.config, **hashing("external_id")})
+
+    assert "do not join" not in run.log
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"personal_data": "pseudonymize"}, "hash_key: is missing"),
+        ({"stream_options": {"customers": {"hash": ["email"]}}}, "hash_key: is missing"),
+        (hashing("email", key="short"), "hash_key: must have at least 16 characters"),
+        (hashing("email", key=""), "hash_key: must have at least 16 characters"),
+        (hashing("email", key=" " * 20), "hash_key: must have at least 16 characters"),
+        ({"personal_data": "hide"}, "personal_data: must be one of keep, pseudonymize"),
+        (hashing("emails"), "customers.hash: there is no emails; did you mean email?"),
+        (hashing("email", keep=["email"]), "customers.keep: email is hashed by"),
+        (hashing("email", keep=["ctiy"]), "customers.keep: there is no ctiy; did you mean city?"),
+        (
+            hashing("acme__o", custom_fields={"acme__o": "object"}),
+            "customers.hash: acme__o is an object",
+        ),
+        (
+            {"hash_key": KEY, "stream_options": {"products": {"hash": ["stock"]}}},
+            "products.hash: stock is an object",
+        ),
+        (
+            {"hash_key": KEY, "stream_options": {"products": {"hash": ["date"]}}},
+            "products.hash: date is a replication key",
+        ),
+        (
+            {"hash_key": KEY, "stream_options": {"events": {"hash": ["event_key"]}}},
+            "events.hash: event_key is made of the other properties",
+        ),
+    ],
+)
+@pytest.mark.parametrize("has_catalog", [False, True], ids=["no catalog", "catalog"])
+def test_what_cannot_be_hashed_is_refused_before_anything_is_asked(
+    run_tap: RunTap, server: Server, config: dict[str, Any], line: str, *, has_catalog: bool
+) -> None:
+    chosen = incremental("products", "events", "sales") if has_catalog else None
+    if chosen:
+        select(chosen, customers=True, products=True, events=True)
+
+    run = run_tap({**server.config, **config}, catalog=chosen)
+
+    assert run.exit_code == 1
+    assert [line in error for error in run.errors] == [True], run.log
+    assert server.requests == []
+    assert KEY not in run.log
+
+
+def test_the_key_is_in_no_line_and_no_state(run_tap: RunTap, server: Server) -> None:
+    answer(server, {"email": "a@b.example"})
+
+    run = run_tap({**server.config, **hashing("email")}, env={"TAP_CUSTOBAR_LOGLEVEL": "DEBUG"})
+
+    assert run.exit_code == 0
+    assert KEY not in run.stdout + run.log
+    for name in (KEY.encode().hex(), base64.b64encode(KEY.encode()).decode()):
+        assert name not in run.stdout + run.log
+
+
+# State
+
+
+def state_of(run: Run) -> dict[str, Any]:
+    state: dict[str, Any] = run.of_type("STATE")[-1]["value"]
+    return state
+
+
+def paged(server: Server, cursors: Iterable[str]) -> None:
+    """Answer page after page, each with a link to the next; the one behind the last fails."""
+    links = [*cursors]
+
+    def answer(request: Request) -> Reply:
+        number = int(dict(request.query).get("page", "0"))
+        if number == len(links):
+            return Reply(status=403)
+        row = {"external_id": f"C-{number}", "email": f"Aino.{number}@example.com"}
+        return Reply({"customers": [row], "next_url": f"?page={number + 1}&{links[number]}"})
+
+    server.answer = answer
+
+
+def test_another_key_is_warned_about_and_no_checkpoint_serves(
+    run_tap: RunTap, server: Server
+) -> None:
+    paged(server, ["a=1", "b=2"])
+    config = {**server.config, **hashing("email")}
+    state = state_of(run_tap(config))
+    assert state["bookmarks"]["customers"]["resume"]["next"].endswith("page=2&b=2")
+
+    same = run_tap(config, state=state)
+    other = run_tap({**config, **hashing("email", key=OTHER_KEY)}, state=state)
+    again = run_tap({**config, **hashing("email", key=OTHER_KEY)}, state=state_of(other))
+
+    assert "Going on where" in same.log
+    assert "hash_key is another" not in same.log + again.log
+    assert "the same people now have other hashes" in other.log
+    assert "Starting over" in other.log
+    assert len(other.records("customers")) == 2
+    assert KEY not in json.dumps(state)
+    assert OTHER_KEY not in other.stdout
+
+
+def test_a_checkpoint_of_a_run_without_hashes_does_not_serve(
+    run_tap: RunTap, server: Server
+) -> None:
+    paged(server, ["a=1", "b=2"])
+    state = state_of(run_tap(server.config))
+
+    run = run_tap({**server.config, **hashing("email")}, state=state)
+
+    assert "Starting over" in run.log
+    assert "hash_key is another" not in run.log
+    assert len(run.records("customers")) == 2
+
+
+EMAIL = "Aino.1@example.com"
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        f"after={EMAIL}",
+        f"after={quote(EMAIL)}",
+        f"after={quote(quote(EMAIL))}",
+        f"after={EMAIL.lower()}",
+        f"after=email:{EMAIL},id:1",
+        f"after={base64.urlsafe_b64encode(f'p={EMAIL}'.encode()).decode()}",
+        f"after={base64.b64encode(quote(EMAIL).encode()).decode().rstrip('=')}",
+    ],
+)
+def test_no_checkpoint_is_kept_that_shows_what_was_hashed(
+    run_tap: RunTap, server: Server, cursor: str
+) -> None:
+    paged(server, ["n=0", cursor])
+
+    run = run_tap({**server.config, **hashing("email")})
+
+    assert len(run.records("customers")) == 2
+    assert state_of(run)["bookmarks"]["customers"]["resume"] is None
+    assert cursor not in run.stdout
+    assert "example.com" not in run.stdout
+
+
+def test_a_checkpoint_is_kept_where_a_short_value_is_a_part_of_another_word(
+    run_tap: RunTap, server: Server
+) -> None:
+    paged(server, ["n=0", "after=xC-1x"])
+
+    run = run_tap({**server.config, **hashing("external_id")})
+
+    assert state_of(run)["bookmarks"]["customers"]["resume"] is not None
+
+
+def test_no_checkpoint_is_kept_where_the_order_is_by_what_does_not_leave(
+    run_tap: RunTap, server: Server
+) -> None:
+    paged(server, ["n=0", "after=Virtanen"])
+    options = {"customers": {"order": ["-last_name"]}}
+
+    run = run_tap({**server.config, **PSEUDONYMIZE, "stream_options": options})
+
+    assert "Virtanen" not in run.stdout
+    assert len(run.records("customers")) == 2
