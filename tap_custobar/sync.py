@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tap_custobar.pages.reader import PageIterator
     from tap_custobar.progress import Progress
     from tap_custobar.records.decoder import Batch, RecordDecoder
+    from tap_custobar.records.hashing import ColumnHasher
     from tap_custobar.state.bookmark import IncrementalBookmark
     from tap_custobar.state.checkpoint import Checkpoint
 
@@ -45,6 +46,7 @@ class Sync:
         checkpoint: Checkpoint,
         bookmark: IncrementalBookmark | None,
         filter_check: FilterCheck,
+        hasher: ColumnHasher,
         progress: Progress,
         counted_keys: Sequence[str],
         may_prefetch: bool,
@@ -57,6 +59,7 @@ class Sync:
             checkpoint: Where an interrupted sync goes on.
             bookmark: What is new; None where the table is read whole.
             filter_check: Compares what comes with the filters.
+            hasher: Hashes what the settings name.
             progress: What a person watching is told.
             counted_keys: The properties that make up the key; none where keys are not counted.
             may_prefetch: Whether the next page may be asked for while this one is worked on.
@@ -67,16 +70,19 @@ class Sync:
         self.is_drained = True
         self._decoder = decoder
         self._filter_check = filter_check
+        self._hasher = hasher
         self._progress = progress
         self._counted_keys = counted_keys
         self._may_prefetch = may_prefetch
         self._page = PageCounts()
 
     def decode(self, page: Page) -> Iterator[Batch]:
-        """Yield all records of a page."""
+        """Yield all records of a page, with hashes where there are to be any."""
         self._page = PageCounts(skipped=self._decoder.losses.skipped_count)
         self._decoder.note_header(page.names, page.lacking)
-        yield from self._checked(self._decoder.decode(page.blocks, self._progress.pages + 1))
+        for batch in self._checked(self._decoder.decode(page.blocks, self._progress.pages + 1)):
+            self._hasher.apply(batch)
+            yield batch
 
     def _checked(self, batches: Iterable[Batch]) -> Iterable[Batch]:
         """Return the batches of a page, all of them compared with the filters, if there are any."""
@@ -128,7 +134,8 @@ class Sync:
         if self.bookmark and self.bookmark.is_exhausted():
             self.is_drained = False
             return False
-        self.pages.commit(page)
+        may_be_stored = not self._hasher.is_shown_by(page.next_link or "")
+        self.pages.commit(page, records=counts.listed, keeps_checkpoint=may_be_stored)
         return True
 
     def close(self) -> None:

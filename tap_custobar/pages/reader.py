@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_custobar.pages.paginators import Paginator
     from tap_custobar.state.checkpoint import Checkpoint
 
-#: Empty pages in a row, each naming a next one, after which the stream fails.
+#: Pages without a record in a row, each naming a next one, after which the stream fails.
 MAX_EMPTY_PAGES = 1_000
 
 
@@ -120,25 +120,31 @@ class PageIterator:
         with suppress(CustobarError):
             self._client.ask_ahead(self._paginator.url_after(named) if named else None)
 
-    def commit(self, page: Page) -> None:
+    def commit(self, page: Page, *, records: int, keeps_checkpoint: bool = True) -> None:
         """Leave a page whose records are written, and advance the checkpoint to the next.
+
+        Args:
+            page: The page.
+            records: How many records its rows gave, new or not.
+            keeps_checkpoint: Whether its next link may be stored.
 
         Raises:
             UrlError: its URL must not be asked for.
             PaginationLoopError: it is a page already read.
-            EmptyPagesError: page after page is empty.
+            EmptyPagesError: page after page gave no record.
             NextLinkLostError: the next link was removed on the way.
         """
         self._confirm_end(page)
         try:
             self._paginator.advance(page.next_link)
-            self._count_empty(page)
+            self._count_empty(records)
         except (EmptyPagesError, PaginationLoopError):
             self._checkpoint.discard()  # whoever goes on there meets it again
             raise
         next_url = self._paginator.current_url or ""
         # An address that shows the token must not get into a state.
-        self._checkpoint.advance(next_url if self._redact(next_url) == next_url else "")
+        may_be_stored = keeps_checkpoint and self._redact(next_url) == next_url
+        self._checkpoint.advance(next_url if may_be_stored else "")
 
     def close(self) -> None:
         """Ask for nothing more."""
@@ -172,8 +178,8 @@ class PageIterator:
         if self._client.get(probe.url, self._parse, first_page=False).next_link is None:
             raise NextLinkLostError(probe.header)
 
-    def _count_empty(self, page: Page) -> None:
-        self._empty_pages = 0 if page.row_count else self._empty_pages + 1
+    def _count_empty(self, records: int) -> None:
+        self._empty_pages = 0 if records else self._empty_pages + 1
         if self._empty_pages >= MAX_EMPTY_PAGES and self._paginator.current_url:
             raise EmptyPagesError(self._empty_pages)
 

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 KEY = "replication_key"
 VALUE = "replication_key_value"
 
-#: Keys of our own: that the order once did not hold, and how many records a drained table lacked.
+#: Keys of our own: that the order once did not hold, how many records the last drained table
+#: lacked, and how many runs in a row did so.
 UNORDERED = "unordered"
 MISSING = "missing"
+SHORT_RUNS = "short_runs"
+
+#: Runs in a row whose shortfall, another one each time, keeps the bookmark where it is.
+MAX_SHORT_RUNS = 5
 
 
 class IncrementalBookmark:
@@ -173,11 +178,12 @@ class IncrementalBookmark:
                 "the table" if is_drained else "what is new",
                 counted(table.fell_by, "record"),
             )
-        if is_drained:
-            if self._in_order and self._is_unordered:
-                self._bookmark[UNORDERED] = None
-            if not self._may_move(table):
-                return
+        if is_drained and not self._may_move(table):
+            return
+        if not is_drained:
+            self._note_shortfall(0)
+        elif self._in_order and self._is_unordered and not table.ended_on_empty_page:
+            self._bookmark[UNORDERED] = None
         if self._high_watermark:
             self._bookmark |= {KEY: self.key, VALUE: self._high_watermark}
 
@@ -188,22 +194,30 @@ class IncrementalBookmark:
                 "The bookmark stays, for the last page was named by Custobar and came empty"
             )
             return False
-        missing = table.missing if table.is_steady else 0
-        before = self._bookmark.get(MISSING)
-        if missing or before is not None:
-            self._bookmark[MISSING] = missing or None
+        missing, before = table.surely_missing, self._bookmark.get(MISSING)
+        short_runs = self._note_shortfall(missing)
         if not missing:
             return True
+        what = f"{counted(missing, 'record')} fewer than Custobar's count came"
         if missing == before:
+            what += " again, as in the run before"
+        elif short_runs > MAX_SHORT_RUNS:
+            what += f", and too few in the {MAX_SHORT_RUNS} runs before"
+        else:
             self._logger.warning(
-                "%s fewer than Custobar's count came again, as in the run before: the bookmark "
-                "moves. Custobar seems to count what it does not list",
-                counted(missing, "record"),
+                "%s: the bookmark stays, and the next run reads the same again", what
             )
-            return True
+            return False
         self._logger.warning(
-            "%s fewer than Custobar's count came: the bookmark stays, and the next run reads "
-            "the same again",
-            counted(missing, "record"),
+            "%s: the bookmark moves. Custobar seems to count what it does not list", what
         )
-        return False
+        return True
+
+    def _note_shortfall(self, missing: int) -> int:
+        """Keep how many records were missing, and return for how many runs in a row some were."""
+        before = self._bookmark.get(SHORT_RUNS)
+        runs = (before if isinstance(before, int) else 0) + 1 if missing else 0
+        for key, number in ((MISSING, missing), (SHORT_RUNS, runs)):
+            if number or self._bookmark.get(key) is not None:
+                self._bookmark[key] = number or None
+        return runs

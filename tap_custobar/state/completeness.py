@@ -156,6 +156,14 @@ class Completeness:
         return max((self.count or 0) - self._distinct_rows, 0)
 
     @property
+    def surely_missing(self) -> int:
+        """How many fewer there were than the API said on any page, once the table is drained.
+
+        While a table grows, or shrinks behind the page that is read, more than those may be.
+        """
+        return max(self.lowest - self._distinct_rows, 0) if self.count else 0
+
+    @property
     def surplus(self) -> int:
         """How many records more there were than the API said; 0 where it did not say."""
         return 0 if self.count is None else max(self._distinct_rows - self.count, 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_custobar.state.bookmark import MAX_SHORT_RUNS
 from tests.catalogs import catalog, incremental
 from tests.conftest import Reply
 
@@ -123,6 +124,35 @@ def test_another_shortfall_leaves_the_bookmark_again(run_tap: RunTap, server: Se
     assert "replication_key_value" not in bookmark(second, "products")
 
 
+def test_a_shortfall_that_is_never_the_same_does_not_hold_the_bookmark_for_ever(
+    run_tap: RunTap, server: Server
+) -> None:
+    state = None
+    for number in range(MAX_SHORT_RUNS + 1):
+        count = 5 + number
+        serve(server, "products", products(9, 8), products(7, start=2), counts=[count, count])
+        run = read_products(run_tap, server, state)
+        state = state_of(run)
+        moved = "replication_key_value" in bookmark(run, "products")
+        assert moved == (number == MAX_SHORT_RUNS)
+
+    assert "the bookmark moves" in warnings(run)[-1]
+
+
+@pytest.mark.parametrize(
+    "last_page", [products(7, start=2), []], ids=["a page cut short", "an empty page"]
+)
+def test_a_count_that_rises_hides_no_shortfall(
+    run_tap: RunTap, server: Server, last_page: list[dict[str, Any]]
+) -> None:
+    serve(server, "products", products(9, 8), last_page, counts=[6, 7])
+
+    run = read_products(run_tap, server)
+
+    assert "replication_key_value" not in bookmark(run, "products")
+    assert f"{4 - len(last_page)} records fewer than Custobar's count" in warnings(run)[-1]
+
+
 def test_what_was_missing_comes_in_the_next_run(run_tap: RunTap, server: Server) -> None:
     serve(server, "products", products(9, 8), counts=[3])
     first = read_products(run_tap, server)
@@ -135,6 +165,7 @@ def test_what_was_missing_comes_in_the_next_run(run_tap: RunTap, server: Server)
         "replication_key": "date",
         "replication_key_value": day(9),
         "missing": None,
+        "short_runs": None,
     }
     assert warnings(second) == []
 
@@ -289,10 +320,11 @@ def test_a_checkpoint_that_leads_to_an_empty_page_starts_over(
     assert len(server.requests) == 3
 
 
-def test_a_chain_of_empty_pages_ends(run_tap: RunTap, server: Server) -> None:
+@pytest.mark.parametrize("rows", [[], [None]], ids=["no rows", "rows that are no records"])
+def test_a_chain_of_empty_pages_ends(run_tap: RunTap, server: Server, rows: list[None]) -> None:
     def answer(request: Request) -> Reply:
         number = int(dict(request.query).get("cursor", 0))
-        return Reply({"customers": [], "next_url": f"?cursor={number + 1}"})
+        return Reply({"customers": rows, "next_url": f"?cursor={number + 1}"})
 
     server.answer = answer
 
@@ -403,6 +435,17 @@ def test_a_run_that_sees_the_order_hold_to_the_end_trusts_it_again(
     assert asked == 3
     assert bookmark(first, "products")["unordered"] is None
     assert len(server.requests) == asked + 2
+
+
+def test_an_order_that_was_not_seen_to_the_end_is_not_trusted_again(
+    run_tap: RunTap, server: Server
+) -> None:
+    mark = {"replication_key": "date", "replication_key_value": day(9), "unordered": True}
+    serve(server, "products", products(9, 8), [])
+
+    run = read_products(run_tap, server, {"bookmarks": {"products": mark}})
+
+    assert bookmark(run, "products") == mark
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
     faulty.script = [lambda line: line.send(head, page), Line.hold]
     commit = PageIterator.commit
 
-    def commit_later(pages: PageIterator, page: Page) -> None:
+    def commit_later(pages: PageIterator, page: Page, *, records: int) -> None:
         assert faulty.asked_twice.wait(60)
-        commit(pages, page)
+        commit(pages, page, records=records)
 
     monkeypatch.setattr(PageIterator, "commit", commit_later)
     before = set(threading.enumerate())
