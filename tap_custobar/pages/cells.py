@@ -31,7 +31,7 @@ _BOOLEANS = {"": UNSET, "true": True, "false": False, "True": True, "False": Fal
 _decoder = msgspec.json.Decoder(list[Any], float_hook=parse_decimal)
 
 
-def column_reader(definition: Mapping[str, Any]) -> Callable[[Sequence[str]], list[Any]]:
+def column_reader(definition: Mapping[str, Any]) -> Callable[[Sequence[str]], Sequence[Any]]:
     """Return what reads the cells of a property: a value for each, UNSET for an empty one."""
     match type_names(definition):
         case ["array"]:
@@ -48,16 +48,16 @@ def column_reader(definition: Mapping[str, Any]) -> Callable[[Sequence[str]], li
             return _values
 
 
-def _strings(cells: Sequence[str]) -> list[Any]:
-    return [cell or UNSET for cell in cells]
+def _strings(cells: Sequence[str]) -> Sequence[Any]:
+    return cells if all(cells) else [cell or UNSET for cell in cells]
 
 
-def _booleans(cells: Sequence[str]) -> list[Any]:
+def _booleans(cells: Sequence[str]) -> Sequence[Any]:
     values = list(map(_BOOLEANS.get, cells))
     return _strings(cells) if None in values else values
 
 
-def _numbers(types: frozenset[type], cells: Sequence[str]) -> list[Any]:
+def _numbers(types: frozenset[type], cells: Sequence[str]) -> Sequence[Any]:
     try:
         values = _decoder.decode("[" + ",".join([cell or "null" for cell in cells]) + "]")
     except (ArithmeticError, ValueError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import operator
+import re
 from collections import Counter
 from dataclasses import replace
 from io import BytesIO, TextIOWrapper
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_custobar.errors import UnexpectedAnswerError
 from tap_custobar.pages.cells import column_reader
 from tap_custobar.pages.json_pages import NO_CONTENT, Page
+from tap_custobar.records.decoder import BATCH_SIZE
 from tap_custobar.records.json_codec import (
     CharsetError,
     check_charset,
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
     from tap_custobar.records.raw_rows import RawRows
     from tap_custobar.records.schema import SelectedSchema
 
-#: Rows that are read at once: never the page twice in memory.
-CSV_BLOCK = 1024
-
 _NO_HEADER = "no CSV with a header of field names"
 
 # A cell may be as large as a body; the module's own limit is 128 KiB.
@@ -47,6 +46,11 @@ class Dialect(NamedTuple):
     delimiter: str
     skips_blanks: bool
 
+
+# A cell and the end of a row, as all readers of CSV take them. Nothing is tried twice, so that a
+# cell of any size takes no memory.
+_CELL = '(?:"[^"]*+(?:""[^"]*+)*+"|[^"{delimiter}\\r\\n]*+)'
+_ROW_END = r"(?:\r\n|[\r\n]|\Z)"
 
 # The specification does not tell it.
 _DIALECTS = [Dialect(delimiter, skips) for skips in (False, True) for delimiter in ",;\t"]
@@ -95,9 +99,7 @@ class CsvPageParser:
         is_utf8 = _is_utf8(response.body)
         if problem := self._problem(header, names):
             raise UnexpectedAnswerError(problem)
-        row_count = _count_rows(
-            _rows(response.body, dialect, len(header)), len(header), is_utf8=is_utf8
-        )
+        row_count = _count_rows(response.body, dialect, len(header), is_utf8=is_utf8)
         is_first, self._names = self._names is None, names
         return Page(
             self._blocks(
@@ -132,7 +134,7 @@ class CsvPageParser:
         self, rows: Iterator[list[str]], header: list[str], *, is_tidy: bool
     ) -> Iterator[RawRows]:
         next(rows)  # the header, as it is written
-        while block := list(islice(rows, CSV_BLOCK)):
+        while block := list(islice(rows, BATCH_SIZE)):
             cells = dict(zip(header, zip(*block, strict=True), strict=True))
             columns = {
                 name: read(cells[name]) for name, read in self._readers.items() if name in cells
@@ -221,7 +223,7 @@ def _first_row(body: bytes, dialect: Dialect) -> list[str]:
         return []
 
 
-def _count_rows(rows: Iterable[list[str]], width: int, *, is_utf8: bool) -> int:
+def _count_rows(body: bytes, dialect: Dialect, width: int, *, is_utf8: bool) -> int:
     """Return how many rows follow the header.
 
     They are read twice, for what is written cannot be taken back once a row turns out broken.
@@ -229,17 +231,41 @@ def _count_rows(rows: Iterable[list[str]], width: int, *, is_utf8: bool) -> int:
     Raises:
         UnexpectedAnswerError: one of them is broken, or too many are not UTF-8.
     """
+    count, end = _count_plain_rows(body, dialect, width) if is_utf8 else (0, 0)
+    rows = _rows(body, dialect, width, start=end)
     try:
         widths = list(map(len, rows if is_utf8 else _counting(rows)))
     except CharsetError as error:
         msg = f"CSV that is {error}"
         raise UnexpectedAnswerError(msg) from None
     except csv.Error:
-        widths = []
-    if set(widths) != {width}:
+        widths = [0]
+    if not {width}.issuperset(widths):
         msg = "CSV with a row of another length than its header's"
         raise UnexpectedAnswerError(msg)
-    return len(widths) - 1
+    return count + len(widths) - 1
+
+
+def _count_plain_rows(body: bytes, dialect: Dialect, width: int) -> tuple[int, int]:
+    """Count the first rows that are written in the plainest way, and have as many cells.
+
+    This takes half the time of reading them.
+
+    Returns:
+        How many they are, with the header, and where they end.
+    """
+    count = end = 0
+    if width > 1:  # of one column, what is blank needs the reader's rules
+        match = _row_pattern(dialect.delimiter, width).match
+        while row := match(body, end):
+            count += 1
+            end = row.end()
+    return count, end
+
+
+def _row_pattern(delimiter: str, width: int) -> re.Pattern[bytes]:
+    cell = _CELL.format(delimiter=delimiter)
+    return re.compile((delimiter.join([cell] * width) + _ROW_END).encode())
 
 
 def _counting(rows: Iterable[list[str]]) -> Iterator[list[str]]:
@@ -259,10 +285,20 @@ def _is_utf8(body: bytes) -> bool:
     return True
 
 
-def _rows(body: bytes, dialect: Dialect, width: int) -> Iterator[list[str]]:
-    """Yield the header and the rows; a blank line is a row where there is one column."""
+def _rows(body: bytes, dialect: Dialect, width: int, *, start: int = 0) -> Iterator[list[str]]:
+    """Yield the header and the rows; a blank line is a row where there is one column.
+
+    Args:
+        body: The page.
+        dialect: How it is written.
+        width: How many columns it has.
+        start: Where the first row to be read begins.
+    """
     # Decoded and split as it is read, never as a whole.
-    text = TextIOWrapper(BytesIO(body), encoding="utf-8-sig", errors="surrogateescape", newline="")
+    source = BytesIO(body)
+    source.seek(start)
+    encoding = "utf-8" if start else "utf-8-sig"
+    text = TextIOWrapper(source, encoding=encoding, errors="surrogateescape", newline="")
     rows = csv.reader(
         text,
         delimiter=dialect.delimiter,

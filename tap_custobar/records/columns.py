@@ -45,9 +45,13 @@ _STRINGS: frozenset[type] = frozenset({str})
 _NULLABLE_STRINGS: frozenset[type] = frozenset({str, NoneType})
 _SCALARS: frozenset[type] = frozenset({str, bool, int})
 _JSON_TYPES = frozenset({bool, int, Decimal, list, dict})
+_BOOLEAN_TEXTS = {True: "true", False: "false"}
 
 #: Tells whether all values of a batch fit as they are; missing ones are not among them.
 BatchCheck: TypeAlias = "Callable[[list[Any], set[type]], bool]"
+
+#: A conversion of all values of a batch, and the types that it takes.
+BatchConversion: TypeAlias = "tuple[frozenset[type], Callable[[list[Any]], list[Any]]]"
 
 
 def _are_integers(values: list[Any], types: set[type]) -> bool:
@@ -66,6 +70,10 @@ _FORMATS: Mapping[str, Callable[[list[Any]], bool]] = {
     "date": are_dates,
     "date-time": are_timestamps,
 }
+
+
+def _booleans_as_strings(values: list[Any]) -> list[Any]:
+    return list(map(_BOOLEAN_TEXTS.get, values, values))
 
 
 def _as_strings(values: list[Any]) -> list[Any]:
@@ -92,7 +100,7 @@ class Column:
         pass_through: The types of values that need no conversion; None where the decoder takes no
             others.
         batch_check: Tells whether all values that pass no type need none all the same.
-        convert_all: The conversion of all values at once, where there is one for these types.
+        convert_all: The conversions of all values at once; the first for these types is used.
         get: Returns the value of a record.
     """
 
@@ -102,7 +110,7 @@ class Column:
     struct_type: Any = Any
     pass_through: frozenset[type] | None = None
     batch_check: BatchCheck | None = None
-    convert_all: tuple[frozenset[type], Callable[[list[Any]], list[Any]]] | None = None
+    convert_all: Sequence[BatchConversion] = ()
     get: Callable[[Row], Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,7 +143,7 @@ class Column:
             case None:
                 return None
             case types:
-                self.convert_all = frozenset({list, str, *self._missing_types}), _as_lists
+                self.convert_all = [(frozenset({list, str, *self._missing_types}), _as_lists)]
                 return list[str | None] if NoneType in types else list[str]
 
     def _element_types(self) -> frozenset[type] | None:
@@ -153,7 +161,7 @@ class Column:
     def relax(self) -> None:
         """Let the decoder take anything, and check every value here."""
         self.struct_type, self.pass_through = Any, self._missing_types
-        self.convert_all = None
+        self.convert_all = ()
         kind = self.definition.get("format", "")
         match type_names(self.definition):
             case ["integer"]:
@@ -163,8 +171,11 @@ class Column:
             case ["string"] if kind in _FORMATS:
                 self.batch_check = partial(_are_formatted, _FORMATS[kind])
             case ["string"] if not kind:
+                self.convert_all = [
+                    (frozenset({bool, *self._missing_types}), _booleans_as_strings),
+                    (frozenset({str, *_JSON_TYPES, *self._missing_types}), _as_strings),
+                ]
                 self.pass_through |= {str}
-                self.convert_all = frozenset({str, *_JSON_TYPES, *self._missing_types}), _as_strings
             case [str(name)] if not kind:
                 self.pass_through |= _PASS_THROUGH.get(name, frozenset())
             case [] if not self.definition.get("type"):
@@ -194,8 +205,9 @@ class Column:
             present = [value for value in values if value.__class__ not in pass_through]
             if self.batch_check(present, types - pass_through):
                 return values
-        if self.convert_all and types <= self.convert_all[0]:
-            return self.convert_all[1](values)
+        for convertible, convert_all in self.convert_all:
+            if types <= convertible:
+                return convert_all(values)
         convert = self.convert
         return [value if value.__class__ in pass_through else convert(value) for value in values]
 

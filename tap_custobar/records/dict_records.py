@@ -72,13 +72,16 @@ class DictRecords:
         self._known = frozenset(schema.properties)
         self._partly_lost = self._replaced = False
         self._keys = schema.keys
-        factory = ConverterFactory(
-            schema.zone,
-            self._on_partial_loss,
-            self._on_replacement,
-            whole_fractions=schema.whole_fractions,
+        cutting, keeping = (
+            ConverterFactory(
+                schema.zone, self._on_partial_loss, self._on_replacement, whole_fractions=is_whole
+            )
+            for is_whole in (False, True)
         )
-        self._fields = [(name, factory.compile(field)) for name, field in schema.fields.items()]
+        self._fields = [
+            (name, (keeping if schema.has_whole_fractions(name) else cutting).compile(definition))
+            for name, definition in schema.fields.items()
+        ]
 
     def note_unknown(self, names: AbstractSet[str]) -> None:
         """Remember those of the properties that came which the schema does not have."""

@@ -21,6 +21,7 @@ class SelectedSchema:
         keys: The properties without which a row is no record.
         zone: What date-times without a zone are told in.
         surrogate_key: The key that is made of the record, where the API gives none.
+        hashed: The properties whose values are hashed before anything is made of them.
     """
 
     properties: Mapping[str, Mapping[str, Any]]
@@ -28,14 +29,15 @@ class SelectedSchema:
     keys: Sequence[str]
     zone: tzinfo
     surrogate_key: str | None = None
+    hashed: Collection[str] = ()
 
-    @property
-    def whole_fractions(self) -> bool:
-        """Whether fractions of a second stay whole until the surrogate key has been made.
+    def has_whole_fractions(self, name: str) -> bool:
+        """Tell whether fractions of a second stay whole until the surrogate key has been made.
 
-        Cut before, they would change the keys of records that are loaded already.
+        Cut before, they would change the keys of records that are loaded already. What is hashed
+        is hashed as it would leave.
         """
-        return self.surrogate_key is not None
+        return self.surrogate_key is not None and name not in self.hashed
 
     @cached_property
     def fields(self) -> Mapping[str, Mapping[str, Any]]:

@@ -56,19 +56,20 @@ class StructRecords:
     def __init__(self, schema: SelectedSchema) -> None:
         """Compile what the records must look like."""
         # A conversion may lose no part here: what is lost is counted on the other path.
-        factory = ConverterFactory(
-            schema.zone, reject, reject, whole_fractions=schema.whole_fractions
-        )
+        cutting = ConverterFactory(schema.zone, reject, reject)
+        keeping = ConverterFactory(schema.zone, reject, reject, whole_fractions=True)
+        kept = {name for name in schema.fields if schema.has_whole_fractions(name)}
         self.columns = {
-            name: Column(f"p{number}", definition, factory.compile(definition))
+            name: Column(
+                f"p{number}", definition, (keeping if name in kept else cutting).compile(definition)
+            )
             for number, (name, definition) in enumerate(schema.fields.items())
         }
         self._keys = [self.columns[key] for key in schema.keys]
-        factory = ConverterFactory(schema.zone, reject, reject)
         self._cut_columns = [
-            Column(self.columns[name].attribute, definition, factory.compile(definition))
+            Column(self.columns[name].attribute, definition, cutting.compile(definition))
             for name, definition in schema.fields.items()
-            if schema.whole_fractions and holds_timestamps(definition)
+            if name in kept and holds_timestamps(definition)
         ]
         self._ignored: dict[str, str] = {}
         self.notices_unknown = True
@@ -144,7 +145,7 @@ class StructRecords:
         _set_all(rows, self.columns[name].attribute, values)
 
     def cut_fractions(self, rows: Sequence[Row]) -> None:
-        """Cut, in the records themselves, what the schema's `whole_fractions` kept."""
+        """Cut, in the records themselves, what was kept for the surrogate key."""
         for column in self._cut_columns:
             _fit_in_place(column, rows)
 

@@ -13,7 +13,7 @@ from tests.unit.strategies import EDGES, TELLING_TEXTS, valid_texts
 
 
 def read(cells: list[str], *types: str) -> list[Any]:
-    return column_reader({"type": [*types, "null"]})(cells)
+    return list(column_reader({"type": [*types, "null"]})(cells))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from requests.structures import CaseInsensitiveDict
 
 from tap_custobar.api.responses import Response
 from tap_custobar.errors import UnexpectedAnswerError
-from tap_custobar.pages.csv_pages import CSV_BLOCK, CsvPageParser, read_names
+from tap_custobar.pages.csv_pages import CsvPageParser, read_names
 from tap_custobar.pages.paginators import NextUrlPaginator
-from tap_custobar.records.decoder import RecordDecoder
+from tap_custobar.records.decoder import BATCH_SIZE, RecordDecoder
 from tap_custobar.records.dict_records import DictRecords
 from tap_custobar.records.json_codec import encode_lines
 from tap_custobar.records.schema import SelectedSchema
@@ -81,6 +81,31 @@ def test_a_text_is_what_was_written(notes: list[str], delimiter: str) -> None:
     assert lines(as_csv(rows, delimiter)) == encode_lines(expected)
 
 
+@given(
+    st.lists(
+        st.sampled_from(["a", '"', '""', "a,b", ",", ";", "\n", "\r\n", "\r", " ", "\0", "ä"]),
+        max_size=20,
+    ).map("".join),
+    st.sampled_from(["id,note", "id", 'id,"note"', "\ufeffid;note"]),
+)
+def test_as_many_rows_are_counted_as_there_are(text: str, header: str) -> None:
+    delimiter = ";" if ";" in header else ","
+    width = len(header.split(delimiter))
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows = [row or [""] for row in reader if row or width == 1]
+    except csv.Error:
+        rows = [[]]
+    body = f"{header}\n{text}".encode()
+
+    if {width}.issuperset(map(len, rows)):
+        page = parsed(body)
+        assert page.row_count == len(page.rows) == len(rows)
+        return
+    with pytest.raises(UnexpectedAnswerError):
+        parsed(body)
+
+
 @given(tables, st.integers(3, 7) | st.integers(9, 26))
 def test_a_page_that_breaks_off_within_a_row_gives_nothing(
     rows: list[list[str]], missing: int
@@ -92,7 +117,7 @@ def test_a_page_that_breaks_off_within_a_row_gives_nothing(
         lines(body[:-missing])
 
 
-@pytest.mark.parametrize("count", [CSV_BLOCK - 1, CSV_BLOCK, CSV_BLOCK + 1])
+@pytest.mark.parametrize("count", [BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1])
 def test_every_row_of_a_page_of_many_blocks_comes_once(count: int) -> None:
     rows = [["id"], *([f"{number}"] for number in range(count))]
     # One that does not fit the fast path, in the last block.

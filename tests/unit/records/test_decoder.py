@@ -52,7 +52,9 @@ DAY = {"type": ["string", "null"], "format": "date"}
 
 
 def schema_of(properties: dict[str, Any], zone: str = "UTC") -> SelectedSchema:
-    return SelectedSchema({"id": KEY, **properties}, [*properties, "id"], ["id"], ZoneInfo(zone))
+    """Return a schema of these properties, a key, and a property that is not selected."""
+    every = {"id": KEY, "deselected": NULLABLE["integer"], **properties}
+    return SelectedSchema(every, [*properties, "id"], ["id"], ZoneInfo(zone))
 
 
 def json_body(rows: Sequence[object]) -> bytes:
@@ -155,7 +157,7 @@ def test_any_rows_give_the_same_lines_and_losses_on_both_paths(
 def schemas_and_tables(draw: st.DrawFn) -> tuple[SelectedSchema, list[bytes]]:
     drawn = draw(st.lists(definitions, min_size=1, max_size=3))
     schema = schema_of({f"p{n}": each for n, each in enumerate(drawn)})
-    header = draw(st.permutations(list(schema.properties)))
+    header = draw(st.permutations(list(schema.fields)))
     row = st.tuples(*(valid_texts if name == "id" else cells for name in header))
     tables = draw(st.lists(st.lists(row, max_size=3), min_size=1, max_size=3))
     return schema, [csv_body(header, table) for table in tables]
@@ -196,6 +198,7 @@ ODD: list[dict[str, Any]] = [
     {'size "EU"': 1},
     {"newer": 1, "at": "24:00"},
     {"object": 5, "any": [10**309]},
+    {"deselected": "x"},
 ]
 
 
@@ -229,6 +232,28 @@ def test_tables_of_several_blocks_with_an_odd_row_give_the_same_on_both_paths(pl
 
     assert (lines, losses) == converted(schema, bodies, is_csv=True)
     assert losses.nulled == {"n": Loss(2, 1, place + 1)}
+
+
+def test_only_the_rows_around_an_odd_one_leave_the_fast_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows: list[dict[str, object]] = [{"id": str(n), "n": n} for n in range(3 * BATCH_SIZE)]
+    rows[BATCH_SIZE + 1]["n"] = "odd"
+    left: list[object] = []
+    convert = DictRecords.convert
+
+    def convert_noted(
+        stream: DictRecords, rows: Sequence[object], page: int, before: int
+    ) -> list[dict[str, Any]]:
+        left.extend(rows)
+        return convert(stream, rows, page, before)
+
+    monkeypatch.setattr(DictRecords, "convert", convert_noted)
+
+    lines, _ = decoded(schema_of({"n": NULLABLE["integer"]}), [json_body(rows)])
+
+    assert left == rows[BATCH_SIZE : 2 * BATCH_SIZE]
+    assert lines.count(b"\n") == len(rows)
 
 
 @given(st.data())

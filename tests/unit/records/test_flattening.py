@@ -86,7 +86,8 @@ def comparable(records: Sequence[dict[str, Any]]) -> list[dict[str, bytes]]:
 
 @given(st.data())
 def test_records_are_flattened_as_the_sdk_flattens_them(data: st.DataObject) -> None:
-    properties = data.draw(st.dictionaries(names, nested_objects, min_size=1, max_size=4))
+    drawn_properties = data.draw(st.dictionaries(names, nested_objects, max_size=4))
+    properties = {"id": {"type": "string"}, **drawn_properties}
     record = st.fixed_dictionaries({}, optional={n: fitting(d) for n, d in properties.items()})
     drawn = data.draw(st.lists(record, min_size=1, max_size=3))
     max_depth = data.draw(st.integers(1, 3))
