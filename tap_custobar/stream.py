@@ -91,6 +91,7 @@ class CustobarStream(AskingStream):
             checkpoint=checkpoint,
             bookmark=bookmark,
             filter_check=self.filter_check(),
+            hasher=self.hasher(schema),
             progress=progress,
             counted_keys=self.primary_keys if counts_keys else (),
             may_prefetch=not is_test,

@@ -1,6 +1,6 @@
 """The files of BATCH messages, written from the lines of batches.
 
-The SDK's own batcher serializes record by record, from dictionaries. Names, sizes, compression and
+The SDK's own batcher serializes record by record, from dictionaries. Names, sizes, formats and
 manifests are the same.
 """
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from singer_sdk.helpers._batch import BatchConfig
 
     from tap_custobar.records.decoder import Batch
+
+
+#: How hard gzip tries: its own default as a command. Python's, 9, takes three times as long for
+#: files that are 6 % smaller.
+COMPRESS_LEVEL = 6
 
 
 class BatchFiles:
@@ -61,7 +66,7 @@ class BatchFiles:
         file = stack.enter_context(self._config.storage.open(name, "wb"))
         if not self._is_compressed:
             return file
-        return stack.enter_context(gzip.GzipFile(fileobj=file, mode="wb"))
+        return stack.enter_context(gzip.GzipFile(None, "wb", COMPRESS_LEVEL, file))
 
     def _parts(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yield the batches, cut where a file is full."""

@@ -275,7 +275,8 @@ def one_line_error(error: Exception) -> str:
     if isinstance(error, CustobarError | SingerSDKError):
         return " ".join(str(error).split())
     if isinstance(error, OSError):
-        return f"{error.filename or 'The system'}: {error.strerror}"
+        # Packages for storage raise some with neither, and with a path where the text should be.
+        return f"{error.filename or 'The system'}: {error.strerror or type(error).__name__}"
     frames = traceback.extract_tb(error.__traceback__)
     for file, what in _OF_SETTINGS.items():
         if any(file in frame.filename for frame in frames):

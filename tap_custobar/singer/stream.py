@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from tap_custobar.catalog.replication import (
 )
 from tap_custobar.errors import StreamMapError
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
+from tap_custobar.records.json_codec import encode
+from tap_custobar.redaction import one_line
 from tap_custobar.safe_names import safe_names
 from tap_custobar.singer.batch_files import BatchFiles
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog, MetadataMapping, SchemaMessage
 
+    from tap_custobar.catalog.personal_data import Protection
     from tap_custobar.catalog.replication import Place
     from tap_custobar.records.decoder import Batch
     from tap_custobar.records.flattening import ProjectedColumn
@@ -68,6 +72,9 @@ class CustobarBaseStream(Stream):
 
     #: The names that stay as they are; none where all do.
     documented: Collection[str] = ()
+
+    #: What of the records leaves as hashes, and what not at all.
+    protection: Protection
 
     #: When the page came that the next records are of.
     extracted_at: datetime
@@ -138,6 +145,17 @@ class CustobarBaseStream(Stream):
         finally:
             self._writes_batches = False
 
+    def generate_child_contexts(
+        self,
+        record: Record,  # noqa: ARG002 - the SDK's hook
+        context: Context | None,  # noqa: ARG002
+    ) -> Iterable[Context | None]:
+        """Return none, for there are no child streams: the SDK would ask the stream map's filter.
+
+        It would do so once more for each record, and an expression that fails would not be named.
+        """
+        return ()
+
     @property
     def _is_unmapped(self) -> bool:
         return [type(stream_map) for stream_map in self.stream_maps] == [SameRecordTransform]
@@ -188,13 +206,18 @@ class CustobarBaseStream(Stream):
     def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:
         try:
             mapped = stream_map.transform(record)
-        except Exception as error:
-            raise StreamMapError(self.name, *failed_expression(error)) from error
+        except Exception as error:  # noqa: BLE001 - an expression may raise anything
+            # Not the error itself: its text may hold a value, and DEBUG would show it.
+            raise StreamMapError(self.name, *failed_expression(error)) from None
         if mapped is None or not stream_map.flattening_enabled:
             return mapped
         # Of a null object, or a member that no schema names, the SDK leaves a property of its own.
         known = stream_map.transformed_schema["properties"]
-        return {name: value for name, value in mapped.items() if name in known}
+        return {
+            name: _as_declared(value, known[name])
+            for name, value in mapped.items()
+            if name in known
+        }
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
         """Name the properties as the records do."""
@@ -262,8 +285,9 @@ class CustobarBaseStream(Stream):
                     counter.increment()
                     self._write_batch_message(encoding=batch_config.encoding, manifest=manifest)
                     self._write_state_message()
-        if self._commit:
-            self._commit()
+        if commit := self._commit:
+            self._commit = None
+            commit()
             self.state_manager.is_flushed = False
             self._write_state_message()
 
@@ -274,7 +298,7 @@ class CustobarBaseStream(Stream):
 
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:  # noqa: ARG002
         """Return a record as it leaves in batch files, where the SDK applies no stream map."""
-        if not self._is_in_batch_mode or self._is_unmapped:
+        if not self._is_in_batch_mode:
             return row
         mapped = self._mapped(self.stream_maps[0], row)
         return mapped and self._renamed(mapped)
@@ -315,6 +339,7 @@ class CustobarBaseStream(Stream):
                 drop_from_schema(schema, place)
             entry.schema = Schema.from_dict(schema)
             properties = entry.schema.properties = entry.schema.properties or {}
+            self._warn_of_withheld(entry.metadata, properties)
             for name in [*self.primary_keys, *([key] if key else [])]:
                 properties[name] = Schema.from_dict(self.schema["properties"][name])
                 entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
@@ -323,11 +348,30 @@ class CustobarBaseStream(Stream):
             self._input_schema = with_own_keywords(self._input_schema, self.schema)
             self._warn_of_lost_members()
 
+    def _warn_of_withheld(self, metadata: MetadataMapping, names: Iterable[str]) -> None:
+        """Name what the catalog selects though the settings let it not leave."""
+        withheld = [
+            name
+            for name in names
+            if self.protection.withholds(name) and metadata[("properties", name)].selected
+        ]
+        if withheld and metadata.root.selected:
+            self.logger.warning(
+                "Selected in the catalog, but left out by personal_data: %s. "
+                "stream_options.%s.keep lets them leave",
+                ", ".join(map(one_line, withheld)),
+                self.name,
+            )
+
     def _warn_of_lost_members(self) -> None:
         """Name what is not selected though members of it are: nothing of it leaves."""
         if not self.selected:
             return
-        selected = [place for place, about in self.metadata.items() if about.selected]
+        selected = [
+            place
+            for place, about in self.metadata.items()
+            if about.selected and not (place and self.protection.withholds(place[1]))
+        ]
         for name in sorted({name for place in selected if (name := self._switched_off(place))}):
             self.logger.warning(
                 "%s is not selected in the catalog, though members of it are: "
@@ -354,9 +398,13 @@ class CustobarBaseStream(Stream):
 
     @property
     def metadata(self) -> MetadataMapping:
-        """The SDK's, with the replication keys that may be chosen."""
+        """The SDK's, with the replication keys that may be chosen, and without what is withheld."""
         metadata = super().metadata
         metadata.root.valid_replication_keys = list(self.valid_replication_keys) or None
+        for name in filter(self.protection.withholds, self.effective_schema["properties"]):
+            about = metadata[("properties", name)]
+            about.selected = about.selected_by_default = False
+            about.inclusion = Metadata.InclusionType.AVAILABLE
         return metadata
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -372,6 +420,12 @@ class CustobarBaseStream(Stream):
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
         """Move nothing, for the same reason."""
+
+
+def _as_declared(value: object, definition: Mapping[str, Any]) -> object:
+    """Return a number or boolean as a string where SCHEMA has one, as flattening declares any."""
+    is_text = {"string", "null"}.issuperset(definition.get("type") or ())
+    return encode(value) if is_text and isinstance(value, bool | int | float | Decimal) else value
 
 
 def deselected_members(metadata: MetadataMapping) -> list[Place]:
@@ -404,6 +458,8 @@ def failed_expression(error: Exception) -> tuple[str, str]:
     while trace:
         names = trace.tb_frame.f_locals
         if trace.tb_frame.f_code.co_name == "_eval" and "expr" in names:
-            property_name, expression = str(names.get("property_name")), str(names["expr"])
+            # A filter's has none.
+            property_name = str(names.get("property_name") or "__filter__")
+            expression = str(names["expr"])
         trace = trace.tb_next
     return property_name, expression

@@ -499,6 +499,24 @@ def test_fields_that_databases_cannot_name_leave_under_a_safe_name(
         assert any(name in d["description"] for d in properties.values())
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "a\ud800b", "_sdc_extracted_at"])
+def test_declared_names_that_are_no_names_leave_under_a_safe_name(
+    run_tap: RunTap, server: Server, name: str
+) -> None:
+    server.answer = lambda r: Reply({r.path.split("/")[3]: [{"external_id": "1", name: "v"}]})
+    if "\ud800" in name:  # which no JSON can hold
+        server.answer = lambda r: Reply({r.path.split("/")[3]: [{"external_id": "1"}]})
+    options = {"customers": {"custom_fields": {name: "string"}}}
+
+    run = run_tap({**server.config, "stream_options": options})
+
+    assert run.exit_code == 0
+    assert name not in run.schema("customers")["properties"]
+    assert "\\u0000" not in run.stdout
+    (record,) = run.records("customers")
+    assert list(record.values()) == (["1"] if "\ud800" in name else ["1", "v"])
+
+
 def test_batch_files_have_the_safe_names_too(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:

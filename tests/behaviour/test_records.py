@@ -13,7 +13,11 @@ import pytest
 from tests.conftest import Reply, entry_of, select
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Run, RunTap, Server
+
+EXAMPLE = Path(__file__).parents[2] / "examples/stream_maps/rename_and_compute.json"
 
 
 def read(run_tap: RunTap, server: Server, *rows: object, **config: object) -> Run:
@@ -330,6 +334,49 @@ def test_stream_maps_work_on_the_conformed_records(run_tap: RunTap, server: Serv
     assert record["title"] not in {"t", None}
     assert len(record["digest"]) == 64
     assert "description" not in run.schema("products")["properties"]
+
+
+def test_the_example_of_stream_maps_renames_and_computes(run_tap: RunTap, server: Server) -> None:
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    rows = [{"external_id": "1", "email": "A@B.example", "zip_code": "00100"}, {"external_id": "2"}]
+    server.answer = lambda request: Reply(
+        {"customers": rows} if "customers" in request.path else {"products": []}
+    )
+
+    run = run_tap({**server.config, **example})
+
+    first, second = run.records("customers")
+    assert (first["postal_code"], first["email_domain"]) == ("00100", "b.example")
+    assert (second["postal_code"], second["email_domain"]) == (None, None)
+    assert "zip_code" not in run.schema("customers")["properties"]
+
+
+def test_a_filter_that_fails_is_named_with_its_stream(run_tap: RunTap, server: Server) -> None:
+    maps = {"products": {"__filter__": "record['nope'] == 'x'"}}
+
+    run = read(run_tap, server, {"external_id": "1", "title": "secret"}, stream_maps=maps)
+
+    assert run.exit_code == 1
+    (error,) = run.errors
+    assert "stream_maps.products.__filter__: this expression failed for a record" in error
+    assert "secret" not in run.log
+
+
+@pytest.mark.parametrize("maps", [{}, {"products": {"name": "external_id"}}], ids=["", "mapped"])
+def test_a_flattened_value_of_no_declared_type_is_a_string(
+    run_tap: RunTap, server: Server, catalog_of: Callable[..., dict[str, Any]], maps: dict[str, Any]
+) -> None:
+    catalog = catalog_of(products=True)
+    entry_of(catalog, "products")["schema"]["properties"]["brand"] = {}
+    values = [1, 1.5, True, "a", None]
+    rows = [{"external_id": str(i), "brand": value} for i, value in enumerate(values)]
+    server.answer = lambda _: Reply({"products": rows})
+    flat = {"flattening_enabled": True, "flattening_max_depth": 1, "stream_maps": maps}
+
+    run = run_tap({**server.config, **flat}, catalog=catalog)
+
+    came = [record["brand"] for record in run.records("products")]
+    assert came == ["1", "1.5", "true", "a", None]
 
 
 def test_flattening_works_on_the_conformed_records(run_tap: RunTap, server: Server) -> None:

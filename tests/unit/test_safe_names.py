@@ -39,7 +39,12 @@ def normalized(name: str) -> str:
         (["Email"], ["Email"]),
         (["fooBar", "foo_bar"], ["fooBar", "foo_bar"]),
         (["fooBar", "foobar"], ["fooBar", "foobar"]),
-        (["väri", "vöri", "vari"], ["väri", "vöri"]),
+        (["väri", "vöri", "vari"], ["vari", "väri", "vöri"]),
+        (["e\u0301", "\u00e9"], ["e\u0301", "\u00e9"]),
+        (["straße", "STRASSE"], ["STRASSE", "straße"]),
+        ([""], [""]),
+        (["a\0b", "a\ud800b"], ["a\0b", "a\ud800b"]),
+        (["_sdc_extracted_at", "_SDC_x"], ["_SDC_x", "_sdc_extracted_at"]),
         (["a:b", "a/b"], ["a/b", "a:b"]),
         (['a"b'], ['a"b']),
         (["first name"], ["first name"]),
@@ -76,3 +81,13 @@ def test_the_order_and_the_other_names_make_no_difference(own: list[str], shuffl
     assert safe_names(again, DOCUMENTED) == safe_names(own, DOCUMENTED)
     for name, safe in safe_names(own, DOCUMENTED).items():
         assert safe_names([*own, "another"], DOCUMENTED)[name] == safe
+
+
+def test_a_field_with_the_safe_name_of_another_gets_one_of_its_own() -> None:
+    names = ["x" * 70]
+    names += safe_names(names, []).values()
+    names += safe_names([names[-1], names[-1].upper()], []).values()
+
+    renamed = safe_names(names, [])
+
+    assert len({renamed.get(name, name) for name in names}) == len(set(names)) == 4
