@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
-from tap_custobar.pages.csv_pages import CSV_BLOCK
 from tap_custobar.records.decoder import BATCH_SIZE
 from tap_custobar.tap import TapCustobar
 from tests.catalogs import catalog
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 PATH = "/api/data/customers/"
 
 #: Rows that are decoded at once in any way of running.
-BLOCK = max(BATCH_SIZE, CSV_BLOCK)
+BLOCK = BATCH_SIZE
 
 
 def customer(number: int) -> dict[str, Any]:

@@ -12,10 +12,12 @@ from tests.benchmarks import figures, machine, report, server
 from tests.benchmarks.bounds import bounds, missed
 from tests.benchmarks.chart import svg
 from tests.benchmarks.contestants import YARDSTICKS, Contest, Workload
+from tests.benchmarks.data import ROOT
 from tests.benchmarks.results import Results
 from tests.benchmarks.verifying import verify
+from tests.benchmarks.ways import PLAIN, ways
 
-PARTS = ("speed", "late", "memory", "start-up", "costs")
+PARTS = ("speed", "ways", "late", "memory", "start-up", "costs")
 
 #: The table that the bounds are meant for.
 RECORDS = 300_000
@@ -35,6 +37,7 @@ def parse() -> argparse.Namespace:
     add("--most", type=int, default=1_000_000, help="records of the largest table of the costs")
     add("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     add("--against", nargs="+", choices=YARDSTICKS, default=YARDSTICKS, help="whom ours runs with")
+    add("--ways", nargs="+", default=[""], help="parts of names: only those, and plain")
     add("--output", type=Path, help="folder of the JSON and the chart: docs, if all is measured")
     if "--quick" in sys.argv:
         parser.set_defaults(**QUICK)
@@ -53,6 +56,14 @@ def measure(options: argparse.Namespace) -> Results:
             results.server = server.drain(contest.url(work))
             commands = {name: contest.command(name, work) for name in names}
             results.speed = figures.in_turn(commands, options.rounds)
+        if "ways" in options.parts:
+            chosen = [
+                way
+                for way in ways(contest.folder)
+                if way is PLAIN or any(part in way.label for part in options.ways)
+            ]
+            costs = figures.way_costs(contest, chosen, options.records, options.rounds)
+            results.ways = list(costs)
         if "late" in options.parts:
             results.late = list(figures.late(contest, max(options.records // 10_000, 1)))
         if "memory" in options.parts:
@@ -69,13 +80,14 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse()
     full = options.records >= RECORDS
-    everything = full and {*PARTS, *YARDSTICKS} == {*options.parts, *options.against}
-    folder = options.output or server.ROOT / ("docs" if everything else "output")
+    chosen = {*options.parts, *options.against, *options.ways}
+    everything = full and chosen == {*PARTS, *YARDSTICKS, ""}
+    folder = options.output or ROOT / ("docs" if everything else "output")
     results = measure(options)
     print(report.text(results))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "benchmark.json").write_text(report.as_json(results), "utf-8")
-    if results.speed:
+    if results.ways:
         (folder / "benchmark.svg").write_text(svg(results), "utf-8")
     if not full:
         print(f"\nThe bounds are meant for {RECORDS:,} records: a smaller table proves nothing.")

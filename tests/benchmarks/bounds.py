@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.benchmarks.ways import PLAIN, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tests.benchmarks.results import Results
+
+#: Megabytes that the peak of our memory must stay below, and those that it aims at.
+MEMORY, MEMORY_AIM = 150, 110
 
 
 @dataclass(frozen=True)
@@ -19,42 +25,75 @@ class Bound:
         figure: What it is.
         value: As measured.
         must: The worst value that is allowed.
-        aim: The value that is wished for; on the other side of `must` than what is missed.
+        aim: The value that is wished for, which is better; None where `must` is all.
+        is_least: Whether a higher value is better.
     """
 
     figure: str
     value: float
     must: float
-    aim: float
+    aim: float | None
+    is_least: bool = False
 
     @property
     def verdict(self) -> str:
         """Say whether the value is as good as wished for, allowed, or neither."""
-        sign = 1 if self.aim < self.must else -1
-        if sign * self.value <= sign * self.aim:
+        sign = -1 if self.is_least else 1
+        if self.aim is not None and sign * self.value <= sign * self.aim:
             return "aim met"
         return "met" if sign * self.value <= sign * self.must else "MISSED"
+
+    def __str__(self) -> str:
+        """What the value must be."""
+        return f"{self.figure} {'≥' if self.is_least else '≤'} {self.must:g}"
 
 
 def bounds(results: Results) -> Iterator[Bound]:
     """Yield the bounds for whatever was measured."""
     for name, must, aim in (("stock", 8, 12), ("specification", 2.5, 4)):
         if name in results.speed:
-            yield Bound(f"{name} / ours", results.ratio(name), must, aim)
+            yield Bound(f"{name} / ours", results.ratio(name), must, aim, is_least=True)
     if "airbyte" in results.speed:
         yield Bound("airbyte / ours", results.ratio("airbyte"), 1.5, 1.1)
     if "raw" in results.speed:
         yield Bound("ours / raw", 1 / results.ratio("raw"), 3, 1.8)
+    for way, of_way in way_bounds(results).items():
+        yield from (replace(bound, figure=f"{way}: {bound.figure}") for bound in of_way)
     for late in results.late:
         figure = f"late pages, interval {late.interval:g}: ours / waits"
         yield Bound(figure, late.seconds / late.waits, 1.1, 1.04)
     for size in results.sizes:
-        yield Bound(f"peak memory, {size.pages:,} pages, MB", size.megabytes, 150, 110)
+        figure = f"peak memory, {size.pages:,} pages, MB"
+        yield Bound(figure, size.megabytes, MEMORY, MEMORY_AIM)
     if len(results.sizes) > 1:
         growth = results.sizes[-1].megabytes / results.sizes[0].megabytes
         yield Bound("peak memory, most / fewest pages", growth, 1.1, 1.05)
     for verb in results.start_up:
         yield Bound(f"{verb}: ours / stock", results.start_up_ratio(verb), 1.1, 0.8)
+
+
+def way_bounds(results: Results) -> dict[str, list[Bound]]:
+    """Return the bounds of each way of running that was measured, by its label."""
+    of_label = {way.label: way for way in ways(Path.cwd())}
+    plain = next((cost for cost in results.ways if cost.way == PLAIN.label), None)
+    found = {}
+    for cost in results.ways:
+        way = of_label[cost.way]
+        found[cost.way] = [Bound("peak MB", cost.megabytes, MEMORY, MEMORY_AIM)]
+        if cost.stock and way.least:
+            ratio = cost.stock / cost.microseconds
+            bound = Bound("stock / ours", ratio, way.least, None, is_least=True)
+            found[cost.way].append(bound)
+        if plain and way.most:
+            ratio = cost.microseconds / plain.microseconds
+            found[cost.way].append(Bound("x plain", ratio, way.most, way.aim))
+    return found
+
+
+def worst(judged: Iterable[Bound]) -> str:
+    """Return the verdict on several bounds together; one without an aim is met or missed."""
+    verdicts = {bound.verdict for bound in judged if bound.aim is not None or missed([bound])}
+    return next(verdict for verdict in ("MISSED", "met", "aim met") if verdict in verdicts)
 
 
 def missed(judged: Iterable[Bound]) -> list[Bound]:

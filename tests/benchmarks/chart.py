@@ -1,20 +1,19 @@
-"""The chart: how long each contestant takes, as a multiple of ours."""
+"""The chart: what a record costs in every way of running, ours beside the stock tap."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.contestants import LABELS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.benchmarks.figures import WayCost
     from tests.benchmarks.results import Results
 
 WIDTH = 760
-LEFT, RIGHT = 260, 150
-TOP, ROW, BAR = 64, 34, 20
+LEFT, RIGHT = 210, 130
+TOP, ROW, BAR = 80, 36, 13
 FOOT = 46
 
 # It brings its own ground, so that it can be read on whatever it is shown.
@@ -30,39 +29,45 @@ text { font: 14px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f232
 
 
 def svg(results: Results) -> str:
-    """Return the chart of the contestants' medians, ours first and then by time."""
-    ratios = {name: results.ratio(name) for name in results.speed}
-    height = TOP + ROW * len(ratios) + FOOT
-    title = f"Reading {results.records:,} customers: time relative to tap-custobar"
+    """Return the chart of all ways, each with a bar of ours and one of the stock tap."""
+    height = TOP + ROW * len(results.ways) + FOOT
+    title = "Processor time of one record, by the way of running"
+    legend = "Blue: tap-custobar. Grey: a stock tap of the same SDK, in the same way."
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"',
         f' viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">',
         f"<style>\n{STYLE}\n</style>",
         f'<rect class="ground" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>',
         f'<text class="title" x="20" y="32">{escape(title)}</text>',
-        *_bars(results, ratios),
+        f'<text class="quiet" x="20" y="54">{escape(legend)}</text>',
+        *_bars(results.ways),
         f'<text class="quiet" x="20" y="{height - 18}">{escape(_foot(results))}</text>',
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _bars(results: Results, ratios: dict[str, float]) -> Iterator[str]:
-    scale = (WIDTH - LEFT - RIGHT) / max(ratios.values())
-    for place, name in enumerate(sorted(ratios, key=lambda name: (ratios[name], name))):
-        top, width = TOP + ROW * place, max(ratios[name] * scale, 1)
-        middle = top + BAR - 5
-        kind = "bar ours" if name == "ours" else "bar"
-        figures = f"{ratios[name]:.2f} times, {results.memory(name):.0f} MB"
-        yield f'<text x="{LEFT - 10}" y="{middle}" text-anchor="end">{escape(LABELS[name])}</text>'
-        yield f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{width:.1f}" height="{BAR}"/>'
-        yield f'<text class="quiet" x="{LEFT + width + 8:.1f}" y="{middle}">{figures}</text>'
+def _bars(costs: list[WayCost]) -> Iterator[str]:
+    scale = (WIDTH - LEFT - RIGHT) / max(max(cost.microseconds, cost.stock or 0) for cost in costs)
+    for place, cost in enumerate(costs):
+        top = TOP + ROW * place
+        label = escape(cost.way)
+        yield f'<text x="{LEFT - 10}" y="{top + BAR + 4}" text-anchor="end">{label}</text>'
+        yield from _bar("bar ours", top, cost.microseconds, scale)
+        if cost.stock:
+            yield from _bar("bar", top + BAR + 1, cost.stock, scale)
+
+
+def _bar(kind: str, top: int, microseconds: float, scale: float) -> Iterator[str]:
+    width = max(microseconds * scale, 1)
+    yield f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{width:.1f}" height="{BAR}"/>'
+    text = f"{microseconds:.1f} µs"
+    yield f'<text class="quiet" x="{LEFT + width + 8:.1f}" y="{top + BAR - 2}">{text}</text>'
 
 
 def _foot(results: Results) -> str:
     machine = results.machine
-    rounds = len(next(iter(results.speed.values())))
     return (
-        f"Median of {rounds} whole processes on a loopback server, and peak memory. "
+        f"Whole processes on a loopback server, without their start-up. "
         f"{machine['date']}, {machine['cores']} cores, {machine['python']}."
     )

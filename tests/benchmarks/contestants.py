@@ -11,10 +11,14 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from tests.benchmarks import data
 from tests.benchmarks.measuring import environment
+from tests.benchmarks.ways import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from tests.benchmarks.ways import Way
 
 SCRIPTS = Path(__file__).parent / "yardsticks"
 
@@ -46,6 +50,7 @@ class Workload:
         interval: The least seconds between two requests, for those that know such a thing.
         fields: The properties that a tap is to read; None is all documented ones.
         unselected: How many more the catalog has that are not selected.
+        way: How a tap is run.
     """
 
     records: int
@@ -54,6 +59,7 @@ class Workload:
     interval: float = 0
     fields: Collection[str] | None = None
     unselected: int = 0
+    way: Way = PLAIN
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Contest:
 
     def base(self, work: Workload) -> str:
         """Return the base URL under which the server has what is read."""
-        return f"http://{self.host}/{work.records}/{work.latency}/api"
+        return f"http://{self.host}/{work.records}/{work.latency}/{work.way.data}/api"
 
     def url(self, work: Workload) -> str:
         """Return the URL of the first page."""
@@ -78,6 +84,7 @@ class Contest:
             "api_url": base,
             "api_token": "benchmark",
             "page_size": work.page_size,
+            **work.way.config,
         }
         match name:
             case "ours":
@@ -120,6 +127,9 @@ def catalog(tap: tuple[str, ...], work: Workload) -> dict[str, Any]:
     streams: list[dict[str, Any]] = json.loads(_discovered(tap))["streams"]
     customers = next(stream for stream in streams if stream["tap_stream_id"] == "customers")
     properties = customers["schema"]["properties"]
+    if work.way.data != data.DOCUMENTED:
+        properties = data.properties(work.way.data)
+    properties = {name: work.way.declare(name, schema) for name, schema in properties.items()}
     wanted = properties.keys() if work.fields is None else work.fields
     more = [f"acme__unselected_{number}" for number in range(work.unselected)]
     customers["metadata"] = [

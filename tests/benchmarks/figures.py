@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.benchmarks.contestants import OURS, STOCK, Workload
-from tests.benchmarks.measuring import Run, run, typical
+from tests.benchmarks.measuring import Run, least_cpu, peak, run, typical
+from tests.benchmarks.verifying import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from tests.benchmarks.contestants import Contest
+    from tests.benchmarks.ways import Way
+
+#: What tells commands apart.
+Name = TypeVar("Name", bound="Hashable")
 
 PAGE_SIZES = (100, 1_000, 10_000)
 FEW_FIELDS = ("external_id", "email", "can_email")
 MANY_MORE = 300
+
+#: The stock tap reads one record for so many of ours: it takes longer.
+STOCK_SHARE = 5
+
+#: No record costs less.
+LEAST_MICROSECONDS = 0.1
+
+#: Records of the table in which two taps' values are compared.
+COMPARED = 2_000
 
 #: Rounds of what takes a fraction of a second.
 SHORT = 7
@@ -57,9 +71,26 @@ class Cost:
     microseconds: float
 
 
-def in_turn(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, list[Run]]:
+@dataclass(frozen=True)
+class WayCost:
+    """What a way of running takes.
+
+    Attributes:
+        way: Which one.
+        microseconds: Processor time of a record, without what a table of no records takes.
+        stock: The same of the stock tap; None where it cannot be run in this way.
+        megabytes: The peak of our memory.
+    """
+
+    way: str
+    microseconds: float
+    stock: float | None
+    megabytes: float
+
+
+def in_turn(commands: Mapping[Name, Sequence[str]], rounds: int) -> dict[Name, list[Run]]:
     """Run the commands round after round, so that what disturbs the machine meets all of them."""
-    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    runs: dict[Name, list[Run]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
             runs[name].append(run(command))
@@ -109,3 +140,48 @@ def costs(contest: Contest, most: int) -> Iterator[Cost]:
         seconds = typical(runs["this"])
         microseconds = (seconds - typical(runs["empty"])) / work.records * 1e6
         yield Cost(fields, work.records, work.page_size, seconds, microseconds)
+
+
+def way_costs(
+    contest: Contest, ways: Iterable[Way], records: int, rounds: int
+) -> Iterator[WayCost]:
+    """Measure what a record costs in each way of running, ours beside the stock tap.
+
+    Args:
+        contest: Makes the command lines.
+        ways: Those that are measured.
+        records: How many we read.
+        rounds: How often each is run; the fewest seconds count.
+
+    Raises:
+        RuntimeError: a tap lost records, or wrote other values than the other.
+    """
+    for way in ways:
+        verify(contest, _table(way, COMPARED), ["ours"])
+        if way.has_stock:
+            alike = ["ours", "stock"] if way.is_stock_alike else ["stock"]
+            verify(contest, _table(way, COMPARED), alike)
+        tables = {"ours": records // way.scale}
+        if way.has_stock:
+            tables["stock"] = records // way.scale // STOCK_SHARE
+        commands = {
+            (name, count): contest.command(name, _table(way, count))
+            for name, most in tables.items()
+            for count in (0, most)
+        }
+        runs = in_turn(commands, rounds)
+        costs = {
+            name: _microseconds(runs[name, most], runs[name, 0], most)
+            for name, most in tables.items()
+        }
+        megabytes = peak(runs["ours", tables["ours"]])
+        yield WayCost(way.label, costs["ours"], costs.get("stock"), megabytes)
+
+
+def _microseconds(runs: Sequence[Run], empty: Sequence[Run], records: int) -> float:
+    seconds = least_cpu(runs) - least_cpu(empty)
+    return max(seconds / records * 1e6, LEAST_MICROSECONDS)  # a small table may come out below
+
+
+def _table(way: Way, records: int) -> Workload:
+    return Workload(records, way.page_size, way=way)

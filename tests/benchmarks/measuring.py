@@ -1,4 +1,4 @@
-"""How long a process takes from start to end, and how much memory it takes at the most."""
+"""What a process takes from start to end: time, and memory at the most."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ _UNITS = 1 << (20 if sys.platform == "darwin" else 10)  # of ru_maxrss in a mega
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a process: its wall time, and the peak of its resident memory."""
+    """One run of a process.
+
+    Attributes:
+        seconds: From start to end, by the clock.
+        megabytes: The peak of its resident memory.
+        cpu_seconds: What all its threads took of the processors.
+    """
 
     seconds: float
     megabytes: float
+    cpu_seconds: float = 0
 
 
 def environment() -> dict[str, str]:
@@ -64,12 +71,17 @@ def run(command: Sequence[str]) -> Run:
             log.seek(0)
             msg = f"{command} ended with {process.returncode}:\n{log.read().decode()[-2000:]}"
             raise RuntimeError(msg)
-    return Run(seconds, usage.ru_maxrss / _UNITS)
+    return Run(seconds, usage.ru_maxrss / _UNITS, usage.ru_utime + usage.ru_stime)
 
 
 def typical(runs: Sequence[Run]) -> float:
     """Return the median of the seconds."""
     return median(run.seconds for run in runs)
+
+
+def least_cpu(runs: Sequence[Run]) -> float:
+    """Return the fewest seconds of processor time: what disturbs a run only ever adds to them."""
+    return min(run.cpu_seconds for run in runs)
 
 
 def peak(runs: Sequence[Run]) -> float:

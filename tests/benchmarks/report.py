@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.bounds import bounds
+from tests.benchmarks.bounds import bounds, way_bounds, worst
 from tests.benchmarks.contestants import LABELS
 from tests.benchmarks.measuring import typical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.benchmarks.bounds import Bound
     from tests.benchmarks.results import Results
 
 
 def text(results: Results) -> str:
     """Return the tables that a reader at a terminal wants."""
     return "\n".join(
-        line for part in (_speed, _start_up, _costs, _bounds) for line in part(results)
+        line for part in (_speed, _ways, _start_up, _costs, _bounds) for line in part(results)
     )
 
 
@@ -27,7 +28,8 @@ def as_json(results: Results) -> str:
     """Return all of it, every single run and the verdicts."""
     judged = [{**asdict(bound), "verdict": bound.verdict} for bound in bounds(results)]
     ratios = {name: results.ratio(name) for name in results.speed}
-    content = {**asdict(results), "times_as_long_as_ours": ratios, "bounds": judged}
+    content: dict[str, Any] = {**asdict(results), "times_as_long_as_ours": ratios, "bounds": judged}
+    content["ways"] = _judged_ways(results)
     return json.dumps(_rounded(content), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -65,6 +67,39 @@ def _speed(results: Results) -> Iterator[str]:
     yield from _table(headings, rows)
 
 
+def _judged_ways(results: Results) -> list[dict[str, Any]]:
+    """Return what each way of running costs, what that must be, and whether it is."""
+    judged = way_bounds(results)
+    return [
+        {
+            **asdict(cost),
+            "times_plain": cost.microseconds / results.ways[0].microseconds,
+            "stock_times_ours": cost.stock and cost.stock / cost.microseconds,
+            "bound": ", ".join(str(b) for b in judged[cost.way] if b.figure != "peak MB"),
+            "verdict": worst(judged[cost.way]),
+        }
+        for cost in results.ways
+    ]
+
+
+def _ways(results: Results) -> Iterator[str]:
+    headings = ("way", "CPU µs a record", "x plain", "stock / ours", "peak MB", "bound", "verdict")
+    rows = [
+        (
+            row["way"],
+            f"{row['microseconds']:.1f}",
+            f"{row['times_plain']:.2f}",
+            f"{row['stock_times_ours']:.1f}" if row["stock"] else "",
+            f"{row['megabytes']:.0f}",
+            row["bound"],
+            row["verdict"],
+        )
+        for row in _judged_ways(results)
+    ]
+    if rows:
+        yield from _table(headings, rows)
+
+
 def _start_up(results: Results) -> Iterator[str]:
     rows = [
         (verb, *(f"{typical(runs[name]):.3f}" for name in ("ours", "stock")))
@@ -91,8 +126,12 @@ def _costs(results: Results) -> Iterator[str]:
 
 def _bounds(results: Results) -> Iterator[str]:
     rows = [
-        (bound.figure, f"{bound.value:.2f}", f"{bound.must:g}", f"{bound.aim:g}", bound.verdict)
+        (bound.figure, f"{bound.value:.2f}", f"{bound.must:g}", _aim(bound), bound.verdict)
         for bound in bounds(results)
     ]
     if rows:
         yield from _table(("figure", "measured", "must", "aim", "verdict"), rows)
+
+
+def _aim(bound: Bound) -> str:
+    return "" if bound.aim is None else f"{bound.aim:g}"

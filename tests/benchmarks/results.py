@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.benchmarks.measuring import peak, typical
 
 if TYPE_CHECKING:
-    from tests.benchmarks.figures import Cost, Late, Size
+    from tests.benchmarks.figures import Cost, Late, Size, WayCost
     from tests.benchmarks.measuring import Run
 
 
@@ -32,6 +32,7 @@ class Results:
     sizes: list[Size] = field(default_factory=list)
     start_up: dict[str, dict[str, list[Run]]] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
+    ways: list[WayCost] = field(default_factory=list)
 
     def ratio(self, name: str) -> float:
         """Return how many times as long as ours a contestant takes, by the medians."""

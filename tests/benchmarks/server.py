@@ -1,57 +1,33 @@
 """A loopback server that no client waits for: all it sends was rendered beforehand.
 
-The base URL says what it holds: `http://127.0.0.1:PORT/RECORDS/LATENCY/api` is a table of so many
-customers, each page of which is so many seconds late. One server does for all measurements.
+The base URL says what it holds: `http://127.0.0.1:PORT/RECORDS/LATENCY/DATA/api` is a table of so
+many records of that data, each page of which is so many seconds late. One server does for all
+measurements.
 """
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import msgspec
 
-from tap_custobar.sandbox.customers import customers
+from tests.benchmarks import data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Different records; a longer table has them again and again, with other cursors.
-BLOCK = 10_000
+#: After so many records a table is the same again.
+PERIOD = 10_000
 
-ROOT = Path(__file__).parents[2]
 DEFAULT_LIMIT = 100  # specification, parameter `limit`
-
-
-@cache
-def properties() -> tuple[str, ...]:
-    """Return the names of the documented fields."""
-    schema = json.loads((ROOT / "schemas/customers.json").read_text("utf-8"))
-    return tuple(schema["properties"])
-
-
-@cache
-def rendered(fields: tuple[str, ...]) -> list[bytes]:
-    """Return each record of the block as JSON, with these fields."""
-    return [msgspec.json.encode(r) for r in customers(BLOCK).records(range(BLOCK), fields)]
-
-
-@cache
-def page(start: int, size: int, fields: tuple[str, ...]) -> bytes:
-    """Return a page up to the end of its list, from this record of the block on."""
-    records = rendered(fields)
-    rows = (records[place % BLOCK] for place in range(start, start + size))
-    return b'{"customers":[' + b",".join(rows) + b"]"
 
 
 @dataclass(frozen=True)
@@ -65,19 +41,26 @@ class Request:
         """Return how many seconds the answer is late, and the answer."""
         path, query = urlsplit(self.target).path, urlsplit(self.target).query
         asked = {name: values[0] for name, values in parse_qs(query).items()}
-        size, latency = path.split("/")[1:3]
+        size, latency, table = path.split("/")[1:4]
         start, limit = int(asked.get("cursor", "0")), int(asked.get("limit", DEFAULT_LIMIT))
         end = min(start + limit, int(size))
-        fields = tuple(asked["fields"].split(",")) if "fields" in asked else properties()
-        head, tail = b"", b"}"
+        fields = tuple(asked["fields"].split(",") if "fields" in asked else data.properties(table))
+        url = header = ""
         if end < int(size):
             url = f"http://{self.host}{path}?{urlencode({**asked, 'cursor': end})}"
-            head = f"X-Custobar-Next-Url: {url}\r\n".encode()
-            tail = b',"next_url":' + msgspec.json.encode(url) + b"}"
-        body = page(start % BLOCK, end - start, fields)
-        length = f"Content-Length: {len(body) + len(tail)}\r\n".encode()
-        start_line = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-        return float(latency), [start_line + head + length + b"\r\n", body, tail]
+            header = f"X-Custobar-Next-Url: {url}\r\n"
+        if asked.get("format") == "csv":
+            content_type, tail = "text/csv", b""
+            body = data.csv_page(table, start % PERIOD, end - start, fields)
+        else:
+            content_type = "application/json"
+            tail = b',"next_url":' + msgspec.json.encode(url) + b"}" if url else b"}"
+            body = data.json_page(table, start % PERIOD, end - start, fields)
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n{header}"
+            f"Content-Length: {len(body) + len(tail)}\r\n\r\n"
+        )
+        return float(latency), [head.encode(), body, tail]
 
 
 class Handler(StreamRequestHandler):
@@ -112,7 +95,7 @@ class Server(ThreadingTCPServer):
 def running() -> Iterator[str]:
     """Run the server as a process of its own, and give its host and port."""
     command = [sys.executable, "-m", "tests.benchmarks.server"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=data.ROOT) as process:
         try:
             yield process.stdout.readline().strip() if process.stdout else ""
         finally:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.benchmarks.bounds import Bound
 from tests.benchmarks.contestants import Contest, Workload
-from tests.benchmarks.server import ROOT
+from tests.benchmarks.data import ROOT
 from tests.benchmarks.verifying import verify
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def printing(*emails: str) -> str:
 
 def test_it_measures_reports_and_draws(tmp_path: Path) -> None:
     table = ["--rounds", "1", "--records", "100", "--page-size", "50"]
-    choice = ["--parts", "speed", "--against", *AGAINST, "--output", str(tmp_path)]
+    parts = ["--parts", "speed", "ways", "--ways", "batch", "csv"]
+    choice = [*parts, "--against", *AGAINST, "--output", str(tmp_path)]
     bench = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.benchmarks", *table, *choice],
         cwd=ROOT,
@@ -55,9 +56,21 @@ def test_it_measures_reports_and_draws(tmp_path: Path) -> None:
         [run] = results["speed"][name]
         assert run["seconds"] > results["server"] > 0
         assert run["megabytes"] > 1
-    assert [bound["must"] for bound in results["bounds"]] == [2.5, 3]
+    assert [way["way"] for way in results["ways"]] == ["plain", "csv", "batch"]
+    assert {bound["figure"]: bound["must"] for bound in results["bounds"]} == {
+        "specification / ours": 2.5,
+        "ours / raw": 3,
+        "plain: peak MB": 150,
+        "plain: stock / ours": 12,
+        "csv: peak MB": 150,
+        "csv: x plain": 2,
+        "batch: peak MB": 150,
+        "batch: stock / ours": 4,
+        "batch: x plain": 3.5,
+    }
     chart = ET.parse(tmp_path / "benchmark.svg").getroot()  # noqa: S314 - our own
-    assert sum("bar" in element.get("class", "") for element in chart) == 1 + len(AGAINST)
+    kinds = [element.get("class", "") for element in chart]
+    assert (kinds.count("bar ours"), kinds.count("bar")) == (3, 2)  # the stock tap knows no CSV
 
 
 @pytest.mark.parametrize(
@@ -86,4 +99,4 @@ def test_it_refuses_to_compare_what_does_other_work(other: str) -> None:
 def test_a_figure_is_judged_on_the_side_its_aim_is_on(
     value: float, must: float, aim: float, verdict: str
 ) -> None:
-    assert Bound("", value, must, aim).verdict == verdict
+    assert Bound("", value, must, aim, is_least=aim > must).verdict == verdict

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tests.benchmarks.measuring import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator
 
     from tests.benchmarks.contestants import Contest, Workload
+
+_RECORD = (b'{"type":"RECORD"', b'{"type": "RECORD"')
+_BATCH = (b'{"type":"BATCH"', b'{"type": "BATCH"')
 
 #: Every so many records the values are looked at.
 SAMPLE = 97
@@ -21,7 +26,7 @@ SAMPLE = 97
 
 @dataclass(frozen=True)
 class Emitted:
-    """How many RECORD lines came out, and a digest of the values of some of them."""
+    """How many records came out, as lines or in files, and a digest of some of their values."""
 
     records: int
     values: str
@@ -33,11 +38,10 @@ def emitted(command: list[str]) -> Emitted:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
     ) as process:
-        for line in process.stdout or ():
-            if not line.startswith((b'{"type":"RECORD"', b'{"type": "RECORD"')):
-                continue
+        for line in _records(process.stdout or ()):
             if records % SAMPLE == 0:
-                record = json.loads(line)["record"]
+                message = json.loads(line)
+                record = message.get("record", message)
                 values = record.get("data", record)  # of a message of Airbyte's, or of Singer's
                 digest.update(json.dumps(values, sort_keys=True).encode())
             records += 1
@@ -45,6 +49,17 @@ def emitted(command: list[str]) -> Emitted:
         msg = f"{command} ended with {process.returncode}"
         raise RuntimeError(msg)
     return Emitted(records, digest.hexdigest())
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the RECORD lines, and the lines of the files that BATCH lines name."""
+    for line in lines:
+        if line.startswith(_RECORD):
+            yield line
+        elif line.startswith(_BATCH):
+            for url in json.loads(line)["manifest"]:
+                with gzip.open(urlsplit(url).path) as file:
+                    yield from file
 
 
 def verify(contest: Contest, work: Workload, names: Collection[str]) -> None:

@@ -1,0 +1,106 @@
+"""The ways of running that are measured, and what each costs by the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tests.benchmarks import data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: A copy, so that the example may change and the figures stay what they were.
+PSEUDONYMS = Path(__file__).with_name("pseudonyms.json")
+
+
+def _unchanged(_name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    return definition
+
+
+def _nullable_items(_name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """Declare lists as the SDK's own `ArrayType` does."""
+    if "array" not in definition["type"]:
+        return definition
+    return {**definition, "items": {"type": ["string", "null"]}}
+
+
+def _undeclared(name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """Declare all as strings, as the company's own fields are until somebody tells their types."""
+    return definition if name == data.KEY else {"type": ["string", "null"]}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way of running, and what its figures must be.
+
+    Attributes:
+        label: What the report calls it.
+        data: What the table holds.
+        config: What is set beside the usual.
+        declare: Returns the JSON schema of a property in the catalog, by its name and usual one.
+        page_size: Records at once; fewer where they are large.
+        scale: One record is measured for so many of the usual table.
+        is_stock_alike: Whether the stock tap's records have the same values.
+        has_stock: Whether the stock tap can be run in this way.
+        most: How many times the cost of a plain record is allowed.
+        aim: How many are wished for.
+        least: How many times as much the stock tap must take.
+    """
+
+    label: str
+    data: str = data.DOCUMENTED
+    config: Mapping[str, Any] = field(default_factory=dict)
+    declare: Callable[[str, dict[str, Any]], dict[str, Any]] = _unchanged
+    page_size: int = 10_000
+    scale: int = 1
+    is_stock_alike: bool = True
+    has_stock: bool = True
+    most: float | None = None
+    aim: float | None = None
+    least: float | None = None
+
+
+PLAIN = Way("plain", least=12)
+
+
+def ways(folder: Path) -> list[Way]:
+    """Return all ways, the plain one first.
+
+    Args:
+        folder: Where batch files are written to.
+    """
+    storage = {"root": folder.as_uri(), "prefix": "bench-"}
+    encoding = {"format": "jsonl", "compression": "gzip"}
+    batch = {"batch_config": {"encoding": encoding, "storage": storage}}
+    flattening = {"flattening_enabled": True, "flattening_max_depth": 2}
+    pseudonyms = msgspec.json.decode(PSEUDONYMS.read_bytes())
+    return [
+        PLAIN,
+        *(
+            Way(
+                f"plain, {name.replace('-', ' ')}",
+                name,
+                page_size=1_000 if name == "6-kB" else 10_000,
+                scale=5 if name == "6-kB" else 1,
+                least=12,
+            )
+            for name in data.SHAPES
+        ),
+        Way("nullable list items", declare=_nullable_items, most=1.1, aim=1, least=12),
+        Way(
+            "own fields undeclared",
+            declare=_undeclared,
+            is_stock_alike=False,
+            most=1.4,
+            aim=1.15,
+            least=8,
+        ),
+        Way("csv", config={"response_format": "csv"}, has_stock=False, most=2, aim=1),
+        Way("batch", config=batch, most=3.5, aim=2, least=4),
+        Way("flattening", config=flattening, most=3, aim=1.5, least=5),
+        Way("stream map", config=pseudonyms, most=8, aim=5, least=2),
+    ]
