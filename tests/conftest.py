@@ -19,6 +19,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tests import fork_server
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -93,6 +95,11 @@ class RunTap(Protocol):
 @pytest.fixture
 def run_tap(tmp_path: Path) -> RunTap:
     """Run the tap to its end: config in, Singer lines out."""
+    return tap_in(tmp_path)
+
+
+def tap_in(folder: Path) -> RunTap:
+    """Return what runs the tap in a folder of its own."""
 
     def run(
         config: object = None,
@@ -101,20 +108,15 @@ def run_tap(tmp_path: Path) -> RunTap:
         state: object = None,
         env: Mapping[str, str] | None = None,
     ) -> Run:
-        command = [*TAP, *arguments]
+        command = [*arguments]
         for option, content in (("config", config), ("catalog", catalog), ("state", state)):
             if content is not None:
-                file = tmp_path / f"{option}.json"
+                file = folder / f"{option}.json"
                 file.write_text(content if isinstance(content, str) else json.dumps(content))
                 # Before --discover and --test, which read the config as they are met.
-                command[len(TAP) : len(TAP)] = [f"--{option}", str(file)]
-        result = subprocess.run(
-            command,
-            capture_output=True,
-            env={"PATH": os.environ["PATH"], **(env or {})},
-            cwd=tmp_path,
-            check=False,
-            timeout=120,
+                command[:0] = [f"--{option}", str(file)]
+        result = fork_server.run(
+            "tap_custobar", command, env={"PATH": os.environ["PATH"], **(env or {})}, cwd=folder
         )
         ended = Run(result.returncode, result.stdout.decode(), result.stderr.decode())
         assert "Traceback" not in ended.log or "DEBUG" in str(env)

@@ -15,6 +15,7 @@ import pytest
 from airbyte_protocol_dataclasses.models import AirbyteMessage, ConfiguredAirbyteCatalog
 
 from tap_custobar.tap import TapCustobar
+from tests import fork_server
 from tests.conftest import TOKEN, Reply, select
 
 if TYPE_CHECKING:
@@ -107,18 +108,17 @@ def source(tmp_path: Path) -> RunSource:
     """Run the source to its end; every line it writes is one of the protocol's."""
 
     def run(verb: str, **contents: object) -> Ran:
-        result = subprocess.run(
-            command(tmp_path, verb, **contents),
-            capture_output=True,
-            check=False,
-            cwd=tmp_path,
-            encoding="utf-8",
+        arguments = command(tmp_path, verb, **contents)[len(SOURCE) :]
+        result = fork_server.run(
+            "tap_custobar.airbyte.__main__",
+            arguments,
             env={"PATH": os.environ["PATH"]},
-            timeout=120,
+            cwd=tmp_path,
         )
-        assert TOKEN not in result.stdout + result.stderr
-        assert "Traceback" not in result.stderr
-        return Ran(result.returncode, [*map(parsed, result.stdout.splitlines())], result.stderr)
+        stdout, stderr = result.stdout.decode(), result.stderr.decode()
+        assert TOKEN not in stdout + stderr
+        assert "Traceback" not in stderr
+        return Ran(result.returncode, [*map(parsed, stdout.splitlines())], stderr)
 
     return run
 
@@ -173,7 +173,8 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
         "order": ours.index("page_size"),
     }
     assert [n for n, setting in form["properties"].items() if "airbyte_secret" in setting] == [
-        "api_token"
+        "api_token",
+        "hash_key",
     ]
     assert form["$schema"] == "http://json-schema.org/draft-07/schema#"
     text = json.dumps(form)

@@ -265,7 +265,7 @@ def test_settings_come_from_the_environment_by_their_type(run_tap: RunTap, serve
         "TAP_CUSTOBAR_PAGE_SIZE": "50",
         "TAP_CUSTOBAR_REQUEST_INTERVAL": "0.0",
         "TAP_CUSTOBAR_COMPANY": "",
-        "TAP_CUSTOBAR_DISCOVER_CUSTOM_FIELDS": "false",
+        "TAP_CUSTOBAR_DISCOVER_CUSTOM_FIELDS": " False\r",
         "TAP_CUSTOBAR_STREAM_OPTIONS": '{"customers": {"filters": {"city": "Oulu"}}}',
     }
 

@@ -20,7 +20,7 @@ from tests.conftest import TOKEN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Sandbox
+    from tests.conftest import RunTap, Sandbox
 
 pytestmark = pytest.mark.pyairbyte
 
@@ -46,7 +46,7 @@ def listening_proxy() -> Iterator[str]:
             listener.accept()
 
 
-def run_example(sandbox: Sandbox, folder: Path) -> int:
+def run_example(sandbox: Sandbox, folder: Path, **settings: str) -> int:
     """Run the example as a user does, and return how many records it says it read."""
     with listening_proxy() as proxy:
         result = subprocess.run(
@@ -61,6 +61,7 @@ def run_example(sandbox: Sandbox, folder: Path) -> int:
                 "SOURCE_CUSTOBAR": str(Path(sys.executable).parent / "source-custobar"),
                 "TAP_CUSTOBAR_API_URL": sandbox.url,
                 "TAP_CUSTOBAR_API_TOKEN": TOKEN,
+                **{f"TAP_CUSTOBAR_{name.upper()}": value for name, value in settings.items()},
                 "HTTP_PROXY": proxy,
                 "HTTPS_PROXY": proxy,
                 "NO_PROXY": "127.0.0.1",
@@ -111,3 +112,23 @@ def test_twice_into_duckdb(sandbox: Sandbox, tmp_path: Path) -> None:
         "FROM main.products ORDER BY external_id",
     )
     assert stored == products(sandbox, "external_id", "price", "title", "date")
+
+
+def test_nothing_personal_gets_into_duckdb(
+    sandbox: Sandbox, run_tap: RunTap, tmp_path: Path
+) -> None:
+    settings = {"personal_data": "pseudonymize", "hash_key": "a key of the tests: 0123456789"}
+    plain = run_tap(sandbox.config).records("customers")
+
+    run_example(sandbox, tmp_path, **settings)
+
+    rows = query(tmp_path, "SELECT * FROM main.customers")
+    assert len(rows) == len(plain)
+    assert not {"first_name", "street_address", "birth_date"} & rows[0].keys()
+    stored = json.dumps(rows, ensure_ascii=False)
+    names = ("external_id", "email", "phone_number", "canonical_id", "cb_token")
+    raw = {customer[name] for customer in plain for name in names if customer.get(name)}
+    assert len(raw) > 500
+    assert [value for value in raw if value in stored] == []
+    database = (tmp_path / "custobar.duckdb").read_bytes()
+    assert [value for value in raw if len(value) > 8 and value.encode() in database] == []

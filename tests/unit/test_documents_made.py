@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from scripts.documents import figures, region
+from tests.benchmarks.figures import WayCost
 from tests.benchmarks.measuring import Run
 from tests.benchmarks.report import as_json
 from tests.benchmarks.results import Results
@@ -57,6 +58,7 @@ def test_the_benchmark_is_told_as_it_was_measured(tmp_path: Path) -> None:
     told_of = {"cores": 2, "cpu": "Some", "system": "Linux", "python": "CPython 3.11.7"}
     machine = {**told_of, "packages": packages}
     results = Results(300_000, machine, speed={**speed, "specification": [Run(5.5, 60)]})
+    results.ways = [WayCost("plain", 8, 136, 90), WayCost("csv", 20, None, 80.4)]
     (tmp_path / "benchmark.json").write_text(as_json(results))
 
     told = figures.benchmark(tmp_path)
@@ -64,6 +66,8 @@ def test_the_benchmark_is_told_as_it_was_measured(tmp_path: Path) -> None:
     assert "2 cores (Some, Linux) with CPython 3.11.7 and singer-sdk 0.54.9" in told
     assert "10.9 times as long" in told
     assert "4.0 times" in told
+    assert "| plain | 8.0 | 1.00 | 17.0 | 90 | stock / ours ≥ 12 | aim met |" in told
+    assert "| csv | 20.0 | 2.50 |  | 80 | x plain ≤ 2 | MISSED |" in told
 
 
 def test_what_was_not_measured_is_not_told(tmp_path: Path) -> None:
@@ -93,5 +97,6 @@ def test_the_hub_is_told_in_its_own_words() -> None:
         *("about", "activate-version", "batch", "catalog", "discover", "schema-flattening"),
         *("state", "stream-maps", "structured-logging", "test"),
     }
-    (secret,) = (s for s in definition["settings"] if s["kind"] == "password")
-    assert (secret["name"], secret["sensitive"]) == ("api_token", True)
+    secrets = [s for s in definition["settings"] if s["kind"] == "password"]
+    assert [secret["name"] for secret in secrets] == ["api_token", "hash_key"]
+    assert all(secret["sensitive"] for secret in secrets)

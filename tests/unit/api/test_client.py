@@ -44,8 +44,8 @@ Fetchers: TypeAlias = "Callable[[], list[threading.Thread]]"
 GOOD = Reply({"customers": []})
 
 
-def body_of(page: Response) -> bytes:
-    return bytes(page.body)
+def body_of(response: Response) -> bytes:
+    return bytes(response.body)
 
 
 def get(client: CustobarClient, server: Server, path: str = "/data/customers/?limit=5") -> bytes:
@@ -197,8 +197,8 @@ def test_a_page_that_is_refused_is_asked_for_again(
     server.replies(Reply(b"1"), Reply(b"2"), Reply(b"3"))
     client = CustobarClient(**client_settings)
 
-    def third(page: Response) -> str:
-        if page.body != b"3":
+    def third(response: Response) -> str:
+        if response.body != b"3":
             what = "something else"
             raise UnexpectedAnswerError(what)
         return "parsed"
