@@ -6,7 +6,7 @@ import binascii
 from base64 import urlsafe_b64decode
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_plus
 
 from msgspec import UNSET
 
@@ -132,7 +132,10 @@ class ColumnHasher:
         """Tell whether a link shows a value that was hashed in the last batch.
 
         A cursor is made of the last records of a page. It may be percent-encoded, or in Base64.
+        Whether the link is a URL at all is checked where it is asked for.
         """
+        if not self._last_values:
+            return False
         shown = "\n".join(_readings(link)).casefold()
         return any(
             _is_in(text.casefold(), shown)
@@ -167,7 +170,7 @@ def _readings(link: str) -> Iterator[str]:
     yield link
     yield unquote(link)
     yield unquote(unquote_plus(link))
-    for _, value in parse_qsl(urlsplit(link).query):
+    for _, value in parse_qsl(link.partition("?")[2]):
         try:
             text = urlsafe_b64decode(value.replace("+", "-").replace("/", "_") + "===").decode()
         except (binascii.Error, UnicodeError, ValueError):
