@@ -18,15 +18,18 @@ MORE_TARGETS = mysql parquet pipelinewise-postgres
 # What else they run: Meltano, and the PostgreSQL server that they load into.
 SERVICES = .venv-meltano/ready .venv-postgres-server/ready
 
+# Twice as many at once as a small machine has cores, for many wait: for a time-out, for a server.
+PARALLEL = --numprocesses=4
+
 test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
-	.venv/bin/pytest
+	.venv/bin/pytest $(PARALLEL)
 
 # MariaDB is the system's own; on Debian: apt-get install mariadb-server-core mariadb-client-core.
 MATRIX = .venv/target-matrix.xml
 ALL_TARGETS = $(TARGETS) $(MORE_TARGETS)
 
 test-targets: .venv/ready $(ALL_TARGETS:%=.venv-target-%/ready) .venv-postgres-server/ready ## odd values and second runs into eight real targets; docs/targets.md
-	@code=0; .venv/bin/pytest -m "" --dist=worksteal -o junit_family=xunit1 \
+	@code=0; .venv/bin/pytest -m "" $(PARALLEL) --dist=worksteal -o junit_family=xunit1 \
 		--junit-xml=$(MATRIX) tests/targets/test_matrix.py || code=$$?; \
 	.venv/bin/python -m scripts.target_matrix $(MATRIX) && exit $$code
 
@@ -40,7 +43,7 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 	.venv-dagster/bin/pytest tests/dagster
 
 test-airbyte: .venv/ready .venv-pyairbyte/ready ## PyAirbyte reads the sandbox into DuckDB
-	.venv/bin/pytest -n0 -m pyairbyte tests/behaviour/test_pyairbyte.py
+	.venv/bin/pytest -m pyairbyte tests/behaviour/test_pyairbyte.py
 
 # Those that pyproject.toml names. "lowest" and "newest" are of what it lets be installed.
 PYTHONS = 3.11 3.12 3.13 3.14
@@ -50,7 +53,7 @@ RUNS = $(PYTHONS:%=python-%) lowest newest
 SOME_TESTS = tests/unit $(patsubst %,tests/behaviour/test_%.py,install interruptions streams)
 
 $(RUNS:%=test-%): test-%: .venv-%/ready
-	.venv-$*/bin/pytest -q $(SOME_TESTS)
+	.venv-$*/bin/pytest -q $(PARALLEL) $(SOME_TESTS)
 
 test-pythons: .venv-uv/ready ## some tests on each Python that can be had, and on lowest and newest versions
 	@for run in $(RUNS); do \
@@ -67,7 +70,7 @@ test-pythons: .venv-uv/ready ## some tests on each Python that can be had, and o
 package: .venv/ready ## build the sdist and the wheel into dist/, and test what is in them
 	rm -rf dist
 	.venv/bin/python -m build --no-isolation --outdir dist
-	.venv/bin/pytest -n0 -q tests/behaviour/test_install.py
+	.venv/bin/pytest -q tests/behaviour/test_install.py
 
 check: .venv/ready check-secrets ## all that can be told without running a test
 	.venv/bin/ruff check
