@@ -251,7 +251,7 @@ class AskingStream(CustobarBaseStream):
                 and not self._orders_by_personal_data
                 and self.replication_key is None
             ),
-            sends_deletes=self.sends_deletes,
+            counts_all_keys=self.sends_deletes or self.replication_key is not None,
             **({} if may_resume else {"rejection": "the setting resume is false"}),
         )
         if checkpoint.rejection and self._hashed:

@@ -36,7 +36,7 @@ class Checkpoint:
         fingerprint: str,
         now: int,
         enabled: bool,
-        sends_deletes: bool = False,
+        counts_all_keys: bool = False,
         rejection: str = "something else is asked for now",
     ) -> None:
         """Load the checkpoint of an interrupted sync, if there is one that fits.
@@ -47,14 +47,14 @@ class Checkpoint:
             fingerprint: Of what this sync asks for.
             now: Epoch seconds.
             enabled: Whether this sync may be resumed, and so keeps a checkpoint at all.
-            sends_deletes: Whether deletes may depend on what came: every key is remembered then.
+            counts_all_keys: Whether deletes or a bookmark depend on what came.
             rejection: Why a stored checkpoint is not used where this sync may not be resumed.
         """
         self._bookmark = bookmark
         self._fingerprint = fingerprint
         self._now = now
         self._enabled = enabled
-        self._sends_deletes = sends_deletes
+        self._counts_all_keys = counts_all_keys
         self._rejection = rejection
         self._reset()
         value = bookmark.get(RESUME_KEY)
@@ -81,7 +81,7 @@ class Checkpoint:
         self.table = self._completeness()
 
     def _completeness(self, **numbers: int) -> Completeness:
-        return Completeness(key_limit=None if self._sends_deletes else MAX_KEYS, **numbers)
+        return Completeness(key_limit=None if self._counts_all_keys else MAX_KEYS, **numbers)
 
     def advance(self, next_url: str) -> None:
         """Move to the page that comes next, or take the checkpoint away where there is none ("").
@@ -102,7 +102,7 @@ class Checkpoint:
             "skipped": table.skipped,
             "count": table.count or 0,
             "lowest": table.lowest if table.count else 0,
-            "repeated": table.repeated if self._sends_deletes else 0,
+            "repeated": table.repeated if self._counts_all_keys else 0,
         }
 
     def _load(self, value: object) -> str | None:

@@ -16,8 +16,8 @@ from tap_custobar.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
-#: Keys that are remembered where nothing depends on it but a warning: 16 MB.
-MAX_KEYS = 2_000_000
+#: Keys that are remembered where nothing depends on them but a warning, so that memory stays flat.
+MAX_KEYS = 100_000
 
 _PARTS = 256
 
