@@ -74,8 +74,9 @@ class Progress:
     def _share(self, done: int, total: int) -> str:
         seconds = self.clock() - self._started
         left = seconds / self.records * (total - done)
+        percent = min(round(100 * done / total), 99)
         return (
-            f"{done:,} of {counted(total, 'record')} ({100 * done // total} %), {seconds:.1f} s, "
+            f"{done:,} of {counted(total, 'record')} ({percent} %), {seconds:.1f} s, "
             f"about {_duration(left)} left"
         )
 

@@ -53,6 +53,22 @@ def test_a_line_comes_every_ten_seconds_at_most(clock: Clock, lines: Lines) -> N
     assert set(lines.levels) == {logging.INFO}
 
 
+def test_a_line_says_how_much_there_is_where_that_is_known(clock: Clock, lines: Lines) -> None:
+    progress = Progress(logger, Traffic(), clock)
+    clock.work(10)
+    progress.count_page(26_321, done=26_321, total=120_000)
+    clock.work(10)
+    progress.count_page(10_000, done=40_000, total=4_000_000)
+    clock.work(10)
+    progress.count_page(10_000, done=120_000, total=120_000)
+
+    assert lines.texts == [
+        "26,321 of 120,000 records (22 %), 10.0 s, about 36 s left",
+        "40,000 of 4,000,000 records (1 %), 20.0 s, about 36 min left",
+        "46,321 records, 3 pages, 30.0 s, 1,544 records/s so far",
+    ]
+
+
 @given(st.lists(st.floats(0, 25), max_size=30))
 def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
     clock, handler, said = Clock(), Lines(), [1000.0]
