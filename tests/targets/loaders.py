@@ -171,7 +171,7 @@ print(json.dumps([dict(zip(names, row)) for row in result.fetchall()], default=s
 _ASK_PARQUET = """
 import json, pathlib, sys
 import pyarrow.parquet
-files = sorted(pathlib.Path(sys.argv[1]).glob(f"{sys.argv[2]}-*.parquet"))
+files = sorted(pathlib.Path(sys.argv[1]).glob(f"*/{sys.argv[2]}-*.parquet"))
 rows = [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()]
 print(json.dumps(rows, default=str))
 """
@@ -275,6 +275,13 @@ MYSQL_GAPS = {
     "deletes": gap(_IGNORES_VERSIONS, "extra rows"),
 }
 
+def _new_folder(folder: Path) -> str:
+    """Make a folder for one run of a target that names its files by the second."""
+    made = folder / f"{len(list(folder.iterdir())):03}"
+    made.mkdir()
+    return str(made)
+
+
 #: For a target that was made for a Python before 3.10.
 OLD_PYTHON = {"PYTHONPATH": str(ROOT / "tests/targets/old_python")}
 
@@ -360,7 +367,7 @@ LOADERS: Sequence[Loader] = (
         "parquet",
         "target-parquet",
         "target-parquet",
-        lambda place: {"destination_path": str(place.folder), "disable_collection": True},
+        lambda place: {"destination_path": _new_folder(place.folder), "disable_collection": True},
         lambda place, stream: _ask("parquet", _ASK_PARQUET, str(place.folder), stream),
         gaps=PARQUET_GAPS,
         one_stream=True,
