@@ -77,6 +77,10 @@ def ways(folder: Path) -> list[Way]:
     encoding = {"format": "jsonl", "compression": "gzip"}
     batch = {"batch_config": {"encoding": encoding, "storage": storage}}
     flattening = {"flattening_enabled": True, "flattening_max_depth": 2}
+    hashed = {
+        "hash_key": "of the benchmark, long enough",
+        "stream_options": {"customers": {"hash": ["external_id", "email", "phone_number"]}},
+    }
     pseudonyms = msgspec.json.decode(PSEUDONYMS.read_bytes())
     return [
         PLAIN,
@@ -103,4 +107,5 @@ def ways(folder: Path) -> list[Way]:
         Way("batch", config=batch, most=3.5, aim=2, least=4),
         Way("flattening", config=flattening, most=3, aim=1.5, least=5),
         Way("stream map", config=pseudonyms, most=8, aim=5, least=2),
+        Way("three fields hashed", config=hashed, has_stock=False, most=1.4),
     ]
