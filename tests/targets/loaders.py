@@ -275,6 +275,7 @@ MYSQL_GAPS = {
     "deletes": gap(_IGNORES_VERSIONS, "extra rows"),
 }
 
+
 def _new_folder(folder: Path) -> str:
     """Make a folder for one run of a target that names its files by the second."""
     made = folder / f"{len(list(folder.iterdir())):03}"
