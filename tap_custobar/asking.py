@@ -306,9 +306,9 @@ class AskingStream(CustobarBaseStream):
             format_="csv" if self.is_csv else None,
         )
 
-    def filter_check(self) -> FilterCheck:
-        """Return what compares the records that come with the filters."""
-        return FilterCheck(self.name, self._filters, self.selected_schema(), self.logger)
+    def filter_check(self, schema: SelectedSchema) -> FilterCheck:
+        """Return what compares records of this schema with the filters."""
+        return FilterCheck(self.name, self._filters, schema, self.logger)
 
     @property
     def _page_size(self) -> int | None:

@@ -90,7 +90,7 @@ class CustobarStream(AskingStream):
             decoder=RecordDecoder(schema),
             checkpoint=checkpoint,
             bookmark=bookmark,
-            filter_check=self.filter_check(),
+            filter_check=self.filter_check(schema),
             hasher=self.hasher(schema),
             progress=progress,
             counted_keys=self.primary_keys if counts_keys else (),
