@@ -16,7 +16,7 @@ from tap_custobar.filters import FilterCheck
 from tap_custobar.pages.json_pages import JsonPageParser
 from tap_custobar.pages.paginators import NextUrlPaginator
 from tap_custobar.pages.reader import LastPageProbe
-from tap_custobar.query import first_query
+from tap_custobar.query import build_query
 from tap_custobar.records.converters import with_text_members
 from tap_custobar.records.hashing import ColumnHasher
 from tap_custobar.records.schema import SelectedSchema, fields_parameter
@@ -45,7 +45,7 @@ _SHAPING = ("timezone", "stream_map", "faker", "flattening")
 SHAPE_SAMPLE = 100
 
 
-class RowShape(NamedTuple):
+class LineItemShape(NamedTuple):
     """A list of rows, several of which make up what another company gets as one record.
 
     Attributes:
@@ -75,10 +75,10 @@ class AskingStream(CustobarBaseStream):
     is_data: ClassVar[bool] = True
 
     #: A key that the API does not give: the digest of the record.
-    digest_key: ClassVar[str | None] = None
+    surrogate_key: ClassVar[str | None] = None
 
     #: The other shape that the list may come in, where it has one.
-    as_rows: RowShape | None = None
+    line_items: LineItemShape | None = None
 
     def __init__(self, tap: Tap, connection: Connection, schema: dict[str, Any]) -> None:
         """Make a stream of the tap.
@@ -134,18 +134,18 @@ class AskingStream(CustobarBaseStream):
         problems = self.protection.problems(
             {**self._documented, **self.effective_schema["properties"]},
             replication_keys=self.valid_replication_keys,
-            surrogate_key=self.digest_key,
+            surrogate_key=self.surrogate_key,
             also_known=also_known,
         )
         if errors := list(problems):
             msg = "The config is not valid"
             raise ConfigValidationError(msg, errors=errors)
 
-    def read_as_rows(self) -> None:
+    def use_line_items(self) -> None:
         """Take the keys of the other shape that the list may come in."""
-        if self.as_rows:
-            self.primary_keys = self.as_rows.keys
-            self.valid_replication_keys = self.as_rows.replication_keys
+        if self.line_items:
+            self.primary_keys = self.line_items.keys
+            self.valid_replication_keys = self.line_items.replication_keys
 
     def check_shape(self, names: AbstractSet[str]) -> None:
         """Compare the shape that the list came in with the one that its key is of.
@@ -153,14 +153,14 @@ class AskingStream(CustobarBaseStream):
         Raises:
             CatalogError: they differ: the key would be no key.
         """
-        if self.as_rows is None or not names:
+        if self.line_items is None or not names:
             return
-        told = self.as_rows.keys[0] in self.primary_keys
-        if told != (self.as_rows.keys[0] in names):
+        told = self.line_items.keys[0] in self.primary_keys
+        if told != (self.line_items.keys[0] in names):
             is_looked_for = self.config["discover_custom_fields"]
             how = "" if is_looked_for else ", with discover_custom_fields: true, which finds it out"
             msg = (
-                f"{self.name} come with{'out' if told else ''} {self.as_rows.keys[0]}, so their "
+                f"{self.name} come with{'out' if told else ''} {self.line_items.keys[0]}, so their "
                 f"key is not {', '.join(self.primary_keys)}: discover again "
                 f"(Meltano: --refresh-catalog){how}."
             )
@@ -172,10 +172,10 @@ class AskingStream(CustobarBaseStream):
         Raises:
             CustobarError: they differ, or it cannot be read.
         """
-        if self.as_rows is None or not self._fields:
+        if self.line_items is None or not self._fields:
             return
         # The key of rows is always asked for, and JSON has it only where there is one.
-        if self.is_csv or self.as_rows.keys[0] not in self.primary_keys:
+        if self.is_csv or self.line_items.keys[0] not in self.primary_keys:
             self.check_shape(self.sample(self.connection, SHAPE_SAMPLE).sample_names())
 
     def selected_schema(self) -> SelectedSchema:
@@ -184,8 +184,8 @@ class AskingStream(CustobarBaseStream):
         Raises:
             CatalogError: nothing is selected that the key could be made of.
         """
-        if self._selected == {self.digest_key}:
-            msg = f"{self.digest_key} is made of the other fields of {self.name}: select some."
+        if self._selected == {self.surrogate_key}:
+            msg = f"{self.surrogate_key} is made of the other fields of {self.name}: select some."
             raise CatalogError(msg)
         properties = {
             name: with_text_members(definition, self._documented.get(name) or {})
@@ -194,9 +194,9 @@ class AskingStream(CustobarBaseStream):
         return SelectedSchema(
             properties,
             selected=self._selected,
-            keys=[key for key in self.primary_keys if key != self.digest_key],
+            keys=[key for key in self.primary_keys if key != self.surrogate_key],
             zone=settings.zone(self.config["timezone"]),
-            surrogate_key=self.digest_key,
+            surrogate_key=self.surrogate_key,
             hashed=self._hashed,
         )
 
@@ -298,7 +298,7 @@ class AskingStream(CustobarBaseStream):
         return self.connection.api.endpoint(self.path, self._query(page_size))
 
     def _query(self, page_size: int | None) -> dict[str, str]:
-        return first_query(
+        return build_query(
             page_size=page_size,
             fields=self._fields,
             filters=self._filters,
@@ -326,7 +326,7 @@ class AskingStream(CustobarBaseStream):
         if not self.is_data:
             return None
         known = {**self.effective_schema["properties"], **self.schema["properties"]}
-        given = [name for name in known if name != self.digest_key]
+        given = [name for name in known if name != self.surrogate_key]
         # As CSV, every field there could be would come, with columns of no use.
         return fields_parameter(given, self._selected, always=self.is_csv)
 

@@ -47,7 +47,7 @@ class Connection:
             request_interval=float(config["request_interval"]),
             request_timeout=float(config["request_timeout"]),
             max_retries=config["max_retries"],
-            private=settings.filter_values(config),
+            secrets=settings.filter_values(config),
         )
 
     def close(self) -> None:

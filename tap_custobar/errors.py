@@ -179,7 +179,7 @@ class CaBundleError(RequestFailedError):
         super().__init__(f"{variable} names {path}, which cannot be used ({problem}).")
 
 
-class RefusedError(RequestFailedError):
+class BadRequestError(RequestFailedError):
     """Status 400, and every other that no class above explains."""
 
     def __init__(self, status: int, path: str, reason: str) -> None:
@@ -199,7 +199,7 @@ class RedirectedError(RequestFailedError):
         )
 
 
-class TooLargeError(RequestFailedError):
+class ResponseTooLargeError(RequestFailedError):
     """A body that does not end within the allowed size."""
 
     def __init__(self, path: str, limit: int) -> None:
@@ -213,7 +213,7 @@ class TransientError(CustobarError):
     """A failure worth a retry."""
 
     #: Likely a wrong setting when met on a stream's first request: retried once only there.
-    often_a_setting = False
+    likely_misconfiguration = False
 
     #: Seconds that the server asked to be left alone; None where it did not say.
     retry_after: float | None = None
@@ -249,7 +249,7 @@ class ConnectionFailedError(TransientError):
         super().__init__(f"The connection to {host} {problem}.")
 
 
-class TimedOutError(TransientError):
+class RequestTimeoutError(TransientError):
     """Nothing, or not enough, came in time."""
 
     def __init__(self, host: str, seconds: float) -> None:
@@ -260,10 +260,10 @@ class TimedOutError(TransientError):
         )
 
 
-class UnexpectedAnswerError(TransientError):
+class InvalidResponseError(TransientError):
     """Status 200 with something else than Custobar's data."""
 
-    often_a_setting = True
+    likely_misconfiguration = True
 
     def __init__(self, what: str, page: int = 1) -> None:
         """Say what came instead, and as which page; settings are to blame for the first only."""
@@ -280,7 +280,7 @@ class UnexpectedAnswerError(TransientError):
 class UnreachableError(TransientError):
     """The connection was refused, or there is no route to the host."""
 
-    often_a_setting = True
+    likely_misconfiguration = True
 
     def __init__(self, address: str, problem: str) -> None:
         """Name host and port, and what the system says."""
@@ -290,10 +290,10 @@ class UnreachableError(TransientError):
         )
 
 
-class UnknownHostError(TransientError):
+class HostNotFoundError(TransientError):
     """The host's name does not resolve."""
 
-    often_a_setting = True
+    likely_misconfiguration = True
 
     def __init__(self, host: str) -> None:
         """Name the host."""
@@ -306,7 +306,7 @@ class UnknownHostError(TransientError):
 class CertificateError(TransientError):
     """TLS could not be set up with the host."""
 
-    often_a_setting = True
+    likely_misconfiguration = True
 
     def __init__(self, host: str) -> None:
         """Name the host."""
@@ -317,14 +317,14 @@ class CertificateError(TransientError):
 
 
 #: Failures that another page would meet too: going on elsewhere would not help.
-NOT_OF_ONE_PAGE = (
+NOT_PAGE_SPECIFIC = (
     CaBundleError,
     CertificateError,
     ConnectionFailedError,
     ForbiddenError,
     RateLimitedError,
-    TimedOutError,
+    RequestTimeoutError,
     UnauthorizedError,
-    UnknownHostError,
+    HostNotFoundError,
     UnreachableError,
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from logging import Logger
 
-    from tap_custobar.api.client import Traffic
+    from tap_custobar.api.client import RequestStats
     from tap_custobar.records.dict_records import Loss, Losses
 
 #: Unknown properties that are named.
@@ -39,19 +39,19 @@ class Progress:
     """
 
     logger: Logger
-    traffic: Traffic
+    stats: RequestStats
     clock: Callable[[], float] = time.monotonic
     records: int = 0
     pages: int = 0
     is_over: bool = False
     has_catalog: bool = True
-    _before: Traffic = field(init=False)
+    _before: RequestStats = field(init=False)
     _started: float = field(init=False)
     _said: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Start the clock."""
-        self._before = replace(self.traffic)
+        self._before = replace(self.stats)
         self._started = self._said = self.clock()
 
     def count_page(self, records: int, *, done: int = 0, total: int | None = None) -> None:
@@ -106,9 +106,9 @@ class Progress:
             "%s%s, %s, %.1f MB received, %s, %s nulled, %s skipped",
             "" if self.is_over else "stopped after ",
             self._figures(),
-            counted(self.traffic.requests - self._before.requests, "request"),
-            (self.traffic.received - self._before.received) / 1e6,
-            counted(self.traffic.retries - self._before.retries, "retry", "retries"),
+            counted(self.stats.requests - self._before.requests, "request"),
+            (self.stats.bytes_received - self._before.bytes_received) / 1e6,
+            counted(self.stats.retries - self._before.retries, "retry", "retries"),
             counted(losses.nulled_count, "value"),
             counted(losses.skipped_count, "record"),
         )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def first_query(
+def build_query(
     *,
     page_size: int | None,
     fields: str | None,

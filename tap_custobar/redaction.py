@@ -58,7 +58,7 @@ class Redactor:
         """Return a text of our own with every secret masked that is too long to be a word."""
         return self._logged.sub(MASK, text)
 
-    def quote(self, text: str) -> str:
+    def sanitize(self, text: str) -> str:
         """Return a foreign text as it may stand in a message: masked, on one line, bounded.
 
         Besides the secrets, e-mail addresses and what may be a phone number are masked.
@@ -108,7 +108,7 @@ class MaskingFactory:
         return record
 
 
-def redact_logs(redact: Redactor) -> None:
+def install_log_redaction(redact: Redactor) -> None:
     """Mask secrets in whatever is logged from now on, by anyone, to any handler.
 
     Those of earlier calls stay masked: a process may run several taps. A log-record factory

@@ -60,7 +60,7 @@ class CustobarStream(AskingStream):
             sync.close()
 
     def _check_page(self, page: Page) -> None:
-        if self.as_rows:
+        if self.line_items:
             self.check_shape(page.sample_names())
 
     def _sync(self, schema: SelectedSchema) -> Sync:
@@ -79,7 +79,7 @@ class CustobarStream(AskingStream):
         )
         progress = Progress(
             self.logger,
-            self.connection.client.traffic,
+            self.connection.client.stats,
             is_over=is_test,
             has_catalog=self.tap.input_catalog is not None,
         )

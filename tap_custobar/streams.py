@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from tap_custobar.asking import RowShape
-from tap_custobar.pages.paginators import FromPaginator
+from tap_custobar.asking import LineItemShape
+from tap_custobar.pages.paginators import CursorParamPaginator
 from tap_custobar.stream import CustobarStream
 
 
@@ -33,7 +33,7 @@ class SalesStream(CustobarStream):
     path = "/data/sales/"
     primary_keys: ClassVar = ("external_id",)
     valid_replication_keys = ("date",)
-    as_rows = RowShape("sales_as_rows", ("sale_external_id", "external_id"), ("sale_date",))
+    line_items = LineItemShape("sales_as_rows", ("sale_external_id", "external_id"), ("sale_date",))
     selected_by_default = False
 
 
@@ -43,7 +43,7 @@ class EventsStream(CustobarStream):
     name = "events"
     path = "/data/events/"
     primary_keys: ClassVar = ("event_key",)
-    digest_key = "event_key"
+    surrogate_key = "event_key"
     valid_replication_keys = ("date",)
     selected_by_default = False
 
@@ -54,7 +54,7 @@ class CampaignsStream(CustobarStream):
     name = "campaigns"
     path = "/campaign/actions/"
     primary_keys: ClassVar = ("campaign_key",)
-    paginator = FromPaginator
+    paginator = CursorParamPaginator
     max_page_size = None
     is_data = False
     selected_by_default = False

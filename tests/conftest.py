@@ -185,7 +185,7 @@ class Reply:
     body: object = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    is_framed: bool = True
+    is_length_delimited: bool = True
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -221,7 +221,7 @@ class Server:
                 )
                 self.send_response(reply.status)
                 headers = {"Content-Type": "application/json"}
-                if reply.is_framed:
+                if reply.is_length_delimited:
                     headers["Content-Length"] = str(len(body))
                 for name, value in {**headers, **reply.headers}.items():
                     self.send_header(name, value)

@@ -39,7 +39,7 @@ def streams() -> str:
 def _stream(stream: type[CustobarStream]) -> list[str]:
     keys = _names(cast("Sequence[str]", stream.primary_keys))
     replication = _names(stream.valid_replication_keys)
-    if rows := stream.as_rows:
+    if rows := stream.line_items:
         keys += f", or {_names(rows.keys)}"
         replication += f" (or {_names(rows.replication_keys)})"
     return [

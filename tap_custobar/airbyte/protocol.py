@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Entries = list[dict[str, Any]]
 
 
-class Fields(msgspec.Struct):
+class JsonSchema(msgspec.Struct):
     """A JSON schema whose properties are the wanted fields; without any, all are."""
 
     properties: dict[str, dict[str, Any]] | None = None
@@ -26,11 +26,11 @@ class Stream(msgspec.Struct):
     """A stream, as the user's catalog knows it."""
 
     name: str
-    json_schema: Fields
+    json_schema: JsonSchema
     source_defined_primary_key: list[list[str]] | None = None
 
 
-class Wanted(msgspec.Struct):
+class ConfiguredStream(msgspec.Struct):
     """A stream of the user's catalog, and how to read it."""
 
     stream: Stream
@@ -38,11 +38,15 @@ class Wanted(msgspec.Struct):
     cursor_field: list[str] | None = None
 
 
-def form_of(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
+def connection_specification(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON schema in the dialect that Airbyte makes its form from."""
     if not isinstance(schema, dict):
         return schema
-    form = {name: form_of(value) for name, value in schema.items() if name != "writeOnly"}
+    form = {
+        name: connection_specification(value)
+        for name, value in schema.items()
+        if name != "writeOnly"
+    }
     if isinstance(types := form.get("type"), list):
         types = [name for name in types if name != "null"]
         form["type"] = types[0] if len(types) == 1 else types
@@ -70,7 +74,7 @@ def _cursor(entry: Mapping[str, Any]) -> list[str]:
     return list(root.get("valid-replication-keys") or ())[:1]
 
 
-def unknown(wanted: Mapping[str, Wanted], entries: Entries) -> Iterator[str]:
+def unknown(wanted: Mapping[str, ConfiguredStream], entries: Entries) -> Iterator[str]:
     """Yield the wanted streams and fields that there are not."""
     known = {entry["tap_stream_id"]: entry["schema"]["properties"] for entry in entries}
     yield from wanted.keys() - known.keys()
@@ -80,7 +84,7 @@ def unknown(wanted: Mapping[str, Wanted], entries: Entries) -> Iterator[str]:
 
 
 def singer_catalog(
-    wanted: Mapping[str, Wanted],
+    wanted: Mapping[str, ConfiguredStream],
     entries: Entries,
     is_hashed: Callable[[str, str], bool] = lambda *_: False,
 ) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def singer_catalog(
 
 
 def _select(
-    entry: Mapping[str, Any], wanted: Wanted | None, is_hashed: Callable[[str], bool]
+    entry: Mapping[str, Any], wanted: ConfiguredStream | None, is_hashed: Callable[[str], bool]
 ) -> dict[str, Any]:
     known = entry["schema"]["properties"]
     fields = (wanted.stream.json_schema.properties or known) if wanted else {}
@@ -145,7 +149,7 @@ def _left_out(
             yield from _left_out(members, chosen, place)
 
 
-def singer_state(wanted: Mapping[str, Wanted], state: object) -> dict[str, Any]:
+def singer_state(wanted: Mapping[str, ConfiguredStream], state: object) -> dict[str, Any]:
     """Return the bookmarks of the wanted streams; raise TypeError where there are none to find.
 
     Of a stream that is read whole only the mark stays that an interrupted attempt left, and that of

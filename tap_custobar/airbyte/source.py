@@ -16,7 +16,7 @@ from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.config import settings
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
-from tap_custobar.singer.cli import log_to_stderr, one_line_failures, read_json, read_json_object
+from tap_custobar.singer.cli import log_to_stderr, read_json, read_json_object, report_errors
 from tap_custobar.tap import TapCustobar
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class AirbyteTap(TapCustobar):
 
 def spec(out: AirbyteWriter, _: Namespace) -> None:
     """Tell what settings there are."""
-    form = catalogs.form_of(TapCustobar.config_jsonschema)
+    form = catalogs.connection_specification(TapCustobar.config_jsonschema)
     form["$schema"] = "http://json-schema.org/draft-07/schema#"
     offered = {n: s for n, s in form["properties"].items() if not SINGER_ONLY.match(n)}
     form["properties"] = {n: {**s, "order": i} for i, (n, s) in enumerate(offered.items())}
@@ -57,9 +57,9 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
     """Tell whether the settings are good, by the smallest request there is."""
     status = {"status": "SUCCEEDED"}
     try:
-        _tap(out, files).ask_for_a_record()
+        _tap(out, files).check_connection()
     except (ConfigValidationError, CustobarError) as error:
-        status = {"status": "FAILED", "message": out.explain(error)}
+        status = {"status": "FAILED", "message": out.message_for(error)}
     out.write("CONNECTION_STATUS", connectionStatus=status)
 
 
@@ -79,7 +79,9 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     tap = _tap(out, files)
     streams = read_json_object(files.catalog).get("streams")
     try:
-        wanted = {w.stream.name: w for w in msgspec.convert(streams, list[catalogs.Wanted])}
+        wanted = {
+            w.stream.name: w for w in msgspec.convert(streams, list[catalogs.ConfiguredStream])
+        }
         state = catalogs.singer_state(wanted, read_json(files.state) if files.state else [])
     except msgspec.ValidationError as error:
         raise InputFileError(files.catalog, f"is no configured catalog: {error}") from None
@@ -129,5 +131,5 @@ def main() -> None:
     arguments = parser.parse_args()
     log_to_stderr(TapCustobar.name)
     out = AirbyteWriter()
-    with one_line_failures("source-custobar", out.write_error):
+    with report_errors("source-custobar", out.write_error):
         arguments.verb(out, arguments)

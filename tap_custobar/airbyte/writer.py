@@ -13,7 +13,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.singerlib import RecordMessage, StateMessage
 
 from tap_custobar import errors
-from tap_custobar.singer.cli import problems
+from tap_custobar.singer.cli import error_messages
 from tap_custobar.singer.writer import LineWriter, output
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
 #: Failures that the user mends; transient ones pass, and all others are for us to mend.
-_USERS = (
+CONFIG_ERRORS = (
     ConfigValidationError,
     errors.CatalogError,
     errors.InputFileError,
@@ -97,13 +97,13 @@ class AirbyteWriter(LineWriter):
         if not isinstance(error, errors.StreamsFailedError):
             cause = getattr(error, "cause", error)
             passing = "transient" if isinstance(cause, errors.TransientError) else "system"
-            failure_type = f"{'config' if isinstance(cause, _USERS) else passing}_error"
-            content = {"message": self.explain(error), "failure_type": failure_type, **about}
+            failure_type = f"{'config' if isinstance(cause, CONFIG_ERRORS) else passing}_error"
+            content = {"message": self.message_for(error), "failure_type": failure_type, **about}
             self._write_trace("ERROR", error=content)
 
-    def explain(self, error: Exception) -> str:
+    def message_for(self, error: Exception) -> str:
         """Say what a failure is, without secrets."""
-        return self.redact("; ".join(problems(error)))
+        return self.redact("; ".join(error_messages(error)))
 
     def _write_state(self) -> None:
         """Write the bookmark of the stream being read, if it or what it covers is new."""

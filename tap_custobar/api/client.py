@@ -1,4 +1,4 @@
-"""Asks Custobar for pages: again where it may help, and for one page ahead."""
+"""The HTTP client: retries, and one page requested ahead of time."""
 
 from __future__ import annotations
 
@@ -10,36 +10,41 @@ from urllib.parse import urlsplit
 
 from tap_custobar import errors
 from tap_custobar.api.retries import Retries
-from tap_custobar.api.transport import Fetcher, Pace, TokenAuth
-from tap_custobar.api.waiting import sleep
+from tap_custobar.api.transport import RateLimiter, RequestWorker, TokenAuth, interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from tap_custobar.api.responses import Response
-    from tap_custobar.api.transport import Flight
+    from tap_custobar.api.transport import PendingRequest
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that the end of a tap may wait for a thread.
+#: Seconds that `CustobarClient.close` waits for worker threads to end.
 CLOSE_TIMEOUT = 2.0
 
 
 @dataclass(slots=True)
-class Traffic:
-    """What was asked so far: requests waited for, bytes of good answers, requests asked again."""
+class RequestStats:
+    """Counters of one client, over all streams.
+
+    Attributes:
+        requests: Requests whose response was waited for.
+        bytes_received: Bytes on the wire of successful responses.
+        retries: Requests that were sent again.
+    """
 
     requests: int = 0
-    received: int = 0
+    bytes_received: int = 0
     retries: int = 0
 
 
 class CustobarClient:
-    """Asks for one page after the other, never faster than the pace, again where it may help.
+    """Requests one page at a time, within the rate limit, and retries transient failures.
 
-    It sends every URL it is given: what may be asked for is checked in `urls`.
+    It sends whatever URL it is given: `api.urls` decides which URLs may be requested.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a setting, all by name
@@ -51,41 +56,56 @@ class CustobarClient:
         request_interval: float,
         request_timeout: float,
         max_retries: int,
-        private: Collection[str] = (),
-        sleep: Callable[[float], None] = sleep,
+        secrets: Collection[str] = (),
+        sleep: Callable[[float], None] = interruptible_sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the settings of the same names; times in seconds.
+        """Create a client; no thread is started and nothing is sent yet.
 
-        `private` are texts that no error may show, even where the API itself quotes them.
+        Args:
+            token: See the setting `api_token`.
+            auth_scheme: See the setting.
+            user_agent: See the setting.
+            request_interval: See the setting; seconds.
+            request_timeout: See the setting; seconds.
+            max_retries: See the setting.
+            secrets: Strings that no error message may show, even where the API quotes them.
+            sleep: Waits for a number of seconds.
+            clock: Returns seconds since any fixed moment.
         """
-        pace = Pace(request_interval, sleep=sleep, clock=clock)
+        rate_limiter = RateLimiter(request_interval, sleep=sleep, clock=clock)
         auth = TokenAuth(auth_scheme, token)
-        self._new_fetcher: Callable[[], Fetcher] = lambda: Fetcher(
+        self._new_worker: Callable[[], RequestWorker] = lambda: RequestWorker(
             auth=auth,
             user_agent=user_agent,
             timeout=request_timeout,
-            pace=pace,
-            private=frozenset({token, *private}),
+            rate_limiter=rate_limiter,
+            secrets=frozenset({token, *secrets}),
         )
-        self._fetcher = self._new_fetcher()
-        self._given_up: list[Fetcher] = []
-        self._ahead: Flight | None = None
+        self._worker = self._new_worker()
+        self._cancelled: list[RequestWorker] = []
+        self._prefetched: PendingRequest | None = None
         self._max_retries = max_retries
         self._sleep = sleep
-        self.traffic = Traffic()
+        self.stats = RequestStats()
         if not logger.isEnabledFor(logging.DEBUG):
             # Its warnings show whole URLs, and with them the filters.
             logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     def get(self, url: str, parse: Callable[[Response], T], *, first_page: bool) -> T:
-        """Return what `parse` makes of the page at `url`.
+        """Request a page and return what `parse` makes of the response.
 
-        A page that `parse` refuses (UnexpectedAnswerError) is asked for again, like one that
-        did not arrive.
+        The request is retried when it fails with a TransientError, which includes the
+        InvalidResponseError that `parse` raises for a body it does not recognize.
+
+        Args:
+            url: The page's absolute URL.
+            parse: Reads a response.
+            first_page: Whether this is a stream's first request, whose URL the settings made. Other
+                pages are named by the API: a 404 there is no fault of the settings.
 
         Raises:
-            CustobarError: the cause, when the last try failed or another would not help.
+            CustobarError: the request failed for good.
         """
         retries = Retries(self._max_retries)
         while True:
@@ -99,44 +119,45 @@ class CustobarClient:
                 wait = retries.next_wait(error, first_page=first_page)
                 if wait is None:
                     raise
-                logger.warning("%s Retry %d follows in %.0f s.", error, retries.count, wait)
-            self.traffic.retries += 1
+                logger.warning("%s Retry %d in %.0f s.", error, retries.count, wait)
+            self.stats.retries += 1
             self._sleep(wait)
 
-    def ask_ahead(self, url: str | None) -> None:
-        """Let the request for `url` begin, so that `get` finds it on its way or back already.
+    def prefetch(self, url: str | None) -> None:
+        """Start requesting `url`, so that a later `get` of it waits less or not at all.
 
-        One at a time: another one that was asked for ahead is given up, as for None.
+        Only one page is prefetched at a time: another pending one is cancelled. None cancels it
+        and requests nothing.
         """
-        if self._ahead is not None and self._ahead.url != url:
-            self._give_up()
-        if self._ahead is None and url is not None:
-            self._ahead = self._fetcher.send(url)
+        if self._prefetched is not None and self._prefetched.url != url:
+            self._cancel()
+        if self._prefetched is None and url is not None:
+            self._prefetched = self._worker.submit(url)
 
     def close(self) -> None:
-        """Leave no thread and no connection behind; a later request makes new ones."""
-        self._give_up()
+        """Cancel the pending request and end all threads; a later request starts a new one."""
+        self._cancel()
         deadline = time.monotonic() + CLOSE_TIMEOUT
-        for fetcher in self._given_up:
-            fetcher.join(max(0, deadline - time.monotonic()))
+        for worker in self._cancelled:
+            worker.join(max(0, deadline - time.monotonic()))
 
     def _request(self, url: str) -> Response:
-        if self._ahead is not None and self._ahead.url == url:
-            flight, self._ahead = self._ahead, None
+        if self._prefetched is not None and self._prefetched.url == url:
+            pending, self._prefetched = self._prefetched, None
         else:
-            self.ask_ahead(None)
-            flight = self._fetcher.send(url)
-        self.traffic.requests += 1
+            self.prefetch(None)
+            pending = self._worker.submit(url)
+        self.stats.requests += 1
         try:
-            page = self._fetcher.land(flight)
-        except errors.TimedOutError:
-            self._give_up()
+            response = self._worker.result(pending)
+        except errors.RequestTimeoutError:
+            self._cancel()
             raise
-        self.traffic.received += page.received
-        return page
+        self.stats.bytes_received += response.bytes_on_wire
+        return response
 
-    def _give_up(self) -> None:
-        """Drop the request that is under way, and with it the connection that it holds."""
-        self._fetcher.close()
-        self._given_up = [f for f in (*self._given_up, self._fetcher) if f.is_running]
-        self._fetcher, self._ahead = self._new_fetcher(), None
+    def _cancel(self) -> None:
+        """Drop the request in flight together with its worker and its connection."""
+        self._worker.close()
+        self._cancelled = [w for w in (*self._cancelled, self._worker) if w.is_running]
+        self._worker, self._prefetched = self._new_worker(), None

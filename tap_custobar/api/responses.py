@@ -1,4 +1,4 @@
-"""What came back for a request: a page, or the cause why there is none."""
+"""A response's body and headers, or the error that a failed request stands for."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from tap_custobar.redaction import Redactor
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-#: Bytes of a decompressed body; a page of 100,000 records is far below.
+#: Largest decompressed body, in bytes; a page of 100,000 records is far below.
 MAX_BODY = 512 << 20
 
-#: The encodings of a body that are asked for and read.
+#: The content encodings that are requested and decompressed here.
 ACCEPT_ENCODING = "gzip, deflate"
 
 _MAX_ERROR_BODY = 64 << 10
@@ -45,34 +45,39 @@ _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The body and headers of a good answer (status 200 or 204), headers case-insensitive.
+    """A successful response (status 200 or 204).
 
-    `received` are the bytes that came over the line, which compression makes fewer; `is_framed`
-    tells whether their end was told, by a length or in chunks, and not by the connection's end.
+    Attributes:
+        body: The decompressed body.
+        headers: The headers; names are case-insensitive.
+        bytes_on_wire: Length of the body as it was sent, compressed or not.
+        is_length_delimited: Whether the body ended by its length or its last chunk, and not merely
+            with the connection, in which case it may be truncated.
+        status: The HTTP status.
     """
 
     body: bytes
     headers: Mapping[str, str]
-    received: int = 0
-    is_framed: bool = True
+    bytes_on_wire: int = 0
+    is_length_delimited: bool = True
     status: int = 200
 
 
-def read_page(response: requests.Response, url: str) -> Response:
-    """Read the whole body, as far as one may go; not copied, for it may be large.
+def read_response(response: requests.Response, url: str) -> Response:
+    """Read the whole body, up to `MAX_BODY`, without ever holding two copies of it.
 
     Raises:
-        TooLargeError: it does not end within `MAX_BODY`.
-        EOFError: it is compressed, and ends before the compressed data does.
-        zlib.error: it is not compressed in the way that its headers say.
+        ResponseTooLargeError: it is larger than `MAX_BODY`.
+        EOFError: the compressed data is truncated.
+        zlib.error: it is not compressed as its headers say.
         HTTPError: the connection failed.
     """
     if response.status_code == HTTPStatus.NO_CONTENT:
         return Response(b"", response.headers, status=response.status_code)
-    length = _told_length(response.headers)
-    # In one piece where its length is told: the cheapest way there is.
+    length = _content_length(response.headers)
+    # In one piece where the length is known: this is the fastest.
     chunks = _content(response, max(length or 0, _CHUNK))
-    # It shares the bytes it is given and those it gives: no body is ever there twice.
+    # BytesIO shares the bytes that it is created from and those of getvalue.
     body = BytesIO(next(chunks, b""))
     size = body.seek(0, SEEK_END)
     for chunk in chunks:
@@ -80,24 +85,24 @@ def read_page(response: requests.Response, url: str) -> Response:
         if size > MAX_BODY:
             break
     if size > MAX_BODY:
-        raise errors.TooLargeError(urlsplit(url).path, MAX_BODY)
+        raise errors.ResponseTooLargeError(urlsplit(url).path, MAX_BODY)
     transfer = response.headers.get("Transfer-Encoding", "").lower().split(",")
-    is_framed = length is not None or "chunked" in map(str.strip, transfer)
-    return Response(body.getvalue(), response.headers, response.raw.tell(), is_framed)
+    is_length_delimited = length is not None or "chunked" in map(str.strip, transfer)
+    return Response(body.getvalue(), response.headers, response.raw.tell(), is_length_delimited)
 
 
-def _told_length(headers: Mapping[str, str]) -> int | None:
-    """Return the length that the headers tell; None for one that is not sure to be kept."""
+def _content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the length that the headers declare; None for one that is absent or unusable."""
     length = headers.get("Content-Length", "")
-    is_told = length.isascii() and length.isdigit() and len(length) <= len(str(MAX_BODY))
-    return int(length) if is_told else None
+    is_usable = length.isascii() and length.isdigit() and len(length) <= len(str(MAX_BODY))
+    return int(length) if is_usable else None
 
 
 def _content(response: requests.Response, size: int) -> Iterator[bytes]:
-    """Yield a body in pieces of at most `size`, decompressed.
+    """Yield a body, decompressed, in pieces of at most `size` bytes.
 
-    urllib3 takes compressed data that ends before its end, or is broken behind its first part, so
-    it is decompressed here. Encodings that were not asked for are left as they are.
+    Decompressed here because urllib3 accepts compressed data that is truncated, or corrupt after
+    its first member. Encodings that were not requested are left as they are.
     """
     encodings = response.headers.get("Content-Encoding", "").lower().split(",")
     known = [name for name in map(str.strip, encodings) if name in _ENCODINGS]
@@ -109,11 +114,11 @@ def _content(response: requests.Response, size: int) -> Iterator[bytes]:
 
 
 def _decompressed(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield what compressed pieces hold, whether in one stream or in several after each other."""
+    """Yield the decompressed content of pieces, which may be several concatenated streams."""
     stream, data, is_whole = None, b"", False
     for piece in pieces:
         data += piece
-        while stream or len(data) >= 2:  # noqa: PLR2004 - the bytes that tell the format
+        while stream or len(data) >= 2:  # noqa: PLR2004 - the bytes of the format's signature
             stream = stream or zlib.decompressobj(_window(data, encoding))
             content = stream.decompress(data, _CHUNK)
             if content:
@@ -122,13 +127,13 @@ def _decompressed(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
             if is_whole:
                 stream = None
             elif len(content) < _CHUNK:
-                break  # it needs the next piece
+                break  # the rest needs the next piece
     if data or not is_whole:
         raise EOFError
 
 
 def _window(head: bytes, encoding: str) -> int:
-    """Return what zlib calls the format of compressed data, by its first two bytes."""
+    """Return the `wbits` of zlib for compressed data, by its first two bytes."""
     if encoding != "deflate":
         return 16 + zlib.MAX_WBITS
     has_header = head[0] & 15 == zlib.DEFLATED and int.from_bytes(head[:2]) % 31 == 0
@@ -136,13 +141,15 @@ def _window(head: bytes, encoding: str) -> int:
 
 
 @contextmanager
-def named_failures(url: str, *, connect_timeout: float, timeout: float) -> Iterator[None]:
-    """Turn what the libraries raise into causes; their own texts hold the query, so none is used.
+def translate_exceptions(url: str, *, connect_timeout: float, timeout: float) -> Iterator[None]:
+    """Translate exceptions of requests, urllib3 and zlib into errors of the tap.
+
+    Their own texts may contain the query, so none of them is used.
 
     Args:
-        url: What is asked for.
-        connect_timeout: Seconds that a connection was given to be made.
-        timeout: Seconds that the server was given to answer.
+        url: The requested URL.
+        connect_timeout: Seconds that were allowed for the connection.
+        timeout: Seconds of silence that were allowed.
 
     Raises:
         CustobarError: the request failed.
@@ -159,21 +166,21 @@ def named_failures(url: str, *, connect_timeout: float, timeout: float) -> Itera
         problem = f"was not made within {connect_timeout:g} s"
         raise errors.ConnectionFailedError(address, problem) from None
     except (requests.exceptions.Timeout, ReadTimeoutError):
-        raise errors.TimedOutError(host, timeout) from None
+        raise errors.RequestTimeoutError(host, timeout) from None
     except requests.exceptions.ConnectionError as error:
         raise _connection_error(host, address, timeout, error) from None
     except requests.exceptions.RequestException as error:
         msg = f"No request to {host} could be made ({type(error).__name__})."
         raise errors.RequestFailedError(msg) from None
-    # ValueError of the standard library: a chunk of negative size
+    # ValueError: of the standard library, for a chunk of negative size.
     except (HTTPError, EOFError, zlib.error, ValueError):
         raise errors.ConnectionFailedError(host, "broke off within an answer") from None
-    except OSError:  # of requests: there is no such bundle of certificates
+    except OSError:  # of requests: the CA bundle does not exist
         raise _tls_error(host) from None
 
 
 def _address(url: str) -> str:
-    """Return host and port."""
+    """Return host and port of a URL."""
     parts = urlsplit(url)
     default = "" if parts.port else ":443" if parts.scheme == "https" else ":80"
     return f"{parts.netloc}{default}"
@@ -185,53 +192,52 @@ def _connection_error(
     cause = error.args[0] if error.args else None
     cause = getattr(cause, "reason", None) or cause
     if isinstance(cause, NameResolutionError):
-        return errors.UnknownHostError(host)
+        return errors.HostNotFoundError(host)
     if isinstance(cause, NewConnectionError):
         reason = cause.__cause__
         problem = reason.strerror if isinstance(reason, OSError) else None
         return errors.UnreachableError(address, problem or "it could not be made")
     if isinstance(cause, ReadTimeoutError):
-        return errors.TimedOutError(host, timeout)
+        return errors.RequestTimeoutError(host, timeout)
     return errors.ConnectionFailedError(host, "could not be made or was cut")
 
 
 def _tls_error(host: str) -> errors.CustobarError:
-    """Say whether the certificates of the environment or those of the host are at fault."""
+    """Return the error that tells a bad CA bundle from a bad certificate of the host."""
     for variable in _CA_BUNDLES:
         if path := os.environ.get(variable):
             try:
                 kind = "capath" if Path(path).is_dir() else "cafile"
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: path})
             except ssl.SSLError:
-                return errors.CaBundleError(variable, path, "it holds no certificates")
+                return errors.CaBundleError(variable, path, "it contains no certificates")
             except OSError as error:
                 return errors.CaBundleError(variable, path, error.strerror or "it cannot be read")
             break
     return errors.CertificateError(host)
 
 
-def refusal(
-    url: str, response: requests.Response, *, auth_scheme: str, private: Collection[str]
+def error_for_status(
+    url: str, response: requests.Response, *, auth_scheme: str, secrets: Collection[str]
 ) -> errors.CustobarError:
-    """Say why an answer is no page.
+    """Return the error that a response with a status other than 200 or 204 stands for.
 
     Args:
-        url: What was asked for.
-        response: The answer, its body unread.
-        auth_scheme: The word before the token, to name the other.
-        private: Texts that the API may quote and no error may show.
+        url: The requested URL.
+        response: The response, its body unread.
+        auth_scheme: The scheme that was used; the message for 401 suggests the other one.
+        secrets: Strings that the API may quote and no error message may show.
     """
     status, path = response.status_code, urlsplit(url).path
     headers = response.headers
     retry_after = parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
-    redact = Redactor({*private, *urls.filter_values(url)})
+    redact = Redactor({*secrets, *urls.query_filter_values(url)})
     if status < HTTPStatus.OK:
-        what = f"an interim answer (status {status})"
-        return errors.UnexpectedAnswerError(what)
+        return errors.InvalidResponseError(f"an interim response (status {status})")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return errors.RateLimitedError(retry_after)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LIKE_SERVER_ERRORS:
-        return errors.ServerError(status, path, retry_after, redact.quote(_reason(response)))
+        return errors.ServerError(status, path, retry_after, redact.sanitize(_reason(response)))
     if status == HTTPStatus.UNAUTHORIZED:
         return errors.UnauthorizedError(auth_scheme)
     if status == HTTPStatus.FORBIDDEN:
@@ -240,11 +246,11 @@ def refusal(
         return errors.NotFoundError(urls.without_query(url))
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return errors.RedirectedError(status, urls.without_query(url))
-    return errors.RefusedError(status, path, redact.quote(_reason(response)))
+    return errors.BadRequestError(status, path, redact.sanitize(_reason(response)))
 
 
 def _reason(response: requests.Response) -> str:
-    """Return the API's own `{"error": {"reason": ...}}`."""
+    """Return the API's own `{"error": {"reason": ...}}`, or an empty string."""
     head = b""
     try:
         for piece in _content(response, _MAX_ERROR_BODY):

@@ -36,7 +36,7 @@ class Retries:
             first_page: Whether this is a stream's first request, where what looks like a wrong
                 setting is retried only once, to be seen soon.
         """
-        limit = min(self.limit, 1) if first_page and error.often_a_setting else self.limit
+        limit = min(self.limit, 1) if first_page and error.likely_misconfiguration else self.limit
         if self.count >= limit or self.waited >= MAX_WAITED:
             return None
         # At least half the step, so that clients which failed together part.

@@ -65,7 +65,7 @@ class ApiUrl:
         encoded = urlencode(query, safe=",", quote_via=quote)
         return self._absolute(f"{self.path}{path}", encoded)
 
-    def follow(self, url: str, *, current: str) -> str:
+    def resolve(self, url: str, *, current: str) -> str:
         """Return what to ask for where the API, at the URL `current`, named `url` as the next.
 
         Raises:
@@ -105,7 +105,7 @@ def without_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-def filter_values(url: str) -> list[str]:
+def query_filter_values(url: str) -> list[str]:
     """Return the values in a URL's query that are not the API's own parameters."""
     query = parse_qsl(urlsplit(url).query)
     return [value for name, value in query if name not in PARAMETERS]

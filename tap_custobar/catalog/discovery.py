@@ -21,20 +21,20 @@ from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, Sc
 
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
 from tap_custobar.catalog.personal_data import lost_joins, personal_properties
-from tap_custobar.catalog.replication import without_demands
+from tap_custobar.catalog.replication import strip_constraints
 from tap_custobar.config import settings
 from tap_custobar.errors import (
-    NOT_OF_ONE_PAGE,
+    NOT_PAGE_SPECIFIC,
+    BadRequestError,
     BrokenInstallationError,
     CustobarError,
     DiscoveryFailedError,
     ForbiddenError,
+    InvalidResponseError,
     NotFoundError,
     RedirectedError,
-    RefusedError,
     RequestFailedError,
     UnauthorizedError,
-    UnexpectedAnswerError,
 )
 from tap_custobar.pages.csv_pages import read_names
 from tap_custobar.redaction import one_line
@@ -55,10 +55,10 @@ SAMPLE_SIZE = 1000
 _NOTHING = "an empty body"
 
 #: Failures that say something of one stream, not of all.
-_OF_ONE_STREAM = (ForbiddenError, NotFoundError, RefusedError)
+_OF_ONE_STREAM = (ForbiddenError, NotFoundError, BadRequestError)
 
 #: Failures that reading the records would meet as well.
-_OF_RECORDS_TOO = (*NOT_OF_ONE_PAGE, NotFoundError, RedirectedError)
+_OF_RECORDS_TOO = (*NOT_PAGE_SPECIFIC, NotFoundError, RedirectedError)
 
 
 class DiscoveringTap(CustobarBaseTap):
@@ -103,8 +103,8 @@ class DiscoveringTap(CustobarBaseTap):
         """Return the properties that a stream may have besides; None where that is not known."""
         if self._asks and stream.is_data and stream.name not in self._told:
             return None
-        if stream.as_rows and not self._asks:  # in which shape it comes is not known
-            return set(shipped_schema(stream.as_rows.schema)["properties"])
+        if stream.line_items and not self._asks:  # in which shape it comes is not known
+            return set(shipped_schema(stream.line_items.schema)["properties"])
         return ()
 
     @property
@@ -153,11 +153,11 @@ class DiscoveringTap(CustobarBaseTap):
     def personal_data(cls) -> dict[str, dict[str, list[str]]]:
         """Return the documented properties that tell of a person, by JSON schema and mark."""
         names = [stream.name for stream in cls.stream_types]
-        names += [stream.as_rows.schema for stream in cls.stream_types if stream.as_rows]
+        names += [stream.line_items.schema for stream in cls.stream_types if stream.line_items]
         marked = {name: personal_properties(shipped_schema(name)["properties"]) for name in names}
         return {name: marks for name, marks in marked.items() if any(marks.values())}
 
-    def ask_for_a_record(self) -> None:
+    def check_connection(self) -> None:
         """Ask one stream after the other for a record, until one may be read.
 
         Raises:
@@ -216,7 +216,7 @@ class DiscoveringTap(CustobarBaseTap):
         """Return a stream with the documented fields, then the company's own by their names."""
         name = stream_type.name
         names = self._names(stream_type) if self._is_asked(stream_type) else []
-        rows = stream_type.as_rows
+        rows = stream_type.line_items
         is_rows = rows is not None and rows.keys[0] in (names or self._keys_in_catalog(name))
         shipped = shipped_schema(rows.schema if rows and is_rows else name)
         documented = shipped["properties"]
@@ -227,12 +227,12 @@ class DiscoveringTap(CustobarBaseTap):
             self.logger.info("%s: the field %s leaves as %s", name, one_line(field), safe)
         own = {field: custom_field(types[field], renamed.get(field)) for field in fields}
         self._own[name] = fields
-        schema = without_demands({**shipped, "properties": documented | own})
+        schema = strip_constraints({**shipped, "properties": documented | own})
         stream = stream_type(self, self.connection, schema)
         if self.renames:
             stream.documented = documented
         if is_rows:
-            stream.read_as_rows()
+            stream.use_line_items()
         return stream
 
     def _names(self, stream: type[CustobarStream]) -> list[str]:
@@ -244,14 +244,14 @@ class DiscoveringTap(CustobarBaseTap):
             DiscoveryFailedError: nothing can go on without them.
         """
         schema = shipped_schema(stream.name)
-        keys = {*schema["required"]} - {stream.digest_key}
+        keys = {*schema["required"]} - {stream.surrogate_key}
         parse = partial(read_names, known=schema["properties"], keys=keys)
         url = self.connection.api.endpoint(stream.path, {"format": "csv", "limit": "1"})
         try:
             names = self.connection.client.get(url, parse, first_page=True)
             # CSV without so much as a header is believed when JSON has no record either.
             if not names and stream.sample(self.connection, 1).rows:
-                raise UnexpectedAnswerError(_NOTHING)
+                raise InvalidResponseError(_NOTHING)
         except CustobarError as error:
             if self._is_needed(stream) and not isinstance(error, _OF_ONE_STREAM):
                 raise self._failure(error) from None

@@ -26,7 +26,7 @@ _INTEGERS = {"minimum": MIN_INTEGER, "maximum": MAX_INTEGER}
 _TRUTHS = {"true": True, "false": False}
 
 
-def without_demands(definition: Mapping[str, Any]) -> dict[str, Any]:
+def strip_constraints(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON schema with its types and without further demands.
 
     `anyOf` and `oneOf` become a list of types, as common catalogs mean them; limits, patterns,
@@ -52,9 +52,9 @@ def without_demands(definition: Mapping[str, Any]) -> dict[str, Any]:
         if choice.get("format") in _FORMATS and types.count("string") == 1:
             schema["format"] = choice["format"]
         if "items" in choice:
-            schema["items"] = without_demands(choice["items"])
+            schema["items"] = strip_constraints(choice["items"])
         if isinstance(members := choice.get("properties"), dict):
-            schema["properties"] = {name: without_demands(members[name]) for name in members}
+            schema["properties"] = {name: strip_constraints(members[name]) for name in members}
     return schema
 
 

@@ -11,7 +11,7 @@ from io import BytesIO, TextIOWrapper
 from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.errors import InvalidResponseError
 from tap_custobar.pages.cells import column_reader
 from tap_custobar.pages.json_pages import NO_CONTENT, Page
 from tap_custobar.records.decoder import BATCH_SIZE
@@ -89,7 +89,7 @@ class CsvPageParser:
         """Read a page's header; its rows are read as they are needed.
 
         Raises:
-            UnexpectedAnswerError: it is no CSV with a header of what was asked for, or breaks off.
+            InvalidResponseError: it is no CSV with a header of what was asked for, or breaks off.
         """
         next_link = response.headers.get(self._paginator.next_header) or None
         if response.status == NO_CONTENT:
@@ -98,7 +98,7 @@ class CsvPageParser:
         names = frozenset(header) - {""}
         is_utf8 = _is_utf8(response.body)
         if problem := self._problem(header, names):
-            raise UnexpectedAnswerError(problem)
+            raise InvalidResponseError(problem)
         row_count = _count_rows(response.body, dialect, len(header), is_utf8=is_utf8)
         is_first, self._names = self._names is None, names
         return Page(
@@ -156,13 +156,13 @@ def read_names(
         keys: Those that must be there. Without any, two of the known ones must.
 
     Raises:
-        UnexpectedAnswerError: there is no header, and what came may be cells.
+        InvalidResponseError: there is no header, and what came may be cells.
     """
     if not response.body.strip():
         return []
-    if not response.is_framed:
+    if not response.is_length_delimited:
         end = max(response.body.rfind(b"\n"), response.body.rfind(b"\r")) + 1
-        response = replace(response, body=response.body[:end], is_framed=end > 0)
+        response = replace(response, body=response.body[:end], is_length_delimited=end > 0)
     header, _ = read_header(response, known=known)
     names = [name for name in dict.fromkeys(header) if name]
     if keys:
@@ -170,7 +170,7 @@ def read_names(
     else:
         is_header = len(set(names) & set(known)) > 1 or len(names) == 1
     if not is_header or any(replace_invalid(name) is not name for name in names):
-        raise UnexpectedAnswerError(_NO_HEADER)
+        raise InvalidResponseError(_NO_HEADER)
     return names
 
 
@@ -182,12 +182,12 @@ def read_header(response: Response, *, known: Collection[str]) -> tuple[list[str
     known.
 
     Raises:
-        UnexpectedAnswerError: there is no column with a known name, or it may have been cut.
+        InvalidResponseError: there is no column with a known name, or it may have been cut.
     """
-    if not response.is_framed:
+    if not response.is_length_delimited:
         # Cut between two rows, or within the last cell, it would look whole.
         msg = "CSV of untold length, which may have been cut (JSON can tell)"
-        raise UnexpectedAnswerError(msg)
+        raise InvalidResponseError(msg)
     headers = [
         (_as_known(_first_row(response.body, dialect), known), dialect) for dialect in _DIALECTS
     ]
@@ -200,7 +200,7 @@ def read_header(response: Response, *, known: Collection[str]) -> tuple[list[str
     )
     if set(header).isdisjoint(known):
         msg = _NO_HEADER if response.body.strip() else "an empty body"
-        raise UnexpectedAnswerError(msg)
+        raise InvalidResponseError(msg)
     return header, dialect
 
 
@@ -229,7 +229,7 @@ def _count_rows(body: bytes, dialect: Dialect, width: int, *, is_utf8: bool) -> 
     They are read twice, for what is written cannot be taken back once a row turns out broken.
 
     Raises:
-        UnexpectedAnswerError: one of them is broken, or too many are not UTF-8.
+        InvalidResponseError: one of them is broken, or too many are not UTF-8.
     """
     count, end = _count_plain_rows(body, dialect, width) if is_utf8 else (0, 0)
     rows = _rows(body, dialect, width, start=end)
@@ -237,12 +237,12 @@ def _count_rows(body: bytes, dialect: Dialect, width: int, *, is_utf8: bool) -> 
         widths = list(map(len, rows if is_utf8 else _counting(rows)))
     except CharsetError as error:
         msg = f"CSV that is {error}"
-        raise UnexpectedAnswerError(msg) from None
+        raise InvalidResponseError(msg) from None
     except csv.Error:
         widths = [0]
     if not {width}.issuperset(widths):
         msg = "CSV with a row of another length than its header's"
-        raise UnexpectedAnswerError(msg)
+        raise InvalidResponseError(msg)
     return count + len(widths) - 1
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.errors import InvalidResponseError
 from tap_custobar.records.decoder import BATCH_SIZE
 from tap_custobar.records.json_codec import CharsetError, decode_lenient, validate_utf8
 from tap_custobar.records.raw_rows import JsonRows, JsonValues
@@ -86,7 +86,7 @@ class JsonPageParser:
         """Read a page.
 
         Raises:
-            UnexpectedAnswerError: the body is not `{<records_key>: [...], ...}`, or names an error.
+            InvalidResponseError: the body is not `{<records_key>: [...], ...}`, or names an error.
         """
         if response.status == NO_CONTENT:
             return Page([], self._next_link(response, None), 0)
@@ -113,7 +113,7 @@ class JsonPageParser:
         elif not isinstance(content.get(self._paginator.next_key), str | None):
             problem = f"JSON whose {self._paginator.next_key} is no text"
         if problem:
-            raise UnexpectedAnswerError(problem)
+            raise InvalidResponseError(problem)
         next_link: str | None = content.get(self._paginator.next_key)
         return rows or [], next_link
 
@@ -140,7 +140,7 @@ def _decode_page(response: Response) -> Any:  # noqa: ANN401 - any JSON value
     except (ValueError, RecursionError) as error:
         content_type = response.headers.get("Content-Type", "")
         what = _describe(response.body, content_type, error)
-        raise UnexpectedAnswerError(what) from None
+        raise InvalidResponseError(what) from None
 
 
 def _describe(body: bytes, content_type: str, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""From page to page, until the last, without going round in a loop."""
+"""How a page names the next one, and detection of loops."""
 
 from __future__ import annotations
 
@@ -13,82 +13,90 @@ if TYPE_CHECKING:
 
 
 class Paginator:
-    """Knows the current page, and the pages left behind.
+    """Holds the current page's URL and remembers the pages that were read.
 
-    An empty page that names a next one does not end the stream, for only the absence of one says
-    that nothing is left.
+    An empty page that names a next one does not end the stream: only a page without a next link
+    does (section "next_url" of the specification).
+
+    Attributes:
+        page_count: Pages that were left behind.
+        current_url: Absolute URL of the current page; None after the last one.
     """
 
-    #: Where a page names the next one: a property of the body, and a header where there is one.
+    #: The key of the body, and the header if there is one, that hold the next link.
     next_key: ClassVar[str]
     next_header: ClassVar[str] = ""
 
-    def __init__(self, first_url: str, follow: Callable[..., str]) -> None:
-        """Begin at `first_url`.
+    def __init__(self, first_url: str, resolve: Callable[..., str]) -> None:
+        """Start at a page.
 
         Args:
-            first_url: The first page's whole URL.
-            follow: `ApiUrl.follow`, which checks and completes what the API names as next.
+            first_url: Absolute URL of the first page.
+            resolve: `ApiUrl.resolve`, which validates a next link and makes it absolute.
         """
-        self._follow = follow
+        self._resolve = resolve
         self._seen: set[bytes] = set()
         self.page_count = 0
         self.current_url: str | None = first_url
 
-    def url_of(self, named: str) -> str:
-        """Return the URL of the next page, as the current one names it."""
-        raise NotImplementedError
-
-    def url_after(self, named: str) -> str:
-        """Return the URL of the next page, once it is known to be one that may be asked for.
+    def resolve(self, next_link: str) -> str:
+        """Return the absolute URL of the next page.
 
         Raises:
-            UrlError: it must not.
-            PaginationLoopError: it is a page already read.
+            UrlError: it must not be requested.
         """
-        url = self.url_of(named)
+        raise NotImplementedError
+
+    def next_url(self, next_link: str) -> str:
+        """Return the absolute URL of the next page, which has not been read yet.
+
+        Raises:
+            UrlError: it must not be requested.
+            PaginationLoopError: it was read already.
+        """
+        url = self.resolve(next_link)
         if url == self.current_url or _digest(url) in self._seen:
             raise PaginationLoopError(self.page_count + 1)
         return url
 
-    def advance(self, named: str | None) -> None:
-        """Leave the current page for the one that it names, or for None after the last.
+    def advance(self, next_link: str | None) -> None:
+        """Move from the current page to the next one; without a next link, end.
 
         Raises:
-            UrlError: the named page must not be asked for.
-            PaginationLoopError: it is one already read.
+            UrlError: the next page must not be requested.
+            PaginationLoopError: it was read already.
         """
         if self.current_url is None:
             return
-        following = self.url_after(named) if named else None
-        # Digests, for a URL may be 8 KB long and a sync many thousand pages.
+        next_url = self.next_url(next_link) if next_link else None
+        # Digests, because a URL may be 8 KB long and a sync thousands of pages.
         self._seen.add(_digest(self.current_url))
         self.page_count += 1
-        self.current_url = following
+        self.current_url = next_url
 
 
 class NextUrlPaginator(Paginator):
-    """Follows `next_url`, as the data API's specification describes it."""
+    """Follows `next_url` (section "next_url" of the specification)."""
 
     next_key = "next_url"
     next_header = "X-Custobar-Next-Url"
 
-    def url_of(self, named: str) -> str:
-        """Return the URL that is named, at the configured server."""
-        return self._follow(named, current=self.current_url)
+    def resolve(self, next_link: str) -> str:
+        """Return the next link as an absolute URL of the configured server."""
+        return self._resolve(next_link, current=self.current_url)
 
 
-class FromPaginator(Paginator):
-    """Asks for the same again, `from` where the page before ended: the campaign statistics."""
+class CursorParamPaginator(Paginator):
+    """Repeats the request with the parameter `from` set to `next`: the campaign API."""
 
     next_key = "next"
 
-    def url_of(self, named: str) -> str:
-        """Return the current URL with `from` set to the text that is named."""
+    def resolve(self, next_link: str) -> str:
+        """Return the current URL with its parameter `from` replaced by the cursor."""
         path, query = urlsplit(self.current_url or "")[2:4]
         kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "from"]
-        query = urlencode([*kept, ("from", named)], safe=",", quote_via=quote)
-        return self._follow(f"{path}?{query}", current=self.current_url)
+        query = urlencode([*kept, ("from", next_link)], safe=",", quote_via=quote)
+        return self._resolve(f"{path}?{query}", current=self.current_url)
 
 
 def _digest(url: str) -> bytes:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_custobar.errors import (
-    NOT_OF_ONE_PAGE,
+    NOT_PAGE_SPECIFIC,
     CustobarError,
     EmptyPagesError,
+    InvalidResponseError,
     NextLinkLostError,
     PaginationLoopError,
-    UnexpectedAnswerError,
     UrlError,
 )
 
@@ -85,7 +85,7 @@ class PageIterator:
         self._probe = probe
         self._logger = logger
         self._empty_pages = 0
-        self._paginator = paginator(self._start_url(), self._api.follow)
+        self._paginator = paginator(self._start_url(), self._api.resolve)
 
     def __iter__(self) -> Iterator[Page]:
         """Yield each page; one that is not committed is yielded again.
@@ -99,7 +99,7 @@ class PageIterator:
                 if self._is_doubtful(page):
                     # Only a next link says that there is more, so nothing is as good as wrong.
                     page = self._get(url)
-            except NOT_OF_ONE_PAGE:
+            except NOT_PAGE_SPECIFIC:
                 raise
             except CustobarError as error:
                 if not self._is_at_checkpoint:
@@ -118,7 +118,7 @@ class PageIterator:
     def prefetch(self, named: str | None) -> None:
         """Let the next page be asked for; what is wrong with its URL shows when it is its turn."""
         with suppress(CustobarError):
-            self._client.ask_ahead(self._paginator.url_after(named) if named else None)
+            self._client.prefetch(self._paginator.next_url(named) if named else None)
 
     def commit(self, page: Page, *, records: int, keeps_checkpoint: bool = True) -> None:
         """Leave a page whose records are written, and advance the checkpoint to the next.
@@ -148,7 +148,7 @@ class PageIterator:
 
     def close(self) -> None:
         """Ask for nothing more."""
-        self._client.ask_ahead(None)
+        self._client.prefetch(None)
 
     def _get(self, url: str) -> Page:
         # A page that the API itself named tells nothing of the settings.
@@ -190,8 +190,8 @@ class PageIterator:
             self.prefetch(response.headers.get(header))
         try:
             return self._parse(response)
-        except UnexpectedAnswerError as error:
-            raise UnexpectedAnswerError(error.what, self._paginator.page_count + 1) from None
+        except InvalidResponseError as error:
+            raise InvalidResponseError(error.what, self._paginator.page_count + 1) from None
 
     def _start_url(self) -> str:
         checkpoint, first_url = self._checkpoint, self._first_url
@@ -200,7 +200,7 @@ class PageIterator:
         if checkpoint.next is None:
             return first_url
         try:
-            url = self._api.follow(checkpoint.next, current=first_url)
+            url = self._api.resolve(checkpoint.next, current=first_url)
         except UrlError as error:
             self._log_restart(str(error))
             return first_url
@@ -212,7 +212,7 @@ class PageIterator:
 
     def _restart(self, reason: str) -> None:
         self._log_restart(reason)
-        self._paginator = self._paginator_class(self._first_url, self._api.follow)
+        self._paginator = self._paginator_class(self._first_url, self._api.resolve)
 
     def _log_restart(self, reason: str) -> None:
         self._logger.warning("Starting over, not where the last sync was interrupted: %s", reason)

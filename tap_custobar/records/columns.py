@@ -187,7 +187,7 @@ class Column:
     def _missing_types(self) -> frozenset[type]:
         return _MISSING if self.convert.nullable else frozenset({UnsetType})
 
-    def fit(self, values: list[Any]) -> list[Any]:
+    def conform(self, values: list[Any]) -> list[Any]:
         """Return values that fit; the same list where all do as they are.
 
         Args:

@@ -111,7 +111,7 @@ class StructRecords:
                 column.relax()  # the structs check nothing that is put into them
         try:
             values = [
-                column.fit(list(columns[name])) if name in columns else absent(count)
+                column.conform(list(columns[name])) if name in columns else absent(count)
                 for name, column in self.columns.items()
             ]
         except (ConversionError, RecursionError):
@@ -236,7 +236,7 @@ def _is_plain(name: str) -> bool:
 
 def _fit_in_place(column: Column, rows: Sequence[Row]) -> None:
     values = list(map(column.get, rows))
-    if (fitting := column.fit(values)) is not values:
+    if (fitting := column.conform(values)) is not values:
         _set_all(rows, column.attribute, fitting)
 
 

@@ -50,10 +50,10 @@ def are_dates(values: list[Any]) -> bool:
 
 def are_timestamps(values: list[Any]) -> bool:
     """Tell whether all values are texts and what `to_utc` and `cut_fraction` make of them."""
-    return _all_plain_instants(values) or _all_instants(values)
+    return _all_without_fraction(values) or _all_with_fraction(values)
 
 
-def _all_plain_instants(values: list[Any]) -> bool:
+def _all_without_fraction(values: list[Any]) -> bool:
     """Tell it of instants without fractions, all of one length: three times as fast."""
     try:
         text = _SEPARATOR.join(values)
@@ -69,7 +69,7 @@ def _all_plain_instants(values: list[Any]) -> bool:
     )
 
 
-def _all_instants(values: list[Any]) -> bool:
+def _all_with_fraction(values: list[Any]) -> bool:
     try:
         lines = "\n".join([*values, ""])
     except TypeError:

@@ -10,7 +10,7 @@ import sys
 try:
     import uvicorn
 
-    from tap_custobar.sandbox.app import TOKEN, Manner, create_app
+    from tap_custobar.sandbox.app import TOKEN, ServerOptions, create_app
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
         raise
@@ -18,7 +18,6 @@ except ModuleNotFoundError as error:
 
 from typing import TYPE_CHECKING
 
-from tap_custobar.sandbox.arrivals import MAX_DAYS, MAX_SIZE
 from tap_custobar.sandbox.campaigns import campaigns
 from tap_custobar.sandbox.csv_format import DELIMITERS
 from tap_custobar.sandbox.customers import customers
@@ -27,6 +26,7 @@ from tap_custobar.sandbox.products import products
 from tap_custobar.sandbox.rate_limit import RateLimit
 from tap_custobar.sandbox.records import MAX_RECORDS
 from tap_custobar.sandbox.sales import SHAPES, sales
+from tap_custobar.sandbox.timeline import MAX_DAYS, MAX_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,12 +66,12 @@ def _app(options: argparse.Namespace) -> Starlette:
         sales(options.sales, seed, day=day, shape=options.sales_shape),
         events(options.events, seed, day=day),
     ]
-    manner = Manner(
+    server_options = ServerOptions(
         rate_limit=RateLimit(options.rate_limit),
         untidy=options.untidy,
         delimiter=DELIMITERS[options.csv_delimiter],
     )
-    return create_app(streams, campaigns(options.campaigns, seed), manner)
+    return create_app(streams, campaigns(options.campaigns, seed), server_options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_data(parser)
-    _add_manner(parser)
+    _add_server_options(parser)
     return parser
 
 
@@ -113,7 +113,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--seed", metavar="S", type=int, default=0, help="another seed makes other data")
 
 
-def _add_manner(parser: argparse.ArgumentParser) -> None:
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
     """Add how it is served."""
     add = parser.add_argument
     add("--port", type=_integer(0, 65535), default=8080, help="port to serve on, 0 for a free one")

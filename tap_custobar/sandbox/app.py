@@ -44,7 +44,7 @@ _SCHEMES = frozenset({"token", "bearer"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manner:
+class ServerOptions:
     """How the API answers, whatever the stream.
 
     Attributes:
@@ -59,20 +59,20 @@ class Manner:
 
 
 def create_app(
-    streams: Iterable[Stream], campaigns: Stream, manner: Manner | None = None
+    streams: Iterable[Stream], campaigns: Stream, server_options: ServerOptions | None = None
 ) -> Starlette:
     """The API over these streams.
 
     Args:
         streams: Each is served at `/api/data/<name>/`.
         campaigns: Served at `/api/campaign/actions/`.
-        manner: Of all answers.
+        server_options: Of all answers.
     """
-    manner = manner or Manner()
+    server_options = server_options or ServerOptions()
     endpoints: dict[str, Endpoint] = {
-        f"/api/data/{stream.name}/": DataEndpoint(stream, manner) for stream in streams
+        f"/api/data/{stream.name}/": DataEndpoint(stream, server_options) for stream in streams
     }
-    endpoints["/api/campaign/actions/"] = CampaignEndpoint(campaigns, manner)
+    endpoints["/api/campaign/actions/"] = CampaignEndpoint(campaigns, server_options)
     app = Starlette(
         routes=[Route(path, each.get, methods=["GET"]) for path, each in endpoints.items()],
         exception_handlers={HTTPException: _error_response},
@@ -87,11 +87,11 @@ class Endpoint(ABC):
     """One stream's path."""
 
     stream: Stream
-    manner: Manner
+    server_options: ServerOptions
 
     def get(self, request: Request) -> Response:
         """Answer with one page of records."""
-        limit = self.manner.rate_limit
+        limit = self.server_options.rate_limit
         if not limit.admits():
             raise HTTPException(429, f"rate limit exceeded: {limit.maximum} requests a minute")
         _authorize(request, self.stream)
@@ -115,7 +115,7 @@ class Endpoint(ABC):
         envelope = {self.stream.name: records, **paging}
         body = (
             encode_untidy(envelope, self.stream, page, query)
-            if self.manner.untidy
+            if self.server_options.untidy
             else msgspec.json.encode(envelope)
         )
         return _json_response(body, headers=headers)
@@ -133,7 +133,7 @@ class DataEndpoint(Endpoint):
         page = indices[query.position : end]
         if query.format == "csv":
             records = self.stream.records(page, query.names)
-            body = encode_csv(query.names, records, self.manner.delimiter)
+            body = encode_csv(query.names, records, self.server_options.delimiter)
             return Response(body, headers=headers, media_type="text/csv")
         paging = {"count": len(indices), **({"next_url": next_url} if next_url else {})}
         return self._json(page, query, paging, headers)

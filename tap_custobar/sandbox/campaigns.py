@@ -45,7 +45,9 @@ ACTION = (
         make=choice(("automated-email", "email", "sms", "automated-sms")),
         share=ALWAYS,
     ),
-    Field(name="automated", type="boolean", make=lambda n, _i: n % 4 in (0, 3), drawn_as="kind"),
+    Field(
+        name="automated", type="boolean", make=lambda n, _i: n % 4 in (0, 3), correlated_with="kind"
+    ),
     Field(
         name="name",
         type="string",
@@ -56,7 +58,7 @@ ACTION = (
         name="utm_campaign",
         type="string",
         make=lambda n, i: f"kampanja-{i}" if n % 4 in (0, 1) else None,
-        drawn_as="kind",
+        correlated_with="kind",
     ),
     Field(name="campaign_tags", type="list", make=several(("ale", "uutuudet", "vip", "b2b"))),
     Field(name="folder", type="object", make=_folder),

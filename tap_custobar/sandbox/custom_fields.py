@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_custobar.sandbox.records import NEVER, Field, Portion
+from tap_custobar.sandbox.records import NEVER, Field, FieldGroup
 from tap_custobar.sandbox.values import mixed
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ EVENTS: Mapping[str, str] = {
 }
 
 
-def custom_fields(types: Mapping[str, str]) -> tuple[Portion, ...]:
+def custom_fields(types: Mapping[str, str]) -> tuple[FieldGroup, ...]:
     """The fields of a table of names and types; then one of mixed types and one never held."""
     return (
         tuple(Field(name=name, type=type_) for name, type_ in types.items()),

@@ -67,7 +67,7 @@ def _street_address(n: int, _i: int) -> str:
 IDENTITY = (
     key_field("C"),
     Field(name="phone_number", type="phone_number"),
-    Field(name="email", type="email", make=_email, drawn_as="first_name"),
+    Field(name="email", type="email", make=_email, correlated_with="first_name"),
     Field(name="canonical_id", type="string", make=lambda _n, i: f"person-{i // 3}"),
     Field(
         name="first_name",
@@ -78,13 +78,13 @@ IDENTITY = (
         name="last_name",
         type="string",
         make=lambda n, _i: _LAST_NAMES[n // 32 % 16],
-        drawn_as="first_name",
+        correlated_with="first_name",
     ),
     Field(
         name="gender",
         type="string",
         make=lambda n, _i: ("female", "male")[n & 1],
-        drawn_as="first_name",
+        correlated_with="first_name",
     ),
     Field(name="date_joined", type="datetime", make=appeared_at, share=ALWAYS, increasing=True),
     Field(name="last_login", type="datetime", make=lambda n, i: timestamp(appeared(i) + n)),
@@ -106,14 +106,21 @@ CONSENTS = (
 )
 PLACE = (
     Field(name="street_address", type="string", make=_street_address),
-    Field(name="zip_code", type="string", make=lambda n, _i: _PLACES[n % 10][1], drawn_as="city"),
+    Field(
+        name="zip_code",
+        type="string",
+        make=lambda n, _i: _PLACES[n % 10][1],
+        correlated_with="city",
+    ),
     Field(name="city", type="string", make=lambda n, _i: _PLACES[n % 10][0]),
-    Field(name="state", type="string", make=lambda n, _i: _PLACES[n % 10][2], drawn_as="city"),
+    Field(
+        name="state", type="string", make=lambda n, _i: _PLACES[n % 10][2], correlated_with="city"
+    ),
     Field(
         name="country",
         type="country_code",
         make=lambda n, _i: _PLACES[n % 10][3],
-        drawn_as="city",
+        correlated_with="city",
     ),
     Field(name="language", type="language_code"),
     Field(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_custobar.sandbox.arrivals import date_field, size_on
 from tap_custobar.sandbox.custom_fields import EVENTS, custom_fields
 from tap_custobar.sandbox.records import ALWAYS, Field, Stream, identifier
+from tap_custobar.sandbox.timeline import date_field, size_on
 from tap_custobar.sandbox.values import choice, several
 
 if TYPE_CHECKING:
@@ -53,21 +53,21 @@ OCCASION = (
         type="phone_number",
         make=_customer(range(5, 6), lambda n, _i: f"+35840{n % 10_000_000:07d}"),
         share=ALWAYS,
-        drawn_as="customer_id",
+        correlated_with="customer_id",
     ),
     Field(
         name="email",
         type="email",
         make=_customer(range(6, 7), lambda n, _i: f"asiakas.{n}@example.com"),
         share=ALWAYS,
-        drawn_as="customer_id",
+        correlated_with="customer_id",
     ),
     Field(
         name="customer_token",
         type="string",
         make=_customer(range(7, 8), lambda n, _i: f"cb{n:013x}"),
         share=ALWAYS,
-        drawn_as="customer_id",
+        correlated_with="customer_id",
     ),
 )
 DETAILS = (
@@ -94,7 +94,7 @@ DETAILS = (
         name="utm_medium",
         type="string",
         make=_of("BROWSE MAIL_CLICK", choice(("cpc", "email", "social"))),
-        drawn_as="utm_source",
+        correlated_with="utm_source",
     ),
     Field(
         name="mailing_lists",

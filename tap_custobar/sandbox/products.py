@@ -58,7 +58,7 @@ def _stock(n: int, _i: int) -> Value:
 
 
 def _price(name: str, make: Make) -> Field:
-    return Field(name=name, type="money", make=make, drawn_as="price")
+    return Field(name=name, type="money", make=make, correlated_with="price")
 
 
 IDENTITY = (
@@ -74,9 +74,9 @@ IDENTITY = (
 SHELF = (
     Field(name="type", type="string", make=choice(("Paperback", "Astia", "Lelu", "Varuste"))),
     Field(name="category", type="string", make=_filed_under(0)),
-    Field(name="category_id", type="string", make=_filed_under(1), drawn_as="category"),
+    Field(name="category_id", type="string", make=_filed_under(1), correlated_with="category"),
     Field(name="vendor", type="string", make=choice(_MAKERS)),
-    Field(name="brand", type="string", make=choice(_MAKERS), drawn_as="vendor"),
+    Field(name="brand", type="string", make=choice(_MAKERS), correlated_with="vendor"),
     Field(name="title", type="string", make=_title),
     Field(name="language", type="language_code"),
     Field(

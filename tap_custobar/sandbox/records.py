@@ -27,7 +27,7 @@ POOL_SIZE = 1024
 """How many ready-made portions of a kind the records share."""
 
 Record: TypeAlias = dict[str, Value]
-Portion: TypeAlias = tuple["Field", ...]
+FieldGroup: TypeAlias = tuple["Field", ...]
 Derived: TypeAlias = tuple[str, Callable[[Value], Value]]
 Rank: TypeAlias = Callable[[int], int]
 
@@ -43,8 +43,8 @@ class Field:
         type: Custobar's name of the type; it says how values are made, unless `make` does.
         make: Makes a value.
         share: How many of 256 records hold it.
-        drawn_as: Another field of its portion whose drawn number this one uses too, so that the
-            two agree.
+        correlated_with: Another field of its group whose random number this one uses too, so
+            that the two agree.
         increasing: Always held, and its values grow with the record's index, as text too.
         rank: Gives the number that an always held value is ordered by from the record's index
             alone. Records of different blocks are in the order of their index.
@@ -54,7 +54,7 @@ class Field:
     type: str
     make: Make | None = None
     share: int = OFTEN
-    drawn_as: str = ""
+    correlated_with: str = ""
     increasing: bool = False
     rank: Rank | None = None
 
@@ -85,8 +85,8 @@ class Stream:
     name: str
     size: int
     seed: int
-    own: Portion
-    shared: tuple[Portion, ...]
+    own: FieldGroup
+    shared: tuple[FieldGroup, ...]
     derived: Mapping[str, Derived] = field(default_factory=dict)
     keys: tuple[str, ...] = (KEY,)
     drawn_for: Callable[[int], int] = _itself
@@ -124,7 +124,7 @@ class Stream:
             yield derive(value) if derive is not None and value is not None else value
 
     @cached_property
-    def pools(self) -> list[tuple[Portion, list[Record]]]:
+    def pools(self) -> list[tuple[FieldGroup, list[Record]]]:
         """Each shared portion with its ready-made values."""
         pools = []
         for portion in self.shared:
@@ -144,13 +144,13 @@ class Stream:
 _Step: TypeAlias = tuple[str, int, int, int, Make]
 
 
-def _steps(portion: Portion) -> list[_Step]:
+def _steps(portion: FieldGroup) -> list[_Step]:
     slots = {each.name: slot for slot, each in enumerate(portion)}
     return [
         (
             each.name,
             slots[each.name],
-            slots[each.drawn_as or each.name],
+            slots[each.correlated_with or each.name],
             each.share,
             each.make or BY_TYPE[each.type],
         )

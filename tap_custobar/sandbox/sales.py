@@ -7,15 +7,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.sandbox import customers
-from tap_custobar.sandbox.arrivals import DAY, date_field, size_on
 from tap_custobar.sandbox.custom_fields import SALES, custom_fields
 from tap_custobar.sandbox.records import ALWAYS, KEY, Field, Stream, identifier, key_field
+from tap_custobar.sandbox.timeline import DAY, date_field, size_on
 from tap_custobar.sandbox.values import appeared, choice, several
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_custobar.sandbox.records import Portion
+    from tap_custobar.sandbox.records import FieldGroup
     from tap_custobar.sandbox.values import Make
 
 SHAPES = ("transactions", "rows")
@@ -98,7 +98,7 @@ ROW = (
 )
 
 
-def _of_sale(prefix: str, index_of: Callable[[int], int], now: int) -> Portion:
+def _of_sale(prefix: str, index_of: Callable[[int], int], now: int) -> FieldGroup:
     """What comes from a sale's index alone."""
     state = _state(now)
     return (
@@ -125,7 +125,7 @@ def _in_currency(name: str, type_: str, make: Make) -> Field:
         type=type_,
         make=lambda n, i: make(n, i) if n % 4 == 0 else None,
         share=ALWAYS,
-        drawn_as="currency",
+        correlated_with="currency",
     )
 
 
@@ -150,12 +150,12 @@ TERMS = (
 )
 
 
-def _prefixed(portion: Portion) -> Portion:
+def _prefixed(portion: FieldGroup) -> FieldGroup:
     return tuple(
         replace(
             each,
             name=f"sale_{each.name}",
-            drawn_as=each.drawn_as and f"sale_{each.drawn_as}",
+            correlated_with=each.correlated_with and f"sale_{each.correlated_with}",
         )
         for each in portion
     )

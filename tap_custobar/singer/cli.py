@@ -52,7 +52,7 @@ class OneLineCommand(click.Command):
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's signature
         """Run the command; see `click.Command.main`."""
         logging.captureWarnings(capture=True)
-        with one_line_failures(str(self.name)):
+        with report_errors(str(self.name)):
             try:
                 return super().main(*args, **kwargs)
             except ConfigValidationError as error:
@@ -81,7 +81,7 @@ def _look_in_environment(problem: str, prefix: str) -> str:
 
 
 @contextmanager
-def one_line_failures(
+def report_errors(
     command: str, tell: Callable[[Exception], object] | None = None
 ) -> Iterator[None]:
     """End a failure with one line in the log, what `tell` makes of it, and exit code 1."""
@@ -91,7 +91,7 @@ def one_line_failures(
         sys.exit(1)
     except Exception as error:
         logger = logging.getLogger(command)
-        for problem in problems(error):
+        for problem in error_messages(error):
             logger.error("%s", problem)  # noqa: TRY400 - no traceback
         logger.debug("Traceback", exc_info=True)
         if tell:
@@ -261,16 +261,16 @@ def _is_bookmark(bookmark: object) -> bool:
     )
 
 
-def problems(error: Exception) -> list[str]:
+def error_messages(error: Exception) -> list[str]:
     """Say what a failure is, in one line for each thing to be mended."""
     if isinstance(error, ConfigValidationError):
         return error.errors
     if isinstance(error, StreamsFailedError):
         return [f"{stream} failed: {cause}" for stream, cause in error.causes.items()]
-    return [one_line_error(error)]
+    return [error_message(error)]
 
 
-def one_line_error(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """Say what a failure is, without the content that an unexpected one may carry."""
     if isinstance(error, CustobarError | SingerSDKError):
         return " ".join(str(error).split())

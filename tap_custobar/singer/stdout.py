@@ -8,14 +8,14 @@ import select
 import sys
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from tap_custobar.api.waiting import SLICE
+from tap_custobar.api.transport import POLL_SECONDS
 from tap_custobar.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class LineOutput:
+class StdoutWriter:
     """Stdout, written by whole lines, and the one place that knows when it is between two."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class LineOutput:
             self._pending = None
             end()
 
-    def end_between_lines(self, end: Callable[[], NoReturn], exit_code: int) -> None:
+    def exit_at_line_boundary(self, end: Callable[[], NoReturn], exit_code: int) -> None:
         """Call `end` as soon as no line is half written; asked again, end the process at once.
 
         Args:
@@ -91,7 +91,7 @@ def _wait_until_writable(stdout: BinaryIO) -> None:
     """Wait until a non-blocking stdout takes more, or for a slice of time."""
     poll = select.poll()
     poll.register(stdout, select.POLLOUT)
-    poll.poll(SLICE * 1000)
+    poll.poll(POLL_SECONDS * 1000)
 
 
 def _discard_stdout() -> None:

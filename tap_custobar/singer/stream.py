@@ -21,8 +21,8 @@ from tap_custobar.catalog.replication import (
     drop_from_schema,
     drop_place,
     replication_key,
+    strip_constraints,
     with_own_keywords,
-    without_demands,
 )
 from tap_custobar.errors import StreamMapError
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
@@ -334,7 +334,7 @@ class CustobarBaseStream(Stream):
             entry.replication_method = INCREMENTAL if key else FULL_TABLE
             entry.key_properties = self.primary_keys
             schema = self.schema if entry.schema.properties is None else entry.schema.to_dict()
-            schema = {"type": "object", **without_demands(schema)}
+            schema = {"type": "object", **strip_constraints(schema)}
             for place in deselected_members(entry.metadata):
                 drop_from_schema(schema, place)
             entry.schema = Schema.from_dict(schema)

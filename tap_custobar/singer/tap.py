@@ -29,14 +29,14 @@ from tap_custobar.errors import (
     OutputError,
     StreamsFailedError,
 )
-from tap_custobar.redaction import Redactor, redact_logs
+from tap_custobar.redaction import Redactor, install_log_redaction
 from tap_custobar.singer.batch_config import batch_problems
 from tap_custobar.singer.cli import (
     DOTENV,
     OneLineCommand,
     SingerFile,
+    error_message,
     log_to_stderr,
-    one_line_error,
     read_json_object,
 )
 from tap_custobar.singer.stream import CustobarBaseStream
@@ -173,7 +173,7 @@ class CustobarBaseTap(Tap):
                 config[name] = settings.parse(str(value), known[name].get("type", "object"))
         validate = raise_errors or bool(config)
         settings.normalize(config, known)
-        redact_logs(Redactor(str(config.get(name) or "") for name in settings.SECRETS))
+        install_log_redaction(Redactor(str(config.get(name) or "") for name in settings.SECRETS))
         streams = known["stream_options"]["properties"]
         for warning in validation.unknown_settings(config, known):
             self.logger.warning(warning)
@@ -256,7 +256,7 @@ class CustobarBaseTap(Tap):
             except (BrokenPipeError, OutputError):
                 raise
             except Exception as error:
-                causes[stream.name] = one_line_error(error)
+                causes[stream.name] = error_message(error)
                 self.logger.debug("%s failed", stream.name, exc_info=True)
         if causes:
             raise StreamsFailedError(causes)
@@ -273,7 +273,7 @@ class CustobarBaseTap(Tap):
                 self.state_writer.write_state(self.state)
             raise SystemExit(exit_code)
 
-        output.end_between_lines(end, exit_code)
+        output.exit_at_line_boundary(end, exit_code)
 
     def setup_mapper(self) -> None:
         """Let the streams complete the catalog before the stream maps are made from it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import RecordMessage
 
-from tap_custobar.singer.stdout import LineOutput
+from tap_custobar.singer.stdout import StdoutWriter
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Message
 
 #: Stdout is one for the process, and so is what writes to it.
-output = LineOutput()
+output = StdoutWriter()
 
 
 class LineWriter(MsgSpecWriter):

@@ -212,7 +212,9 @@ def test_what_may_be_no_whole_page_is_not_taken_for_one(
     run_tap: RunTap, server: Server, body: bytes
 ) -> None:
     # Without a length and not in chunks, a body ends with its connection.
-    server.answer = lambda _: Reply(body, headers={"Connection": "close"}, is_framed=not body)
+    server.answer = lambda _: Reply(
+        body, headers={"Connection": "close"}, is_length_delimited=not body
+    )
 
     run = run_tap(config(server), catalog=catalog(customers=True))
 
@@ -303,7 +305,7 @@ def test_discovery_needs_no_more_than_a_whole_header(run_tap: RunTap, server: Se
             return Reply({name: []})
         # Without a length, it ends with its connection.
         body = b"external_id,acme__x\nC1,cut he"
-        return Reply(body, headers={"Connection": "close"}, is_framed=False)
+        return Reply(body, headers={"Connection": "close"}, is_length_delimited=False)
 
     server.answer = answer
 

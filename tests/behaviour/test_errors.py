@@ -141,8 +141,8 @@ def test_a_connection_that_is_refused_names_host_and_port_and_is_tried_twice(
         run = run_tap({"api_url": f"http://{address}/api", "api_token": "x"})
 
     assert f"No connection to {address} (Connection refused): check the setting" in error_of(run)
-    assert "Retry 1 follows" in run.log
-    assert "Retry 2 follows" not in run.log
+    assert "Retry 1 in" in run.log
+    assert "Retry 2 in" not in run.log
 
 
 def test_a_host_that_takes_no_connection_is_not_waited_for_as_long_as_for_an_answer(
@@ -222,8 +222,8 @@ def test_a_certificate_of_ones_own_is_not_trusted_unasked(
     ("content", "problem"),
     [
         (None, "No such file or directory"),
-        ("", "it holds no certificates"),
-        ("no certificate", "it holds no certificates"),
+        ("", "it contains no certificates"),
+        ("no certificate", "it contains no certificates"),
     ],
     ids=["missing", "empty", "something else"],
 )

@@ -161,9 +161,9 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "a chunk of negative size": (says_last(head(CHUNKED), b"-5\r\n" + GOOD_2), BROKEN_OFF),
     "corrupt gzip": (says(answer(corrupted(ZIPPED), GZIP)), BROKEN_OFF),
     "half of a gzip": (says(answer(ZIPPED[: len(ZIPPED) // 2], GZIP)), BROKEN_OFF),
-    "an interim answer for a final one": (
+    "an interim response as a final one": (
         says(head(status="101 Switching Protocols")),
-        r"The answer is not Custobar's data but an interim answer \(status 101\).*",
+        r"The answer is not Custobar's data but an interim response \(status 101\).*",
     ),
 }
 
@@ -231,7 +231,7 @@ def test_a_moment_to_retry_after_is_by_the_servers_own_clock(
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2"]
-    assert "Retry 1 follows in 3 s." in run.log
+    assert "Retry 1 in 3 s." in run.log
     assert len(faulty.targets) == 3
 
 
@@ -253,7 +253,7 @@ def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
     busy = answer(b"", f"Retry-After: {moment}", status="429 Too Many Requests")
     faulty.script = [PAGE_1, says(busy)]
     tap = start({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
-    tap.take_log_up_to("Retry 1 follows in 600 s.")
+    tap.take_log_up_to("Retry 1 in 600 s.")
     tap.process.send_signal(signal.SIGTERM)
 
     run = tap.end()

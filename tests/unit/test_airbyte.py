@@ -11,9 +11,9 @@ import pytest
 from singer_sdk.singerlib import RecordMessage, SchemaMessage, StateMessage
 
 from tap_custobar.airbyte.protocol import (
-    Wanted,
+    ConfiguredStream,
     airbyte_stream,
-    form_of,
+    connection_specification,
     singer_catalog,
     singer_state,
     unknown,
@@ -39,13 +39,13 @@ def entry(name: str = "sales", root: object = None) -> dict[str, Any]:
 INCREMENTAL = entry(root={"valid-replication-keys": ["date"]})
 
 
-def wanted(**modes: str) -> dict[str, Wanted]:
+def wanted(**modes: str) -> dict[str, ConfiguredStream]:
     return {name: configured(name, mode) for name, mode in modes.items()}
 
 
-def configured(name: str, mode: str, **schema: object) -> Wanted:
+def configured(name: str, mode: str, **schema: object) -> ConfiguredStream:
     stream = {"name": name, "json_schema": schema, "namespace": None}
-    return msgspec.convert({"stream": stream, "sync_mode": mode, "sync_id": 3}, Wanted)
+    return msgspec.convert({"stream": stream, "sync_mode": mode, "sync_id": 3}, ConfiguredStream)
 
 
 def root_of(catalog: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def test_the_form_has_one_type_where_it_can() -> None:
         "items": [nullable],
     }
 
-    assert form_of(schema) == {
+    assert connection_specification(schema) == {
         "type": "object",
         "properties": {
             "secret": {"type": "string", "airbyte_secret": True},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_custobar.api.transport import THREAD_NAME
 from tap_custobar.errors import StreamsFailedError
 from tap_custobar.pages.reader import PageIterator
 from tap_custobar.tap import TapCustobar
@@ -40,7 +41,7 @@ def test_a_tap_that_has_ended_leaves_no_thread(server: Server) -> None:
     for _ in range(2):
         TapCustobar(config=server.config).sync_all()
 
-    assert {t for t in threading.enumerate() if t.name == "fetcher"} <= before
+    assert {t for t in threading.enumerate() if t.name == THREAD_NAME} <= before
 
 
 def test_a_discovery_that_has_ended_leaves_no_thread(server: Server) -> None:
@@ -50,7 +51,7 @@ def test_a_discovery_that_has_ended_leaves_no_thread(server: Server) -> None:
     TapCustobar(config={**server.config, "discover_custom_fields": True}).run_discovery()
 
     assert len(server.requests) > 1
-    assert {t for t in threading.enumerate() if t.name == "fetcher"} <= before
+    assert {t for t in threading.enumerate() if t.name == THREAD_NAME} <= before
 
 
 def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
@@ -75,7 +76,7 @@ def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
             config={**faulty.config, "request_timeout": 3600}, catalog=catalog(customers=True)
         ).sync_all()
 
-    assert {t for t in threading.enumerate() if t.name == "fetcher"} <= before
+    assert {t for t in threading.enumerate() if t.name == THREAD_NAME} <= before
 
 
 def test_the_tokens_of_two_taps_are_masked(

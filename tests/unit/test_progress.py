@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_custobar.api.client import Traffic
+from tap_custobar.api.client import RequestStats
 from tap_custobar.progress import Progress
 from tap_custobar.records.dict_records import Loss, Losses
 from tap_custobar.wording import counted
@@ -40,7 +40,7 @@ def lines() -> Iterator[Lines]:
 
 
 def test_a_line_comes_every_ten_seconds_at_most(clock: Clock, lines: Lines) -> None:
-    progress = Progress(logger, Traffic(), clock)
+    progress = Progress(logger, RequestStats(), clock)
     for seconds in (4, 5.9, 0.1, 0, 9.9, 0.1, 35, 1):
         clock.work(seconds)
         progress.count_page(100)
@@ -54,7 +54,7 @@ def test_a_line_comes_every_ten_seconds_at_most(clock: Clock, lines: Lines) -> N
 
 
 def test_a_line_says_how_much_there_is_where_that_is_known(clock: Clock, lines: Lines) -> None:
-    progress = Progress(logger, Traffic(), clock)
+    progress = Progress(logger, RequestStats(), clock)
     clock.work(10)
     progress.count_page(26_321, done=26_321, total=120_000)
     clock.work(10)
@@ -75,7 +75,7 @@ def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
     try:
-        progress = Progress(logger, Traffic(), clock)
+        progress = Progress(logger, RequestStats(), clock)
         for count, seconds in enumerate(steps, 1):
             clock.work(seconds)
             before = len(handler.texts)
@@ -92,10 +92,10 @@ def test_no_two_lines_are_closer_than_ten_seconds(steps: list[float]) -> None:
 
 
 def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
-    traffic = Traffic(requests=1, received=1_000_000, retries=1)
-    progress = Progress(logger, traffic, clock)
+    stats = RequestStats(requests=1, bytes_received=1_000_000, retries=1)
+    progress = Progress(logger, stats, clock)
     progress.is_over = True
-    traffic.requests, traffic.received, traffic.retries = 4, 3_500_000, 9
+    stats.requests, stats.bytes_received, stats.retries = 4, 3_500_000, 9
     progress.count_page(0)
     clock.work(2.5)
     progress.count_page(25)
@@ -125,7 +125,7 @@ def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
 
 
 def test_without_losses_the_summary_is_the_only_line(clock: Clock, lines: Lines) -> None:
-    progress = Progress(logger, Traffic(), clock, is_over=True)
+    progress = Progress(logger, RequestStats(), clock, is_over=True)
     progress.summarize(Losses())
 
     [summary] = lines.texts
@@ -136,11 +136,11 @@ def test_without_losses_the_summary_is_the_only_line(clock: Clock, lines: Lines)
 
 
 def test_what_was_not_read_to_its_end_says_so(clock: Clock, lines: Lines) -> None:
-    traffic = Traffic()
-    progress = Progress(logger, traffic, clock)
+    stats = RequestStats()
+    progress = Progress(logger, stats, clock)
     clock.work(1)
     progress.count_page(1_000)
-    traffic.requests, traffic.retries = 2, 1
+    stats.requests, stats.retries = 2, 1
 
     progress.summarize(Losses(nulled={"price": Loss(1, 1, 7)}))
 

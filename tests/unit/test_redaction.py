@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from singer_sdk.logging import StructuredFormatter
 
-from tap_custobar.redaction import MASK, Redactor, redact_logs
+from tap_custobar.redaction import MASK, Redactor, install_log_redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_a_text_without_the_secret_is_left_alone(text: str, secret: str) -> None
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_a_quoted_text_is_one_short_printable_line(text: str) -> None:
-    quoted = Redactor([]).quote(text * 5)
+    quoted = Redactor([]).sanitize(text * 5)
 
     assert quoted.isprintable()
     assert len(quoted) <= 200
@@ -96,13 +96,13 @@ def test_a_quoted_text_is_one_short_printable_line(text: str) -> None:
 
 
 def test_a_quoted_text_is_masked_before_it_is_cut() -> None:
-    quoted = Redactor(["x" * 100]).quote("ab\r\n\tc\x00d " + "-" * 188 + "x" * 100)
+    quoted = Redactor(["x" * 100]).sanitize("ab\r\n\tc\x00d " + "-" * 188 + "x" * 100)
 
     assert quoted == f"ab c d {'-' * 188}{MASK}"
 
 
 def test_a_quoted_text_of_200_characters_is_whole_and_a_longer_one_ends_in_dots() -> None:
-    quote_text = Redactor([]).quote
+    quote_text = Redactor([]).sanitize
 
     assert quote_text("x" * 200) == "x" * 200
     assert quote_text("x" * 201) == "x" * 197 + "..."
@@ -111,7 +111,7 @@ def test_a_quoted_text_of_200_characters_is_whole_and_a_longer_one_ends_in_dots(
 @pytest.fixture
 def logger() -> logging.Logger:
     """A logger of a process in which APISECRET is a secret."""
-    redact_logs(Redactor(["APISECRET"]))
+    install_log_redaction(Redactor(["APISECRET"]))
     return logging.getLogger("anything")
 
 
@@ -207,7 +207,7 @@ def test_loggers_made_before_and_after_are_masked_alike(
 def test_every_secret_of_the_process_is_masked(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    redact_logs(Redactor(["OTHERSECRET"]))
+    install_log_redaction(Redactor(["OTHERSECRET"]))
 
     logger.warning("APISECRET and OTHERSECRET")
 
@@ -218,13 +218,13 @@ def test_a_short_secret_is_masked_in_foreign_texts_only(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     redact = Redactor(["page"])
-    redact_logs(redact)
+    install_log_redaction(redact)
 
     logger.warning("page 1")
 
     assert caplog.messages == ["page 1"]
     assert redact("?key=page") == "?key=***"
-    assert redact.quote("no page for cGFnZQ") == "no *** for cGFnZQ"
+    assert redact.sanitize("no page for cGFnZQ") == "no *** for cGFnZQ"
 
 
 def test_another_factory_of_log_records_is_kept_and_wrapped_once(
@@ -240,7 +240,7 @@ def test_another_factory_of_log_records_is_kept_and_wrapped_once(
 
     logging.setLogRecordFactory(make)
     for number in range(2000):
-        redact_logs(Redactor([f"APISECRET{number % 2}"]))
+        install_log_redaction(Redactor([f"APISECRET{number % 2}"]))
 
     logging.getLogger("anything").warning("APISECRET0 APISECRET1")
 
@@ -328,7 +328,7 @@ def test_a_secret_is_masked_in_base64(before: str, encode: Callable[[bytes], byt
     ],
 )
 def test_personal_data_is_not_quoted(reason: str, quoted: str) -> None:
-    assert Redactor([]).quote(reason) == quoted
+    assert Redactor([]).sanitize(reason) == quoted
 
 
 @pytest.mark.parametrize(
@@ -336,11 +336,11 @@ def test_personal_data_is_not_quoted(reason: str, quoted: str) -> None:
 )
 def test_a_long_text_is_quoted_at_once(piece: str) -> None:
     # Megabytes that any pattern would go over again from each character would take hours.
-    assert len(Redactor([TOKEN, "0aB%25&amp;x"]).quote(piece * 200_000)) <= 200
+    assert len(Redactor([TOKEN, "0aB%25&amp;x"]).sanitize(piece * 200_000)) <= 200
 
 
 def test_a_secret_that_comes_over_two_lines_is_not_quoted() -> None:
-    assert Redactor(["Maija Virtanen"]).quote("no Maija\nVirtanen") == "no ***"
+    assert Redactor(["Maija Virtanen"]).sanitize("no Maija\nVirtanen") == "no ***"
 
 
 def test_half_a_surrogate_pair_is_a_secret_like_any_other() -> None:

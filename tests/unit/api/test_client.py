@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from tap_custobar.api.client import CustobarClient
+from tap_custobar.api.transport import THREAD_NAME
 from tap_custobar.errors import (
+    BadRequestError,
     CertificateError,
     ConnectionFailedError,
     CustobarError,
     ForbiddenError,
+    HostNotFoundError,
+    InvalidResponseError,
     PageGoneError,
     RateLimitedError,
     RedirectedError,
-    RefusedError,
+    RequestTimeoutError,
+    ResponseTooLargeError,
     ServerError,
-    TimedOutError,
-    TooLargeError,
     UnauthorizedError,
-    UnexpectedAnswerError,
-    UnknownHostError,
     UnreachableError,
 )
 from tests.conftest import Reply, Request
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Clock
 
 Settings = dict[str, Any]
-Fetchers: TypeAlias = "Callable[[], list[threading.Thread]]"
+WorkerThreads: TypeAlias = "Callable[[], list[threading.Thread]]"
 GOOD = Reply({"customers": []})
 
 
@@ -136,7 +137,7 @@ def test_too_many_requests_wait_as_long_as_they_are_told(
     get(client, server)
 
     assert clock.slept == [seconds]
-    assert client.traffic.retries == 1
+    assert client.stats.retries == 1
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -200,11 +201,11 @@ def test_a_page_that_is_refused_is_asked_for_again(
     def third(response: Response) -> str:
         if response.body != b"3":
             what = "something else"
-            raise UnexpectedAnswerError(what)
+            raise InvalidResponseError(what)
         return "parsed"
 
     assert client.get(f"{server.url}/x/", third, first_page=False) == "parsed"
-    assert client.traffic.retries == 2
+    assert client.stats.retries == 2
 
 
 def test_a_first_page_that_is_refused_is_asked_for_once_more(
@@ -214,9 +215,9 @@ def test_a_first_page_that_is_refused_is_asked_for_once_more(
 
     def refuse(_: Response) -> None:
         what = "something else"
-        raise UnexpectedAnswerError(what)
+        raise InvalidResponseError(what)
 
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         client.get(f"{server.url}/x/", refuse, first_page=True)
     assert len(server.requests) == 2
 
@@ -228,7 +229,7 @@ def test_retries_are_counted_over_all_requests(server: Server, client_settings: 
     for _ in range(3):
         get(client, server)
 
-    assert client.traffic.retries == 3
+    assert client.stats.retries == 3
     assert len(server.requests) == 6
 
 
@@ -241,9 +242,9 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
     client = CustobarClient(**client_settings)
 
     assert len(get(client, server)) == limit
-    with pytest.raises(TooLargeError, match="larger than 3 MiB: lower page_size"):
+    with pytest.raises(ResponseTooLargeError, match="larger than 3 MiB: lower page_size"):
         get(client, server)
-    assert client.traffic.retries == 0
+    assert client.stats.retries == 0
 
 
 @pytest.fixture
@@ -252,10 +253,10 @@ def faulty() -> Iterator[FaultyServer]:
 
 
 @pytest.fixture
-def fetchers() -> Fetchers:
+def worker_threads() -> WorkerThreads:
     """Return the threads that the test's own client has."""
     before = threading.enumerate()
-    return lambda: [t for t in threading.enumerate() if t.name == "fetcher" and t not in before]
+    return lambda: [t for t in threading.enumerate() if t.name == THREAD_NAME and t not in before]
 
 
 def trickle(head: bytes, drip: bytes) -> Act:
@@ -282,18 +283,18 @@ def trickle(head: bytes, drip: bytes) -> Act:
 def test_a_body_that_trickles_is_cut_off(
     faulty: FaultyServer,
     client_settings: Settings,
-    fetchers: Fetchers,
+    worker_threads: WorkerThreads,
     head: bytes,
     drip: bytes,
 ) -> None:
     faulty.script = [trickle(head, drip)]
     client = CustobarClient(**{**client_settings, "request_timeout": 0.2, "max_retries": 0})
 
-    with pytest.raises(TimedOutError, match=r"did not answer within 0\.6 s"):
+    with pytest.raises(RequestTimeoutError, match=r"did not answer within 0\.6 s"):
         client.get(f"http://{faulty.host}/", body_of, first_page=False)
 
     assert faulty.left.wait(60)
-    for thread in fetchers():
+    for thread in worker_threads():
         thread.join(60)
         assert not thread.is_alive()
 
@@ -305,46 +306,46 @@ def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
     answer = trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b" ")
     faulty.script = [lambda line: may_answer.wait(60) and answer(line)]
     client = CustobarClient(**client_settings)
-    client.ask_ahead(f"http://{faulty.host}/")
+    client.prefetch(f"http://{faulty.host}/")
     assert faulty.asked.wait(60)
 
-    client.ask_ahead(None)
+    client.prefetch(None)
     may_answer.set()
 
     assert faulty.left.wait(60)
 
 
 def test_what_is_given_up_ends_though_no_header_ever_came(
-    faulty: FaultyServer, client_settings: Settings, fetchers: Fetchers
+    faulty: FaultyServer, client_settings: Settings, worker_threads: WorkerThreads
 ) -> None:
     faulty.script = [Line.hold]
     client = CustobarClient(**client_settings)
-    client.ask_ahead(f"http://{faulty.host}/")
+    client.prefetch(f"http://{faulty.host}/")
     assert faulty.asked.wait(60)
-    [thread] = fetchers()
+    [thread] = worker_threads()
 
-    client.ask_ahead(None)
+    client.prefetch(None)
     thread.join(60)
 
     assert not thread.is_alive()
 
 
 def test_a_thread_that_waits_for_its_pace_ends_with_the_client(
-    server: Server, client_settings: Settings, fetchers: Fetchers
+    server: Server, client_settings: Settings, worker_threads: WorkerThreads
 ) -> None:
     settings = {**client_settings, "sleep": time.sleep, "clock": time.monotonic}
     client = CustobarClient(**{**settings, "request_interval": 3600.0})
     get(client, server)
-    client.ask_ahead(f"{server.url}/next/")
+    client.prefetch(f"{server.url}/next/")
 
     client.close()
 
-    assert fetchers() == []
+    assert worker_threads() == []
     assert len(server.requests) == 1
 
 
 def test_a_closed_client_leaves_no_thread_and_no_connection_and_can_be_used_again(
-    faulty: FaultyServer, client_settings: Settings, fetchers: Fetchers
+    faulty: FaultyServer, client_settings: Settings, worker_threads: WorkerThreads
 ) -> None:
     faulty.script = [lambda line: line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")]
     client = CustobarClient(**client_settings)
@@ -353,7 +354,7 @@ def test_a_closed_client_leaves_no_thread_and_no_connection_and_can_be_used_agai
         client.close()
         client.close()
 
-        assert fetchers() == []
+        assert worker_threads() == []
         assert faulty.connections == number
 
 
@@ -380,15 +381,15 @@ QUERY = "?limit=5&email=Maija%40example.fi&city=OULU&cursor=1"
 REASON = {"error": {"reason": "no field of APISECRET for maija@EXAMPLE.fi in Oulu or apisecret"}}
 FAULTS: dict[str, tuple[Reply, type[CustobarError]]] = {
     "301": (Reply(status=301, headers={"Location": "/x?token=APISECRET"}), RedirectedError),
-    "400": (Reply(REASON, status=400), RefusedError),
+    "400": (Reply(REASON, status=400), BadRequestError),
     "400 escaped": (
         Reply(b'{"error": {"reason": "no maija%40example.fi or \\u004faPISECRET"}}', status=400),
-        RefusedError,
+        BadRequestError,
     ),
     "401": (Reply(REASON, status=401), UnauthorizedError),
     "403": (Reply(REASON, status=403), ForbiddenError),
     "404": (Reply(REASON, status=404), PageGoneError),
-    "418": (Reply(b"APISECRET", status=418), RefusedError),
+    "418": (Reply(b"APISECRET", status=418), BadRequestError),
     "429": (Reply(REASON, status=429), RateLimitedError),
     "500": (Reply(REASON, status=500), ServerError),
     "cut": (
@@ -440,7 +441,9 @@ def test_a_body_too_large_tells_neither(
     monkeypatch.setattr("tap_custobar.api.responses.MAX_BODY", 5)
     server.replies(Reply(b"APISECRET"))
 
-    told = tell(f"{server.url}/data/customers/{QUERY}", client_settings, caplog, TooLargeError)
+    told = tell(
+        f"{server.url}/data/customers/{QUERY}", client_settings, caplog, ResponseTooLargeError
+    )
 
     assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
 
@@ -448,8 +451,8 @@ def test_a_body_too_large_tells_neither(
 @pytest.mark.parametrize(
     ("sent", "then", "cause"),
     [
-        (b"", Line.hold, TimedOutError),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", Line.hold, TimedOutError),
+        (b"", Line.hold, RequestTimeoutError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", Line.hold, RequestTimeoutError),
         (b"", Line.close, ConnectionFailedError),
         (b"APISECRET no HTTP\r\n\r\n", Line.close, ConnectionFailedError),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nAPISECR", Line.close, ConnectionFailedError),
@@ -500,7 +503,7 @@ def test_an_unknown_host_tells_neither(
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     url = f"https://no-such-company.custobar.com/{QUERY}"
 
-    told = tell(url, client_settings, caplog, UnknownHostError)
+    told = tell(url, client_settings, caplog, HostNotFoundError)
 
     assert "no host named no-such-company.custobar.com" in told
     assert not [secret for secret in SECRETS if secret.lower() in told.lower()]

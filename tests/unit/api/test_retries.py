@@ -12,25 +12,25 @@ from tap_custobar.api.retries import Retries, parse_retry_after
 from tap_custobar.errors import (
     CertificateError,
     ConnectionFailedError,
+    HostNotFoundError,
+    InvalidResponseError,
     RateLimitedError,
+    RequestTimeoutError,
     ServerError,
-    TimedOutError,
     TransientError,
-    UnexpectedAnswerError,
-    UnknownHostError,
     UnreachableError,
 )
 
 CUT = ConnectionFailedError("acme.custobar.com", "was cut")
 OFTEN_A_SETTING: list[TransientError] = [
-    UnexpectedAnswerError("a page of HTML"),
-    UnknownHostError("acme.custobar.com"),
+    InvalidResponseError("a page of HTML"),
+    HostNotFoundError("acme.custobar.com"),
     CertificateError("acme.custobar.com"),
     UnreachableError("acme.custobar.com:443", "Connection refused"),
 ]
 NEVER_A_SETTING: list[TransientError] = [
     CUT,
-    TimedOutError("acme.custobar.com", 300),
+    RequestTimeoutError("acme.custobar.com", 300),
     ServerError(500, "/", None),
     RateLimitedError(0),
 ]

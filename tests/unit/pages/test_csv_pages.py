@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from tap_custobar.api.responses import Response
-from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.errors import InvalidResponseError
 from tap_custobar.pages.csv_pages import CsvPageParser, read_names
 from tap_custobar.pages.paginators import NextUrlPaginator
 from tap_custobar.records.decoder import BATCH_SIZE, RecordDecoder
@@ -102,7 +102,7 @@ def test_as_many_rows_are_counted_as_there_are(text: str, header: str) -> None:
         page = parsed(body)
         assert page.row_count == len(page.rows) == len(rows)
         return
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         parsed(body)
 
 
@@ -113,7 +113,7 @@ def test_a_page_that_breaks_off_within_a_row_gives_nothing(
     # All of the last row's 27 bytes or only its last cell as a whole (8): nothing tells.
     body = as_csv([list(PROPERTIES), *rows, ["9", *[""] * 5, "last"]])
 
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         lines(body[:-missing])
 
 
@@ -152,7 +152,7 @@ def parse(body: bytes, *, pages: CsvPageParser | None = None, names_fields: bool
 def test_a_header_names_what_was_asked_for_each_once_and_the_key(
     header: bytes, problem: str
 ) -> None:
-    with pytest.raises(UnexpectedAnswerError, match=problem) as raised:
+    with pytest.raises(InvalidResponseError, match=problem) as raised:
         parse(header + b"\n")
 
     assert "C1" not in str(raised.value)
@@ -197,7 +197,7 @@ def test_a_later_page_has_the_header_of_the_first(body: bytes) -> None:
     pages = CsvPageParser(schema, NextUrlPaginator)
     parse(b"id,note\n1,x\n", pages=pages)
 
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         parse(body, pages=pages)
 
     assert parse(b"id,note\n2,y\n", pages=pages).rows == [{"id": "2", "note": "y"}]
@@ -211,7 +211,7 @@ def test_where_no_fields_are_named_others_come_beside_them() -> None:
     assert page.rows == [{"id": "2", "note": "4"}]
     assert page.names == {"size", "id", "acme__new", "note"}
     for cells in (b"C1,note,x,y\n", b"id,a@example.com,+358,x\n"):
-        with pytest.raises(UnexpectedAnswerError):
+        with pytest.raises(InvalidResponseError):
             parse(cells, names_fields=False)
 
 
@@ -224,7 +224,7 @@ def test_bytes_that_are_not_utf8_cost_no_row_until_they_are_a_hundred() -> None:
     row = b"1,\xe4 \xe4\n"
 
     assert parse(b"id,note\n" + row * 100).rows == [{"id": "1", "note": "\udce4 \udce4"}] * 100
-    with pytest.raises(UnexpectedAnswerError, match="not UTF-8 in more than 100 values"):
+    with pytest.raises(InvalidResponseError, match="not UTF-8 in more than 100 values"):
         parse(b"id,note\n" + row * 101)
 
 
@@ -263,12 +263,12 @@ def test_a_page_of_no_content_is_an_empty_list() -> None:
 def test_of_untold_length_a_header_is_whole_once_its_line_has_ended(
     body: bytes, names: list[str] | None
 ) -> None:
-    page = Response(body, CaseInsensitiveDict(), is_framed=False)
+    page = Response(body, CaseInsensitiveDict(), is_length_delimited=False)
 
     if names is not None:
         assert read_names(page, known=PROPERTIES) == names
         return
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         read_names(page, known=PROPERTIES)
 
 
@@ -282,7 +282,7 @@ def test_of_untold_length_a_header_is_whole_once_its_line_has_ended(
     ],
 )
 def test_cells_are_no_names_of_fields(body: bytes, keys: list[str]) -> None:
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         read_names(Response(body, CaseInsensitiveDict()), known=PROPERTIES, keys=keys)
 
 
@@ -306,5 +306,5 @@ def test_the_delimiter_is_the_one_that_finds_the_known_names(body: bytes, names:
 
 @pytest.mark.parametrize("body", [b"<html>", b"a,b\n1,2\n", b"\xff\xfe", b'"id'])
 def test_a_header_without_a_known_name_is_none(body: bytes) -> None:
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         read_names(Response(body, CaseInsensitiveDict()), known=PROPERTIES)

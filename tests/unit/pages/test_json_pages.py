@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from tap_custobar.api.responses import Response
-from tap_custobar.errors import UnexpectedAnswerError
+from tap_custobar.errors import InvalidResponseError
 from tap_custobar.pages.json_pages import JsonPageParser, Page
 from tap_custobar.pages.paginators import NextUrlPaginator
 from tap_custobar.records.json_codec import needs_a_look
@@ -119,7 +119,7 @@ def test_a_hundred_values_may_be_in_another_charset() -> None:
     row = b'"\xe4 \\" \xe4",'
 
     assert len(parse(b'{"rows": [' + row * 100 + b"1]}").rows) == 101
-    with pytest.raises(UnexpectedAnswerError, match="not UTF-8"):
+    with pytest.raises(InvalidResponseError, match="not UTF-8"):
         parse(b'{"rows": [' + row * 101 + b"1]}")
 
 
@@ -151,7 +151,7 @@ def test_the_next_url_is_the_bodys_else_the_headers(
     "next_url", ["17", "true", "[1]", '{"a": 1}', "1.5", "0", "false", "[]", "{}"]
 )
 def test_a_next_url_that_is_no_text_is_refused(next_url: str) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="next_url is no text"):
+    with pytest.raises(InvalidResponseError, match="next_url is no text"):
         parse(f'{{"rows": [], "next_url": {next_url}}}', x_custobar_next_url="?h")
 
 
@@ -206,7 +206,7 @@ def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) ->
 def test_what_came_instead_is_said_without_its_content(
     body: bytes, content_type: str, what: str
 ) -> None:
-    with pytest.raises(UnexpectedAnswerError) as raised:
+    with pytest.raises(InvalidResponseError) as raised:
         parse(body, content_type=content_type)
 
     assert f"The answer is not Custobar's data but {what}: check" in str(raised.value)
@@ -215,13 +215,13 @@ def test_what_came_instead_is_said_without_its_content(
 
 
 def test_a_missing_content_type_is_told() -> None:
-    with pytest.raises(UnexpectedAnswerError, match="content type not given"):
+    with pytest.raises(InvalidResponseError, match="content type not given"):
         JsonPageParser("rows", NextUrlPaginator).parse(Response(b"x", {}))
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_nesting_without_end_is_broken_json(opening: bytes) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="broken JSON"):
+    with pytest.raises(InvalidResponseError, match="broken JSON"):
         parse(b'{"rows": ' + opening * 200_000)
 
 
@@ -258,7 +258,7 @@ def test_any_json_is_a_page_or_an_unexpected_answer(content: object, content_typ
     if is_page:
         assert parse(body, content_type=content_type).rows == (as_read(content)["rows"] or [])
         return
-    with pytest.raises(UnexpectedAnswerError) as raised:
+    with pytest.raises(InvalidResponseError) as raised:
         parse(body, content_type=content_type)
     assert "\n" not in str(raised.value)
 
@@ -285,7 +285,7 @@ def test_rows_are_read_as_they_are(
 
 @given(st.binary())
 def test_any_bytes_are_a_page_or_an_unexpected_answer(body: bytes) -> None:
-    with pytest.raises(UnexpectedAnswerError):
+    with pytest.raises(InvalidResponseError):
         parse(body)
 
 

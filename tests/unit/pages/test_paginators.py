@@ -9,12 +9,12 @@ from tap_custobar.errors import PaginationLoopError, UrlError
 from tap_custobar.pages.paginators import NextUrlPaginator
 
 FIRST = "https://acme.custobar.com/api/data/customers/?limit=5"
-follow = ApiUrl.parse("https://acme.custobar.com/api").follow
+resolve = ApiUrl.parse("https://acme.custobar.com/api").resolve
 
 
 @pytest.mark.parametrize("last", [None, ""])
 def test_a_page_without_a_next_one_is_the_last(last: str | None) -> None:
-    paginator = NextUrlPaginator(FIRST, follow)
+    paginator = NextUrlPaginator(FIRST, resolve)
     assert paginator.current_url == FIRST
 
     paginator.advance(last)
@@ -24,7 +24,7 @@ def test_a_page_without_a_next_one_is_the_last(last: str | None) -> None:
 
 
 def test_after_the_end_there_is_nothing_to_leave() -> None:
-    paginator = NextUrlPaginator(FIRST, follow)
+    paginator = NextUrlPaginator(FIRST, resolve)
 
     paginator.advance(None)
     paginator.advance("?cursor=2")
@@ -38,7 +38,7 @@ def test_what_is_named_as_next_is_completed_from_the_current_page() -> None:
 
     def following(url: str, *, current: str) -> str:
         asked.append((url, current))
-        return follow(url, current=current)
+        return resolve(url, current=current)
 
     paginator = NextUrlPaginator(FIRST, following)
     paginator.advance("?cursor=2")
@@ -62,7 +62,7 @@ def test_what_is_named_as_next_is_completed_from_the_current_page() -> None:
     ],
 )
 def test_a_way_back_is_a_loop(urls: list[str], pages: int) -> None:
-    paginator = NextUrlPaginator(FIRST, follow)
+    paginator = NextUrlPaginator(FIRST, resolve)
     for url in urls[:-1]:
         paginator.advance(url)
 
@@ -72,7 +72,7 @@ def test_a_way_back_is_a_loop(urls: list[str], pages: int) -> None:
 
 
 def test_a_url_that_leads_away_is_no_next_page() -> None:
-    paginator = NextUrlPaginator(FIRST, follow)
+    paginator = NextUrlPaginator(FIRST, resolve)
 
     with pytest.raises(UrlError):
         paginator.advance("https://evil.example/api/data/customers/")
@@ -80,10 +80,10 @@ def test_a_url_that_leads_away_is_no_next_page() -> None:
 
 @given(st.lists(st.sampled_from(["?cursor=1", "?cursor=2", "?cursor=3", "?limit=5", "", None])))
 def test_any_paging_ends_or_is_stopped_at_its_first_repeat(next_urls: list[str | None]) -> None:
-    paginator = NextUrlPaginator(FIRST, follow)
+    paginator = NextUrlPaginator(FIRST, resolve)
     visited = [FIRST]
     for next_url in next_urls:
-        expected = follow(next_url, current=FIRST) if next_url else None
+        expected = resolve(next_url, current=FIRST) if next_url else None
         if expected in visited:
             with pytest.raises(PaginationLoopError):
                 paginator.advance(next_url)
