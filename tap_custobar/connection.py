@@ -1,56 +1,58 @@
-"""The settings, as the API's base URL and a client for it: one of each in a run."""
+"""The client and the base URL that all streams of a tap share."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tap_custobar.api.client import CustobarClient
-from tap_custobar.config import settings
 from tap_custobar.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tap_custobar.api.urls import ApiUrl
+    from tap_custobar.config.settings import Settings
 
 
 class Connection:
-    """What all streams share, so that the pace holds over all of them.
+    """One client, so that the rate limit holds over all streams.
 
-    Nothing of it is made before it is needed: without a config there is none to make.
+    It is created once it is needed: discovery without a config needs none.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        """Take the validated config."""
-        self._config = config
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings of a valid config."""
+        self._settings = settings
 
-    @cached_property
-    def api(self) -> ApiUrl:
-        """The base URL."""
-        return settings.api_url(self._config)
+    @property
+    def base_url(self) -> ApiUrl:
+        """The base URL of all requests.
+
+        Raises:
+            UrlError: the settings name no usable one.
+        """
+        return self._settings.base_url
 
     @cached_property
     def redact(self) -> Redactor:
-        """What masks the token."""
-        return Redactor([self._config["api_token"]])
+        """Masks the token."""
+        return Redactor([self._settings.api_token])
 
     @cached_property
     def client(self) -> CustobarClient:
-        """The client, with the pace and patience that the settings ask for."""
-        config = self._config
+        """The client, as the settings describe it."""
+        settings = self._settings
         return CustobarClient(
-            token=config["api_token"],
-            auth_scheme=config["auth_scheme"],
-            user_agent=config.get("user_agent") or f"tap-custobar/{version('tap-custobar')}",
-            request_interval=float(config["request_interval"]),
-            request_timeout=float(config["request_timeout"]),
-            max_retries=config["max_retries"],
-            secrets=settings.filter_values(config),
+            token=settings.api_token,
+            auth_scheme=settings.auth_scheme,
+            user_agent=settings.user_agent or f"tap-custobar/{version('tap-custobar')}",
+            request_interval=settings.request_interval,
+            request_timeout=settings.request_timeout,
+            max_retries=settings.max_retries,
+            secrets=settings.filter_values,
         )
 
     def close(self) -> None:
-        """Leave no thread and no connection behind; a later request makes new ones."""
+        """End all threads and connections; a later request starts new ones."""
         if "client" in vars(self):
             self.client.close()

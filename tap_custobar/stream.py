@@ -1,54 +1,143 @@
-"""The base of all streams: the one place where the parts are joined."""
+"""The base of all streams, where the parts of a sync are joined."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from tap_custobar.asking import AskingStream
+from singer_sdk.singerlib import Schema
+
 from tap_custobar.catalog.custom_fields import UnseenFields
-from tap_custobar.config import settings
+from tap_custobar.catalog.discovery import StreamDeclaration
+from tap_custobar.catalog.shapes import SAMPLE_SIZE, check_shape
+from tap_custobar.errors import CatalogError
 from tap_custobar.pages.csv_pages import CsvPageParser
 from tap_custobar.pages.json_pages import JsonPageParser
 from tap_custobar.pages.reader import PageIterator
 from tap_custobar.progress import Progress
+from tap_custobar.records.converters import with_text_members
 from tap_custobar.records.decoder import RecordDecoder
+from tap_custobar.records.filter_check import FilterCheck
+from tap_custobar.records.hashing import ColumnHasher
+from tap_custobar.records.schema import SelectedSchema, fields_parameter
 from tap_custobar.records.surrogate_keys import surrogate_keys
+from tap_custobar.records.timestamps import to_utc
 from tap_custobar.redaction import one_line
+from tap_custobar.request import DATA_API, StreamRequest, fetch_sample, page_size
+from tap_custobar.singer.stream import BaseStream
+from tap_custobar.state.bookmark import IncrementalBookmark
+from tap_custobar.state.checkpoint import Checkpoint, fingerprint
+from tap_custobar.state.hash_key import hash_key_fingerprint, note_hash_key
 from tap_custobar.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
-    from tap_custobar.pages.json_pages import Page
+    from singer_sdk.singerlib import Catalog
+
+    from tap_custobar.catalog.discovery import DiscoveredStream
+    from tap_custobar.catalog.shapes import LineItemShape
+    from tap_custobar.config.settings import Settings
     from tap_custobar.records.decoder import Batch
-    from tap_custobar.records.schema import SelectedSchema
+    from tap_custobar.request import Endpoint
+    from tap_custobar.singer.tap import BaseTap
     from tap_custobar.state.completeness import Completeness
 
+#: Prefixes of the settings that change records without changing the request.
+_RECORD_SETTINGS = ("timezone", "stream_map", "faker", "flattening")
 
-class CustobarStream(AskingStream):
-    """A list of the API: URL -> response -> page -> raw rows -> batches -> whatever writes them."""
+
+class CustobarStream(BaseStream):
+    """A list of the API: request -> pages -> raw rows -> batches -> whatever writes them."""
+
+    #: Below the base URL, with its closing slash, as the scopes of API keys name it.
+    path: ClassVar[str]
+
+    #: The API that the list belongs to.
+    endpoint: ClassVar[Endpoint] = DATA_API
+
+    #: The primary key where the API gives none: computed from the other properties.
+    surrogate_key: ClassVar[str | None] = None
+
+    #: The other shape that the list may come in.
+    line_items: ClassVar[LineItemShape | None] = None
+
+    def __init__(self, tap: BaseTap, found: DiscoveredStream) -> None:
+        """Create the stream of a tap, with what discovery found out about it."""
+        self.protection = found.protection
+        self.documented = found.documented
+        # Targets need not know keywords of our own.
+        schema = Schema.from_dict(self.protection.described(found.schema)).to_dict()
+        super().__init__(tap, schema)
+        self._known = found.schema["properties"]
+        self._settings: Settings = tap.settings
+        self._options = self._settings.options_for(self.name)
+        self._connection = tap.connection
+        self._initialized_at: int = tap.initialized_at
+        self._has_catalog = tap.input_catalog is not None
+        if found.is_line_items and self.line_items:
+            self.primary_keys = self.line_items.keys
+            self.valid_replication_keys = self.line_items.replication_keys
+
+    @classmethod
+    def declaration(cls) -> StreamDeclaration:
+        """Return what the class declares."""
+        return StreamDeclaration(
+            name=cls.name,
+            path=cls.path,
+            endpoint=cls.endpoint,
+            surrogate_key=cls.surrogate_key,
+            line_items=cls.line_items,
+            valid_replication_keys=cls.valid_replication_keys,
+            selected_by_default=cls.selected_by_default,
+        )
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply the catalog.
+
+        Raises:
+            CatalogError: it asks for a replication that the stream does not have, or one that
+                does not go with the option `order`.
+            ConfigValidationError: the settings name unknown properties.
+        """
+        super().apply_catalog(catalog)
+        if self.replication_key and self._options.order:
+            msg = (
+                f"stream_options.{self.name}.order: cannot be chosen while {self.name} is read "
+                f"incrementally, by {self.replication_key}."
+            )
+            raise CatalogError(msg)
+        self.protection.check(
+            {**self._known, **self.effective_schema["properties"]},
+            replication_keys=self.valid_replication_keys,
+            surrogate_key=self.surrogate_key,
+            also_known=() if self.selected else None,
+        )
 
     def batches(self) -> Iterator[Batch]:
         """Yield every record of the stream that is to be written.
 
-        What is behind a batch (state, bookmark, deletes) moves once the next one is asked for.
+        What follows from a batch (state, bookmark, deletes) moves once the next one is requested.
+
+        Raises:
+            CustobarError: the stream cannot be read any further.
         """
-        schema = self.selected_schema()
+        schema = self._selected_schema()
         sync = self._sync(schema)
         try:
-            self.look_at_shape()
+            self._check_shape_of_sample()
             for page in sync.pages:
                 self.use_version(sync.checkpoint.started_at)
-                self._check_page(page)
+                self._check_shape(page.sample_names())
                 self.extracted_at = datetime.now(UTC)
                 for batch in sync.decode(page):
                     self._unseen.look_in(batch)
                     if schema.surrogate_key:
                         batch.set_column(schema.surrogate_key, surrogate_keys(batch.dicts()))
                     selected = sync.select(batch, page)
-                    # Only now, so that surrogate keys are those of the whole fractions.
+                    # After the surrogate keys, which are computed from untruncated timestamps.
                     selected.cut_fractions()
                     yield selected
                 if not sync.commit(page):
@@ -59,51 +148,224 @@ class CustobarStream(AskingStream):
         finally:
             sync.close()
 
-    def _check_page(self, page: Page) -> None:
-        if self.line_items:
-            self.check_shape(page.sample_names())
-
     def _sync(self, schema: SelectedSchema) -> Sync:
-        first_url, bookmark = self.first_url(), self.bookmark()
-        checkpoint = self.checkpoint(first_url)
-        is_test = self.ABORT_AT_RECORD_COUNT is not None  # it asks for no more
+        """Create the parts of one sync of this stream."""
+        request, bookmark = self._request(), self._bookmark()
+        checkpoint = self._checkpoint(request)
+        is_test = self.ABORT_AT_RECORD_COUNT is not None  # it requests no more than it shows
         pages = PageIterator(
-            self.connection,
+            self._connection,
             checkpoint,
-            first_url,
-            paginator=self.paginator,
-            parse=self._parser(schema).parse,
+            request.first_url,
+            paginator=self.endpoint.paginator,
+            parse=self._parser(schema, request).parse,
             prefetch=not is_test and not (bookmark and bookmark.lower_bound),
-            probe=self.last_page_probe(),
+            probe=request.last_page_probe(),
             logger=self.logger,
         )
         progress = Progress(
             self.logger,
-            self.connection.client.stats,
+            self._connection.client.stats,
             is_over=is_test,
-            has_catalog=self.tap.input_catalog is not None,
+            has_catalog=self._has_catalog,
         )
-        # Equal records share a surrogate key, which is no fault: only deletes depend on them.
+        # Equal records share a surrogate key, which is no error: only deletes depend on them.
         counts_keys = self.sends_deletes or schema.surrogate_key is None
         return Sync(
             pages=pages,
             decoder=RecordDecoder(schema),
             checkpoint=checkpoint,
             bookmark=bookmark,
-            filter_check=self.filter_check(schema),
-            hasher=self.hasher(schema),
+            filter_check=FilterCheck(self.name, request.filters, schema, self.logger),
+            hasher=self._hasher(schema),
             progress=progress,
             counted_keys=self.primary_keys if counts_keys else (),
             may_prefetch=not is_test,
         )
 
-    def _parser(self, schema: SelectedSchema) -> JsonPageParser | CsvPageParser:
-        if self.is_csv:
-            return CsvPageParser(schema, self.paginator, names_fields=self.names_fields)
-        return JsonPageParser(self.name, self.paginator)
+    def _parser(
+        self, schema: SelectedSchema, request: StreamRequest
+    ) -> JsonPageParser | CsvPageParser:
+        if request.is_csv:
+            return CsvPageParser(
+                schema, request.endpoint.paginator, names_fields=request.names_fields
+            )
+        return JsonPageParser(self.name, request.endpoint.paginator)
+
+    def _request(self) -> StreamRequest:
+        """Return the request for the list, by settings and catalog."""
+        if self._settings.response_format == "csv" and not self._is_csv:
+            self.logger.info("Read as JSON, because Custobar has no CSV of this list")
+        return StreamRequest(
+            base_url=self._connection.base_url,
+            path=self.path,
+            endpoint=self.endpoint,
+            page_size=page_size(
+                self.endpoint,
+                is_csv=self._is_csv,
+                wanted=self._settings.page_size,
+                # --test stops at the record after so many.
+                needed=self.ABORT_AT_RECORD_COUNT and self.ABORT_AT_RECORD_COUNT + 1,
+            ),
+            fields=self._fields,
+            filters=self._options.filter_parameters,
+            order=[f"-{self.replication_key}"] if self.replication_key else self._options.order,
+            is_csv=self._is_csv,
+        )
+
+    @property
+    def _is_csv(self) -> bool:
+        return self.endpoint.is_data_api and self._settings.response_format == "csv"
+
+    @property
+    def _fields(self) -> str | None:
+        """The query parameter `fields`; None for all of them."""
+        if not self.endpoint.is_data_api:
+            return None
+        known = {**self.effective_schema["properties"], **self.schema["properties"]}
+        names = [name for name in known if name != self.surrogate_key]
+        # As CSV every field there is would come, mostly as empty columns.
+        return fields_parameter(names, self.selected_names, always=self._is_csv)
+
+    @cached_property
+    def selected_names(self) -> frozenset[str]:  # type: ignore[override] # computed once
+        """The properties that leave; the catalog always selects the keys."""
+        properties = self.effective_schema["properties"]
+        return frozenset(name for name in properties if self.mask["properties", name])
+
+    @cached_property
+    def _hashed(self) -> list[str]:
+        """The properties that leave as hashes."""
+        return sorted(filter(self.protection.hashes, self.selected_names))
+
+    def _selected_schema(self) -> SelectedSchema:
+        """Return the schema of the records.
+
+        Raises:
+            CatalogError: nothing is selected that the surrogate key could be computed from.
+        """
+        if self.selected_names == {self.surrogate_key}:
+            msg = f"{self.surrogate_key} is made of the other fields of {self.name}: select some."
+            raise CatalogError(msg)
+        properties = {
+            name: with_text_members(definition, self._known.get(name) or {})
+            for name, definition in self.effective_schema["properties"].items()
+        }
+        return SelectedSchema(
+            properties,
+            selected=self.selected_names,
+            keys=[key for key in self.primary_keys if key != self.surrogate_key],
+            zone=self._settings.zone,
+            surrogate_key=self.surrogate_key,
+            hashed=self._hashed,
+        )
+
+    def _hasher(self, schema: SelectedSchema) -> ColumnHasher:
+        """Return what hashes the records; the fingerprint of its key goes into the state."""
+        key = self._settings.hash_key or ""
+        if self._hashed:
+            note_hash_key(self.stream_state, key, self.logger)
+        return ColumnHasher(
+            key,
+            {name: schema.fields[name] for name in self._hashed},
+            emails=list(filter(self.protection.is_email, self._hashed)),
+        )
+
+    def _bookmark(self) -> IncrementalBookmark | None:
+        """Return the bookmark of an incremental stream; None where the whole table is read."""
+        if self.replication_key is None:
+            return None
+        return IncrementalBookmark(
+            self.stream_state,
+            key=self.replication_key,
+            start_date=self._settings.start_date,
+            lookback_days=self._settings.lookback_days,
+            zone=self._settings.zone,
+            now=to_utc(datetime.now(UTC).isoformat(), UTC) or "",
+            logger=self.logger,
+        )
+
+    def _checkpoint(self, request: StreamRequest) -> Checkpoint:
+        """Return the checkpoint of an interrupted sync of the same request, or an empty one."""
+        names = sorted(name for name in self.config if name.startswith(_RECORD_SETTINGS))
+        hashing = [self._hashed, hash_key_fingerprint(self._settings.hash_key or "")]
+        may_resume = self._settings.resume
+        checkpoint = Checkpoint(
+            self.stream_state,
+            fingerprint=fingerprint(
+                request.first_url,
+                self.emit_activate_version_messages,
+                self.effective_schema,
+                sorted(self.selected_names),
+                [(name, self.config[name]) for name in names],
+                *(hashing if self._hashed else []),
+            ),
+            now=self._initialized_at // 1000,
+            enabled=(
+                may_resume
+                and not self._partial_reason
+                and not self._orders_by_personal_data
+                and self.replication_key is None
+            ),
+            counts_all_keys=self.sends_deletes or self.replication_key is not None,
+            **({} if may_resume else {"rejection": "the setting resume is false"}),
+        )
+        if checkpoint.rejection and self._hashed:
+            checkpoint.discard()  # its cursor may show values that are hashed by now
+        return checkpoint
+
+    @property
+    def _partial_reason(self) -> str | None:
+        """Why a sync must neither be resumed nor send deletes; None where it may.
+
+        A checkpoint would show the values of filters, which are personal data.
+        """
+        if self._options.filters:
+            return "with filters only a part of the table is read"
+        if self.get_batch_config(self.config) is not None:
+            return "batch files hold no version"
+        return None
+
+    @property
+    def _orders_by_personal_data(self) -> bool:
+        """Whether a cursor may show values that do not leave as they are."""
+        names = [name.removeprefix("-") for name in self._options.order]
+        return any(self.protection.hashes(n) or self.protection.withholds(n) for n in names)
+
+    def _check_shape(self, names: AbstractSet[str]) -> None:
+        """Compare the shape of records with the primary key.
+
+        Raises:
+            CatalogError: they differ.
+        """
+        if self.line_items:
+            check_shape(
+                self.name,
+                self.line_items,
+                primary_keys=self.primary_keys,
+                names=names,
+                is_discovered=self._settings.discover_custom_fields,
+            )
+
+    def _check_shape_of_sample(self) -> None:
+        """Compare the shape of whole records, where those that are requested do not show it.
+
+        Raises:
+            CatalogError: they differ.
+            CustobarError: no records can be read.
+        """
+        shape = self.line_items
+        if shape is None or not self._fields:
+            return
+        # The key of line items is always requested, and JSON has it only where it exists.
+        if self._is_csv or not shape.is_shape_of(self.primary_keys):
+            sample = fetch_sample(
+                self._connection, self.name, self.path, self.endpoint, SAMPLE_SIZE
+            )
+            self._check_shape(sample.sample_names())
 
     def _finish(self, sync: Sync) -> None:
-        """Say what is odd of what came, and move the bookmark or send deletes."""
+        """Warn about what may be missing, and move the bookmark or send deletes."""
         table = sync.checkpoint.table
         if sync.is_drained:
             for oddity in table.oddities():
@@ -115,21 +377,20 @@ class CustobarStream(AskingStream):
         for shortfall in table.shortfalls():
             self.logger.warning("%s", shortfall)
         if self.sends_deletes:
-            if gap := self.partial_reason or table.gap():
+            if gap := self._partial_reason or table.gap():
                 self.logger.warning("No deletes are sent to the target: %s", gap)
             else:
                 self.activate_version()
 
     @cached_property
     def _unseen(self) -> UnseenFields:
-        declared = settings.options_of(self.config, self.name).get("custom_fields") or {}
-        return UnseenFields(self._selected & declared.keys())
+        return UnseenFields(self.selected_names & self._options.custom_fields.keys())
 
     def _warn_of_unseen(self, table: Completeness) -> None:
-        is_all = self._unseen.rows == table.records > 0 and not self._filters
+        is_all = self._unseen.rows == table.records > 0 and not self._options.filters
         if self._unseen.names and is_all:
             self.logger.warning(
                 "Declared in custom_fields, but in no record: %s. They are not used at Custobar, "
-                "or mistyped",
+                "or misspelled",
                 ", ".join(map(one_line, sorted(self._unseen.names))),
             )

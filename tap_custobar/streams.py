@@ -1,11 +1,11 @@
-"""What there is to read: a class for each list of the API, and no logic."""
+"""The streams: a class for each list of the API, without logic."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from tap_custobar.asking import LineItemShape
-from tap_custobar.pages.paginators import CursorParamPaginator
+from tap_custobar.catalog.shapes import LineItemShape
+from tap_custobar.request import CAMPAIGN_API
 from tap_custobar.stream import CustobarStream
 
 
@@ -27,7 +27,7 @@ class ProductsStream(CustobarStream):
 
 
 class SalesStream(CustobarStream):
-    """The company's sales: whole, or as their rows, whichever way Custobar gives them."""
+    """The company's sales: whole, or as their line items, whichever way Custobar lists them."""
 
     name = "sales"
     path = "/data/sales/"
@@ -38,7 +38,7 @@ class SalesStream(CustobarStream):
 
 
 class EventsStream(CustobarStream):
-    """What customers did."""
+    """Events of customers."""
 
     name = "events"
     path = "/data/events/"
@@ -54,9 +54,7 @@ class CampaignsStream(CustobarStream):
     name = "campaigns"
     path = "/campaign/actions/"
     primary_keys: ClassVar = ("campaign_key",)
-    paginator = CursorParamPaginator
-    max_page_size = None
-    is_data = False
+    endpoint = CAMPAIGN_API
     selected_by_default = False
 
 

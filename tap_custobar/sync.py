@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_custobar.filters import FilterCheck
     from tap_custobar.pages.json_pages import Page
     from tap_custobar.pages.reader import PageIterator
     from tap_custobar.progress import Progress
     from tap_custobar.records.decoder import Batch, RecordDecoder
+    from tap_custobar.records.filter_check import FilterCheck
     from tap_custobar.records.hashing import ColumnHasher
     from tap_custobar.state.bookmark import IncrementalBookmark
     from tap_custobar.state.checkpoint import Checkpoint

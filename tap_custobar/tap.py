@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from singer_sdk import typing as th
 
 from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
-from tap_custobar.catalog.discovery import DiscoveringTap
-from tap_custobar.config import settings
+from tap_custobar.config.settings import PSEUDONYMIZE
+from tap_custobar.singer.tap import BaseTap
 from tap_custobar.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_custobar.stream import CustobarStream
 
 #: A company's name, or the address it uses Custobar at, from which the name is taken.
 COMPANY = r"^(https?://)?[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.custobar\.com(/.*)?)?$"
@@ -126,11 +131,11 @@ BATCH_CONFIG = th.ObjectType(
 )
 
 
-class TapCustobar(DiscoveringTap):
+class TapCustobar(BaseTap):
     """Singer tap for Custobar."""
 
     name = "tap-custobar"
-    stream_types = STREAMS
+    declarations = tuple(stream.declaration() for stream in STREAMS)
 
     config_jsonschema: ClassVar = th.PropertiesList(
         th.Property(
@@ -250,7 +255,7 @@ class TapCustobar(DiscoveringTap):
         ),
         th.Property(
             "personal_data",
-            th.StringType(allowed_values=["keep", settings.PSEUDONYMIZE]),
+            th.StringType(allowed_values=["keep", PSEUDONYMIZE]),
             default="keep",
             title="Personal data",
             description=(
@@ -347,3 +352,7 @@ class TapCustobar(DiscoveringTap):
             ),
         ),
     ).to_dict()
+
+    def discover_streams(self) -> Sequence[CustobarStream]:
+        """Return all streams, with the properties that discovery finds."""
+        return [stream(self, self.discovered[stream.name]) for stream in STREAMS]

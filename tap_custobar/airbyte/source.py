@@ -13,7 +13,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_custobar.airbyte import protocol as catalogs
 from tap_custobar.airbyte.writer import AirbyteWriter
-from tap_custobar.config import settings
+from tap_custobar.config.normalization import split_token
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
 from tap_custobar.singer.cli import log_to_stderr, read_json, read_json_object, report_errors
@@ -57,7 +57,7 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
     """Tell whether the settings are good, by the smallest request there is."""
     status = {"status": "SUCCEEDED"}
     try:
-        _tap(out, files).check_connection()
+        _tap(out, files).discovery.check_connection()
     except (ConfigValidationError, CustobarError) as error:
         status = {"status": "FAILED", "message": out.message_for(error)}
     out.write("CONNECTION_STATUS", connectionStatus=status)
@@ -68,7 +68,10 @@ def discover(out: AirbyteWriter, files: Namespace) -> None:
     tap = _tap(out, files, asks=True)
     tap.makes_catalog = True
     entries = [
-        {**entry, "schema": tap.protections[entry["tap_stream_id"]].leaving(entry["schema"])}
+        {
+            **entry,
+            "schema": tap.discovered[entry["tap_stream_id"]].protection.leaving(entry["schema"]),
+        }
         for entry in tap.catalog_dict["streams"]
     ]
     out.write("CATALOG", catalog={"streams": [*map(catalogs.airbyte_stream, entries)]})
@@ -89,13 +92,12 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
         raise InputFileError(files.state, "is no state of Airbyte's") from None
     if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
         tap = _tap(out, files, asks=True)  # for the company's own fields, most likely
-        tap.wanted = wanted
+        tap.needed_streams = wanted.keys()
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
         logger.warning("%s is in the catalog but not at Custobar: skipped", name)
-    protections = tap.protections
     catalog = catalogs.singer_catalog(
-        wanted, entries, lambda stream, field: protections[stream].hashes(field)
+        wanted, entries, lambda stream, field: tap.discovered[stream].protection.hashes(field)
     )
     AirbyteTap(tap, out, catalog=catalog, state=state).sync_all()
 
@@ -106,7 +108,7 @@ def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCust
     Without one it asks once its streams are looked at, not before.
     """
     config = read_json_object(files.config)
-    token, _ = settings.split_token(str(config.get("api_token") or ""))
+    token, _ = split_token(str(config.get("api_token") or ""))
     out.redact = Redactor([token, str(config.get("hash_key") or "")]).in_log
     if refused := [name for name in config if SINGER_ONLY.match(name)]:
         problem = f"{', '.join(refused)}: for Singer targets only, without effect here"

@@ -1,28 +1,26 @@
-"""The streams there are, with the company's own fields (docs/behaviour.md, "Discovery").
+"""Discovery: the properties of all streams, with the company's own fields.
 
-The API lists a company's fields nowhere but in the header of a CSV answer, which has names and no
-types. So the types come from the config; what is not declared there is a string, which can hold
-anything and does not change from run to run.
+The API lists a company's fields nowhere but in the header of a CSV response, by name and without a
+type. Types therefore come from the config; a field that is not declared there is a string, which
+can hold anything and does not change from run to run (docs/behaviour.md, "Discovery").
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any
 
-import click
 from singer_sdk import SchemaDirectory
-from singer_sdk.about import AboutFormatter
 from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, SchemaNotValidError
 
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
-from tap_custobar.catalog.personal_data import lost_joins, personal_properties
+from tap_custobar.catalog.personal_data import Protection, personal_properties
 from tap_custobar.catalog.replication import strip_constraints
-from tap_custobar.config import settings
 from tap_custobar.errors import (
     NOT_PAGE_SPECIFIC,
     BadRequestError,
@@ -37,174 +35,202 @@ from tap_custobar.errors import (
     UnauthorizedError,
 )
 from tap_custobar.pages.csv_pages import read_names
+from tap_custobar.records.safe_names import safe_names
 from tap_custobar.redaction import one_line
-from tap_custobar.safe_names import safe_names
-from tap_custobar.singer.tap import CustobarBaseTap
+from tap_custobar.request import fetch_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from tap_custobar.catalog.personal_data import Protection
-    from tap_custobar.stream import CustobarStream
+    from singer_sdk.singerlib import Catalog
+
+    from tap_custobar.catalog.shapes import LineItemShape
+    from tap_custobar.config.settings import Settings
+    from tap_custobar.connection import Connection
+    from tap_custobar.pages.json_pages import Page
+    from tap_custobar.request import Endpoint
 
 #: Records that types are guessed from.
 SAMPLE_SIZE = 1000
 
-
-#: What came where at least a header should have.
+#: What came where at least a CSV header should have.
 _NOTHING = "an empty body"
 
-#: Failures that say something of one stream, not of all.
-_OF_ONE_STREAM = (ForbiddenError, NotFoundError, BadRequestError)
+#: Failures that concern one stream only.
+_OF_ONE_STREAM = (BadRequestError, ForbiddenError, NotFoundError)
 
 #: Failures that reading the records would meet as well.
 _OF_RECORDS_TOO = (*NOT_PAGE_SPECIFIC, NotFoundError, RedirectedError)
 
 
-class DiscoveringTap(CustobarBaseTap):
-    """A tap that asks the API for the company's own fields, unless a catalog tells them."""
+@dataclass(frozen=True, slots=True)
+class StreamDeclaration:
+    """What a stream class declares; see `CustobarStream` and the SDK's `Stream`."""
 
-    #: The streams there are.
-    stream_types: ClassVar[Sequence[type[CustobarStream]]]
+    name: str
+    path: str
+    endpoint: Endpoint
+    surrogate_key: str | None
+    line_items: LineItemShape | None
+    valid_replication_keys: Sequence[str]
+    selected_by_default: bool
 
-    #: Whether a catalog is to be made: then every stream is asked for its own fields.
-    makes_catalog = False
 
-    #: Whether fields leave under names that databases take, where their own is none.
-    renames = True
+@dataclass(frozen=True, slots=True)
+class DiscoveredStream:
+    """What discovery found out about one stream.
 
-    #: Streams that are read, where no catalog of Singer's says so; by default what is selected by
-    #: default. Of others nothing is asked.
-    wanted: Collection[str] | None = None
+    Attributes:
+        schema: Its JSON schema, documented properties first.
+        documented: Names of the documented properties; they keep their names in every target.
+        custom_fields: Names of the company's own fields.
+        is_line_items: Whether it comes in its other shape.
+        protection: What the settings say about its personal data.
+    """
 
-    #: Streams that could not be read when their fields were asked for, by cause.
-    _refusals: list[CustobarError]
+    schema: dict[str, Any]
+    documented: Collection[str]
+    custom_fields: Sequence[str]
+    is_line_items: bool
+    protection: Protection
 
-    #: The streams whose fields were told.
-    _told: set[str]
 
-    #: The company's own fields, by stream.
-    _own: dict[str, list[str]]
+class Discovery:
+    """Finds the properties of streams in the shipped schemas, the settings and the API."""
 
-    def discover_streams(self) -> Sequence[CustobarStream]:
-        """Return all streams, with the declared and the discovered custom fields."""
-        self._refuse_contradictions()
-        self._refusals, self._own, self._told = [], {}, set()
-        streams = [self._discover(stream) for stream in self.stream_types]
-        asked = sum(map(self._is_asked, self.stream_types))
-        if asked and len(self._refusals) == asked:
-            raise self._failure(self._refusals[0])
-        if self.input_catalog is None:
-            for stream in streams:
-                stream.check_protection(also_known=self._also_known(type(stream)))
-        return streams
+    def __init__(  # noqa: PLR0913 - one argument a part, all by name
+        self,
+        streams: Sequence[StreamDeclaration],
+        connection: Connection,
+        settings: Settings,
+        *,
+        input_catalog: Catalog | None,
+        needed: Collection[str] | None,
+        is_for_catalog: bool,
+        renames: bool,
+        logger: logging.Logger,
+    ) -> None:
+        """Take what all streams share; nothing is requested yet.
 
-    def _also_known(self, stream: type[CustobarStream]) -> Collection[str] | None:
-        """Return the properties that a stream may have besides; None where that is not known."""
-        if self._asks and stream.is_data and stream.name not in self._told:
-            return None
-        if stream.line_items and not self._asks:  # in which shape it comes is not known
-            return set(shipped_schema(stream.line_items.schema)["properties"])
-        return ()
+        Args:
+            streams: The declared streams.
+            connection: Where to request the names of fields.
+            settings: Those of the tap.
+            input_catalog: The user's catalog, with which nothing is requested.
+            needed: Names of the streams that are read; None for those selected by default.
+            is_for_catalog: Whether a catalog is made, so that all streams are requested.
+            renames: Whether fields get names that databases accept.
+            logger: The tap's.
+        """
+        self._streams = streams
+        self._connection = connection
+        self._settings = settings
+        self._input_catalog = input_catalog
+        self._needed = needed
+        self._is_for_catalog = is_for_catalog
+        self._renames = renames
+        self._logger = logger
 
     @property
-    def protections(self) -> dict[str, Protection]:
-        """What the settings let leave of each stream."""
-        return {stream.name: stream.protection for stream in self._own_streams}
-
-    @property
-    def _own_streams(self) -> list[CustobarStream]:
-        return cast("list[CustobarStream]", [*self.streams.values()])
-
-    def run_discovery(self) -> str:
-        """Print the catalog, and log the types that undeclared custom fields look like."""
-        self.makes_catalog = True
-        try:
-            if self.streams and self._asks:  # the streams first: the sample is of what they found
-                self._suggest_types()
-            return super().run_discovery()
-        finally:
-            self.connection.close()
-
-    def warnings(self) -> Iterator[str]:
-        """Yield what does not join any more, for it is hashed in one stream and not in another."""
-        yield from lost_joins(
-            (stream.name, stream.protection, stream.selected_names)
-            for stream in self._own_streams
-            if stream.selected
+    def is_online(self) -> bool:
+        """Whether the API is asked; without a config there is nothing to ask with."""
+        settings = self._settings
+        return (
+            self._input_catalog is None
+            and bool(settings.api_token)
+            and settings.discover_custom_fields
         )
 
-    @classmethod
-    def print_about(cls, output_format: str | None = None) -> None:
-        """Print what the SDK tells of the tap, and which properties tell of a person."""
-        formatter = AboutFormatter.get_formatter(output_format or "text")
-        text = formatter.format_about(cls._get_about_info())
-        personal = cls.personal_data()
-        match output_format:
-            case "json":
-                text = json.dumps({**json.loads(text), "personal_data": personal}, indent=2)
-            case "markdown":
-                text += f"\n## Personal data\n\n{_personal_lines(personal, '- `{}`: {}')}\n"
-            case _:
-                text += f"\nPersonal data:\n{_personal_lines(personal, '  - {}: {}')}"
-        click.echo(text)
-
-    @classmethod
-    def personal_data(cls) -> dict[str, dict[str, list[str]]]:
-        """Return the documented properties that tell of a person, by JSON schema and mark."""
-        names = [stream.name for stream in cls.stream_types]
-        names += [stream.line_items.schema for stream in cls.stream_types if stream.line_items]
-        marked = {name: personal_properties(shipped_schema(name)["properties"]) for name in names}
-        return {name: marks for name, marks in marked.items() if any(marks.values())}
-
-    def check_connection(self) -> None:
-        """Ask one stream after the other for a record, until one may be read.
+    def discover(self) -> dict[str, DiscoveredStream]:
+        """Return what is known about each stream, by name.
 
         Raises:
-            CustobarError: no stream may be read, or the API cannot be asked.
+            ConfigValidationError: the settings contradict what is known.
+            DiscoveryFailedError: no stream may be read, or one that is needed cannot be.
         """
-        refusals: list[RequestFailedError] = []
-        for stream in self.stream_types:
+        self._check_declared_types()
+        requested = [stream for stream in self._streams if self._is_requested(stream)]
+        failures: list[CustobarError] = []
+        names: dict[str, list[str]] = {}
+        for stream in requested:
             try:
-                stream.sample(self.connection, 1)
+                names[stream.name] = self._request_names(stream)
+            except CustobarError as error:
+                self._note_failure(stream, error)
+                failures.append(error)
+        if requested and len(failures) == len(requested):
+            raise self._failure(failures[0])
+        found = {
+            stream.name: self._describe(stream, names.get(stream.name, []))
+            for stream in self._streams
+        }
+        if self._input_catalog is None:
+            for stream in self._streams:
+                self._check_protection(stream, found[stream.name], is_named=stream.name in names)
+        return found
+
+    def suggest_types(self, found: dict[str, DiscoveredStream]) -> None:
+        """Log a config that declares undeclared custom fields by what a sample of them holds."""
+        suggested = {}
+        for stream in self._streams:
+            declared = self._declared(stream)
+            names = found[stream.name].custom_fields
+            if not stream.endpoint.is_data_api or declared.keys() >= {*names}:
+                continue
+            try:
+                sample = self._sample(stream, SAMPLE_SIZE)
+            except CustobarError as error:
+                self._logger.warning("%s: no types can be suggested. %s", stream.name, error)
+                continue
+            rows = [row for row in sample.rows if isinstance(row, dict)]
+            guessed = {name: guess_type(row.get(name) for row in rows) for name in names}
+            suggested[stream.name] = {"custom_fields": {**guessed, **declared}}
+        if suggested:
+            self._logger.info(
+                "Suggested types of the company's own fields. Add this to the config to load them "
+                "with these types instead of as strings:\n%s",
+                json.dumps({"stream_options": suggested}, indent=2, ensure_ascii=False),
+            )
+
+    def check_connection(self) -> None:
+        """Request one record of one stream after the other, until one may be read.
+
+        Raises:
+            CustobarError: no stream may be read, or the API cannot be reached.
+        """
+        failures: list[RequestFailedError] = []
+        for stream in self._streams:
+            try:
+                self._sample(stream, 1)
             except UnauthorizedError:
                 raise
             except RequestFailedError as error:
-                refusals.append(error)
+                failures.append(error)
             else:
                 return
-        raise refusals[0]
+        raise failures[0]
 
-    @property
-    def _asks(self) -> bool:
-        """Whether the API is asked: there is nothing to ask with before a config is given."""
-        return (
-            self.input_catalog is None
-            and "api_token" in self.config
-            and self.config["discover_custom_fields"]
-        )
-
-    def _is_asked(self, stream: type[CustobarStream]) -> bool:
-        """Whether a stream is asked for its own fields: in a sync, only what is read."""
-        if not self._asks or not stream.is_data:
+    def _is_requested(self, stream: StreamDeclaration) -> bool:
+        """Whether the API is asked for a stream's fields: in a sync, only if it is read."""
+        if not self.is_online or not stream.endpoint.is_data_api:
             return False
-        return self.makes_catalog or self._is_needed(stream)
+        return self._is_for_catalog or self._is_needed(stream)
 
-    def _is_needed(self, stream: type[CustobarStream]) -> bool:
-        """Whether nothing can go on without knowing what a stream holds."""
-        if self.wanted is None:
+    def _is_needed(self, stream: StreamDeclaration) -> bool:
+        """Whether nothing can go on without knowing a stream's fields."""
+        if self._needed is None:
             return stream.selected_by_default
-        return stream.name in self.wanted
+        return stream.name in self._needed
 
-    def _declared(self, stream: str) -> dict[str, str]:
-        return settings.options_of(self.config, stream).get("custom_fields") or {}
+    def _declared(self, stream: StreamDeclaration) -> dict[str, str]:
+        return self._settings.options_for(stream.name).custom_fields
 
-    def _refuse_contradictions(self) -> None:
+    def _check_declared_types(self) -> None:
         problems = [
             f"stream_options.{stream.name}.custom_fields.{name}: "
             "is a documented field of another type"
-            for stream in self.stream_types
-            for name, type_name in self._declared(stream.name).items()
+            for stream in self._streams
+            for name, type_name in self._declared(stream).items()
             if (documented := shipped_schema(stream.name)["properties"].get(name))
             and contradicts(type_name, documented)
         ]
@@ -212,108 +238,110 @@ class DiscoveringTap(CustobarBaseTap):
             msg = "The config is not valid"
             raise ConfigValidationError(msg, errors=problems)
 
-    def _discover(self, stream_type: type[CustobarStream]) -> CustobarStream:
-        """Return a stream with the documented fields, then the company's own by their names."""
-        name = stream_type.name
-        names = self._names(stream_type) if self._is_asked(stream_type) else []
-        rows = stream_type.line_items
-        is_rows = rows is not None and rows.keys[0] in (names or self._keys_in_catalog(name))
-        shipped = shipped_schema(rows.schema if rows and is_rows else name)
-        documented = shipped["properties"]
-        types = dict.fromkeys(names, UNDECLARED) | self._declared(name)
-        fields = sorted(types.keys() - documented.keys())
-        renamed = safe_names(fields, documented) if self.renames else {}
-        for field, safe in renamed.items():
-            self.logger.info("%s: the field %s leaves as %s", name, one_line(field), safe)
-        own = {field: custom_field(types[field], renamed.get(field)) for field in fields}
-        self._own[name] = fields
-        schema = strip_constraints({**shipped, "properties": documented | own})
-        stream = stream_type(self, self.connection, schema)
-        if self.renames:
-            stream.documented = documented
-        if is_rows:
-            stream.use_line_items()
-        return stream
+    def _sample(self, stream: StreamDeclaration, size: int) -> Page:
+        return fetch_sample(self._connection, stream.name, stream.path, stream.endpoint, size)
 
-    def _names(self, stream: type[CustobarStream]) -> list[str]:
-        """Return the names of all properties of a stream.
-
-        None, with a warning, where this one stream cannot be read, and need not be.
+    def _request_names(self, stream: StreamDeclaration) -> list[str]:
+        """Request the names of all properties of a stream.
 
         Raises:
-            DiscoveryFailedError: nothing can go on without them.
+            CustobarError: they cannot be read.
         """
         schema = shipped_schema(stream.name)
         keys = {*schema["required"]} - {stream.surrogate_key}
         parse = partial(read_names, known=schema["properties"], keys=keys)
-        url = self.connection.api.endpoint(stream.path, {"format": "csv", "limit": "1"})
-        try:
-            names = self.connection.client.get(url, parse, first_page=True)
-            # CSV without so much as a header is believed when JSON has no record either.
-            if not names and stream.sample(self.connection, 1).rows:
-                raise InvalidResponseError(_NOTHING)
-        except CustobarError as error:
-            if self._is_needed(stream) and not isinstance(error, _OF_ONE_STREAM):
-                raise self._failure(error) from None
-            self._refusals.append(error)
-            is_usual = isinstance(error, ForbiddenError) and not stream.selected_by_default
-            self.logger.log(
-                logging.INFO if is_usual else logging.WARNING,
-                "%s: only documented fields are known, the columns of the company's own are "
-                "missing. %s",
-                stream.name,
-                error,
-            )
-            return []
-        self._told.add(stream.name)
+        url = self._connection.base_url.endpoint(stream.path, {"format": "csv", "limit": "1"})
+        names = self._connection.client.get(url, parse, first_page=True)
+        # CSV without even a header is accepted if JSON has no record either.
+        if not names and self._sample(stream, 1).rows:
+            raise InvalidResponseError(_NOTHING)
         return names
 
-    def _failure(self, cause: CustobarError) -> DiscoveryFailedError:
-        """Return what ends the run; without asking, a catalog can be made whatever the cause."""
-        return DiscoveryFailedError(
-            cause, can_do_without=self.makes_catalog or not isinstance(cause, _OF_RECORDS_TOO)
+    def _note_failure(self, stream: StreamDeclaration, error: CustobarError) -> None:
+        """Warn that a stream's own fields are not known.
+
+        Raises:
+            DiscoveryFailedError: nothing can go on without them.
+        """
+        if self._is_needed(stream) and not isinstance(error, _OF_ONE_STREAM):
+            raise self._failure(error) from None
+        is_usual = isinstance(error, ForbiddenError) and not stream.selected_by_default
+        self._logger.log(
+            logging.INFO if is_usual else logging.WARNING,
+            "%s: only documented fields are known, the columns of the company's own are "
+            "missing. %s",
+            stream.name,
+            error,
         )
 
-    def _keys_in_catalog(self, stream: str) -> Sequence[str]:
-        """Return the key that the catalog gives a stream: it tells the shape that it comes in."""
-        entry = self.input_catalog.get_stream(stream) if self.input_catalog else None
+    def _failure(self, cause: CustobarError) -> DiscoveryFailedError:
+        """Return the error that ends the run; it says if a catalog can be made offline."""
+        return DiscoveryFailedError(
+            cause, can_do_without=self._is_for_catalog or not isinstance(cause, _OF_RECORDS_TOO)
+        )
+
+    def _describe(self, stream: StreamDeclaration, names: Sequence[str]) -> DiscoveredStream:
+        """Join documented, declared and discovered properties of a stream."""
+        shape = stream.line_items
+        is_line_items = shape is not None and shape.is_shape_of(names or self._catalog_key(stream))
+        shipped = shipped_schema(shape.schema if shape and is_line_items else stream.name)
+        documented = shipped["properties"]
+        types = dict.fromkeys(names, UNDECLARED) | self._declared(stream)
+        custom = sorted(types.keys() - documented.keys())
+        renamed = safe_names(custom, documented) if self._renames else {}
+        for name, safe_name in renamed.items():
+            self._logger.info(
+                "%s: the field %s leaves as %s", stream.name, one_line(name), safe_name
+            )
+        properties = documented | {
+            name: custom_field(types[name], renamed.get(name)) for name in custom
+        }
+        return DiscoveredStream(
+            schema=strip_constraints({**shipped, "properties": properties}),
+            documented=documented.keys() if self._renames else (),
+            custom_fields=custom,
+            is_line_items=is_line_items,
+            protection=Protection(self._settings, stream.name, properties),
+        )
+
+    def _catalog_key(self, stream: StreamDeclaration) -> Sequence[str]:
+        """Return the primary key that the catalog gives a stream: it shows the stream's shape."""
+        entry = self._input_catalog.get_stream(stream.name) if self._input_catalog else None
         if entry is None:
             return ()
-        told = entry.key_properties or entry.metadata.root.table_key_properties
-        return told if isinstance(told, list) else ()
+        keys = entry.key_properties or entry.metadata.root.table_key_properties
+        return keys if isinstance(keys, list) else ()
 
-    def _suggest_types(self) -> None:
-        """Log a config that declares the undeclared fields by what a sample of them holds."""
-        suggested = {}
-        for stream in self.stream_types:
-            if not stream.is_data:
-                continue
-            declared = self._declared(stream.name)
-            own = self._own[stream.name]
-            if declared.keys() >= set(own):
-                continue
-            try:
-                sample = stream.sample(self.connection, SAMPLE_SIZE)
-            except CustobarError as error:
-                self.logger.warning("%s: no types can be suggested. %s", stream.name, error)
-                continue
-            rows = [row for row in sample.rows if isinstance(row, dict)]
-            guessed = {name: guess_type(row.get(name) for row in rows) for name in own}
-            suggested[stream.name] = {"custom_fields": {**guessed, **declared}}
-        if suggested:
-            self.logger.info(
-                "The company's own fields look like this; put it into the config to get them "
-                "by these types instead of as strings:\n%s",
-                json.dumps({"stream_options": suggested}, indent=2, ensure_ascii=False),
-            )
+    def _check_protection(
+        self, stream: StreamDeclaration, found: DiscoveredStream, *, is_named: bool
+    ) -> None:
+        also_known: Collection[str] | None = ()
+        if self.is_online and stream.endpoint.is_data_api and not is_named:
+            also_known = None
+        elif stream.line_items and not self.is_online:  # its shape is not known
+            also_known = shipped_schema(stream.line_items.schema)["properties"].keys()
+        keys = stream.valid_replication_keys
+        if stream.line_items and found.is_line_items:
+            keys = stream.line_items.replication_keys
+        found.protection.check(
+            found.schema["properties"],
+            replication_keys=keys,
+            surrogate_key=stream.surrogate_key,
+            also_known=also_known,
+        )
 
 
-def _personal_lines(personal: Mapping[str, Mapping[str, list[str]]], line: str) -> str:
-    return "\n".join(
-        line.format(f"{schema}, {mark}s", ", ".join(names))
-        for schema, marks in personal.items()
-        for mark, names in marks.items()
-    )
+def documented_personal_data(
+    streams: Iterable[StreamDeclaration],
+) -> dict[str, dict[str, list[str]]]:
+    """Return the documented properties that are personal data, by JSON schema and mark."""
+    names = [name for stream in streams for name in _schema_names(stream)]
+    marked = {name: personal_properties(shipped_schema(name)["properties"]) for name in names}
+    return {name: marks for name, marks in marked.items() if any(marks.values())}
+
+
+def _schema_names(stream: StreamDeclaration) -> list[str]:
+    return [stream.name, *([stream.line_items.schema] if stream.line_items else [])]
 
 
 def shipped_schema(stream: str) -> dict[str, Any]:

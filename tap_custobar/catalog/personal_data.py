@@ -5,11 +5,14 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from tap_custobar.config import settings
+from singer_sdk.exceptions import ConfigValidationError
+
 from tap_custobar.records.hashing import hashed_schema, is_hashable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from tap_custobar.config.settings import Settings
 
     Properties = Mapping[str, Mapping[str, Any]]
 
@@ -35,14 +38,14 @@ class Protection:
         documented: The JSON schemas of the properties that are known, with their marks.
     """
 
-    def __init__(self, config: Mapping[str, Any], stream: str, documented: Properties) -> None:
-        """Take all settings, the stream's name, and the JSON schemas of what is known of it."""
-        options = settings.options_of(config, stream)
+    def __init__(self, settings: Settings, stream: str, documented: Properties) -> None:
+        """Take all settings, the stream's name, and the JSON schemas of its known properties."""
+        options = settings.options_for(stream)
         self.documented = documented
         self._stream = stream
-        self._hash = frozenset(options.get("hash") or ())
-        self._keep = frozenset(options.get("keep") or ())
-        self._pseudonymizes = config.get("personal_data") == settings.PSEUDONYMIZE
+        self._hash = options.hash
+        self._keep = options.keep
+        self._pseudonymizes = settings.is_pseudonymized
 
     def hashes(self, name: str) -> bool:
         """Tell whether a property leaves as its hash."""
@@ -97,29 +100,50 @@ class Protection:
             },
         }
 
-    def problems(
+    def check(
         self,
         properties: Properties,
         *,
         replication_keys: Collection[str],
         surrogate_key: str | None,
         also_known: Collection[str] | None = (),
-    ) -> Iterator[str]:
-        """Yield what is wrong with the settings, now that the properties are known.
+    ) -> None:
+        """Validate the settings `hash` and `keep`, now that the properties are known.
 
         Args:
             properties: The JSON schemas of all properties.
-            replication_keys: Those that the stream may be read by.
-            surrogate_key: The one that is made of the others.
-            also_known: Names that need not be among the properties; None where any may be.
+            replication_keys: Properties that may be the replication key.
+            surrogate_key: The property that is computed from the others, if any.
+            also_known: Names that need not be among the properties; None for any name.
+
+        Raises:
+            ConfigValidationError: a name is unknown, or its property cannot be hashed.
         """
+        problems = [
+            *self._unknown_names(properties, also_known),
+            *self._unhashable_names(properties, replication_keys, surrogate_key),
+        ]
+        if problems:
+            msg = "The config is not valid"
+            raise ConfigValidationError(msg, errors=problems)
+
+    def _unknown_names(
+        self, properties: Properties, also_known: Collection[str] | None
+    ) -> Iterator[str]:
+        if also_known is None:
+            return
         for option, names in (("hash", self._hash), ("keep", self._keep)):
-            for name in sorted(names - properties.keys()):
-                if also_known is None or name in also_known:
-                    continue
+            for name in sorted(names - properties.keys() - {*also_known}):
                 nearest = get_close_matches(name, properties, n=1)
                 hint = f"; did you mean {nearest[0]}?" if nearest else ""
                 yield f"stream_options.{self._stream}.{option}: there is no {name}{hint}"
+
+    def _unhashable_names(
+        self,
+        properties: Properties,
+        replication_keys: Collection[str],
+        surrogate_key: str | None,
+    ) -> Iterator[str]:
         for name in sorted(filter(self.hashes, properties)):
             place = f"stream_options.{self._stream}.hash: {name}"
             if name in replication_keys:

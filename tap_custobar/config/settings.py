@@ -1,165 +1,140 @@
-"""What the settings say: a valid config, read by those that need something of it."""
+"""A valid config as one typed object."""
 
 from __future__ import annotations
 
-import json
-import re
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tap_custobar.api.urls import ApiUrl, is_loopback
+import msgspec
+
+from tap_custobar.api.urls import ApiUrl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
-#: Records that the API gives at once at the most, and as CSV (section "limit" of the
-#: specification).
+#: Largest pages of the data API, in records (section "limit" of the specification).
 MAX_JSON_PAGE = 10_000
 MAX_CSV_PAGE = 100_000
 
-#: The value of `personal_data` with which no raw identifier and no attribute leaves.
-PSEUDONYMIZE = "pseudonymize"
-
-_BOOLEANS = {
-    **dict.fromkeys(("true", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "0", "no", "off"), False),
-}
-
-#: Settings that no log line, error or state may show.
+#: Settings that no log line, error message or state may show.
 SECRETS = ("api_token", "hash_key")
 
-#: Settings that are copied from elsewhere, and may bring blanks or a line break with them.
-_PASTED = (
-    "api_token",
-    "api_url",
-    "auth_scheme",
-    "company",
-    "personal_data",
-    "response_format",
-    "start_date",
-    "timezone",
-)
+#: The value of `personal_data` with which identifiers are hashed and attributes left out.
+PSEUDONYMIZE: Literal["pseudonymize"] = "pseudonymize"
 
-#: A token with what stands before it in the header Authorization.
-_PREFIXED_TOKEN = re.compile(r"(?P<scheme>token|bearer)\s+(?P<token>.+)", re.IGNORECASE | re.DOTALL)
-
-#: A company as in the address that it uses Custobar at.
-_COMPANY_ADDRESS = re.compile(
-    r"(https?://)?(?P<company>[^/.:@]+)(\.custobar\.com(/.*)?)?", re.IGNORECASE
-)
+_Config: TypeAlias = "Mapping[str, Any]"
 
 
-def normalize(config: dict[str, Any], properties: Mapping[str, Any]) -> None:
-    """Write settings the one way that the rest of the tap knows them; changes `config`.
+class StreamOptions(msgspec.Struct, frozen=True):
+    """What `stream_options` sets for one stream; see the descriptions of the settings.
 
-    What people paste is accepted: blanks around a value, a token as the header has it, a company's
-    address, a URL without its scheme, an option in other capitals. What is none of these stays as
-    it is, for the validation to name.
-
-    Args:
-        config: The settings that are given, before the defaults are filled in.
-        properties: The JSON schemas of all settings.
+    Attributes:
+        filters: Field name to a string, number or boolean.
+        order: Field names, with a leading dash for descending.
+        custom_fields: Field name to Custobar's type name.
+        hash: Properties that leave as hashes.
+        keep: Properties that `personal_data` leaves as they are.
     """
-    for name in _PASTED:
-        if isinstance(value := config.get(name), str):
-            config[name] = value.strip()
-    for name, value in config.items():
-        options = properties.get(name, {}).get("enum", ())
-        if isinstance(value, str):
-            config[name] = next((o for o in options if o and o.lower() == value.lower()), value)
-    if isinstance(token := config.get("api_token"), str):
-        config["api_token"], scheme = split_token(token)
-        if scheme:
-            config.setdefault("auth_scheme", scheme)
-    if isinstance(company := config.get("company"), str):
-        address = _COMPANY_ADDRESS.fullmatch(company)
-        config["company"] = address["company"].lower() if address else company
-    if isinstance(url := config.get("api_url"), str) and url and "://" not in url:
-        config["api_url"] = _with_scheme(url.lstrip("/"))
+
+    filters: dict[str, Any] = {}
+    order: tuple[str, ...] = ()
+    custom_fields: dict[str, str] = {}
+    hash: frozenset[str] = frozenset()
+    keep: frozenset[str] = frozenset()
+
+    @property
+    def filter_parameters(self) -> dict[str, str]:
+        """The filters as query parameters; booleans in lower case."""
+        return {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in self.filters.items()
+        }
 
 
-def split_token(text: str) -> tuple[str, str | None]:
-    """Return a token without what was pasted around it, and the scheme that stood before it."""
-    text = text.strip()
-    if prefixed := _PREFIXED_TOKEN.fullmatch(text):
-        return prefixed["token"], prefixed["scheme"].capitalize()
-    return text, None
+class Settings(msgspec.Struct, frozen=True, dict=True, kw_only=True):
+    """The tap's own settings; those of the SDK (stream maps, batch, flattening) are not here.
 
-
-def _with_scheme(address: str) -> str:
-    """Return a URL: https, but on this machine, where the sandbox has no certificate."""
-    host = address.partition("/")[0]
-    if not host.startswith("["):  # of an IPv6 address
-        host = host.partition(":")[0]
-    scheme = "http" if is_loopback(host.partition("]")[0].strip("[")) else "https"
-    return f"{scheme}://{address}"
-
-
-def api_url(config: Mapping[str, Any]) -> ApiUrl:
-    """Return the base URL that the settings `api_url` or `company` name.
-
-    Raises:
-        UrlError: neither names a usable one.
+    Each attribute is described in `tap.py` under the same name. Durations are in seconds.
     """
-    return ApiUrl.parse(config.get("api_url") or f"https://{config['company']}.custobar.com/api")
+
+    api_token: str = ""
+    company: str | None = None
+    api_url: str | None = None
+    auth_scheme: str = "Token"
+    page_size: int | None = None
+    request_interval: float = 1.0
+    request_timeout: float = 300.0
+    max_retries: int = 8
+    discover_custom_fields: bool = True
+    stream_options: dict[str, StreamOptions] = {}
+    personal_data: str = "keep"
+    hash_key: str | None = None
+    response_format: Literal["json", "csv"] = "json"
+    start_date: str | None = None
+    lookback_days: int = 1
+    timezone: str = "UTC"
+    resume: bool = True
+    user_agent: str | None = None
+
+    @classmethod
+    def from_config(cls, config: _Config) -> Settings:
+        """Convert a config that fits the tap's JSON schema, its defaults filled in.
+
+        Raises:
+            msgspec.ValidationError: it does not fit.
+        """
+        return msgspec.convert(_without_nulls(config), cls)
+
+    @cached_property
+    def base_url(self) -> ApiUrl:
+        """The base URL that `api_url` or else `company` names.
+
+        Raises:
+            UrlError: it is not a usable one.
+        """
+        return ApiUrl.parse(self.api_url or f"https://{self.company}.custobar.com/api")
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The time zone of timestamps that come without one.
+
+        Raises:
+            ValueError: this machine does not know a zone of that name.
+        """
+        try:
+            # UTC needs no time zone data.
+            return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, OSError):
+            raise ValueError(self.timezone) from None
+
+    @property
+    def is_pseudonymized(self) -> bool:
+        """Whether identifiers are hashed and attributes left out."""
+        return self.personal_data == PSEUDONYMIZE
+
+    @property
+    def hashes_anything(self) -> bool:
+        """Whether any property of any stream is to be hashed."""
+        return self.is_pseudonymized or any(o.hash for o in self.stream_options.values())
+
+    @property
+    def filter_values(self) -> set[str]:
+        """The values of all filters, which may be e-mail addresses and phone numbers."""
+        options = self.stream_options.values()
+        return {value for each in options for value in each.filter_parameters.values()}
+
+    def options_for(self, stream: str) -> StreamOptions:
+        """Return the options of a stream; the defaults where it has none."""
+        return self.stream_options.get(stream, StreamOptions())
 
 
-def parse(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what an environment variable says for a setting of these JSON types.
-
-    What is not of its type stays text, for the validation to name.
-    """
-    if "string" in types:
-        return text
-    if "boolean" in types:
-        return _BOOLEANS.get(text.strip().lower(), text)
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except ValueError:
-        return text
-    # 1000.0 is a whole number to JSON Schema, but no way to write one to the API.
-    return text if "integer" in types and isinstance(value, float) else value
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def zone(name: str) -> tzinfo:
-    """Return the time zone of an IANA name; UTC needs no time zone data.
-
-    Raises:
-        ValueError: this machine knows no such zone.
-    """
-    try:
-        return UTC if name == "UTC" else ZoneInfo(name)
-    except (ZoneInfoNotFoundError, OSError):
-        raise ValueError(name) from None
-
-
-def options_of(config: Mapping[str, Any], stream: str) -> Mapping[str, Any]:
-    """Return what `stream_options` says for one stream, if anything."""
-    return (config.get("stream_options") or {}).get(stream) or {}
-
-
-def hashes_anything(config: Mapping[str, Any]) -> bool:
-    """Tell whether the settings ask for hashes, in any stream."""
-    return config.get("personal_data") == PSEUDONYMIZE or any(
-        options_of(config, stream).get("hash") for stream in config.get("stream_options") or {}
-    )
-
-
-def filters(config: Mapping[str, Any], stream: str) -> dict[str, str]:
-    """Return a stream's filters as the API writes values: booleans in lower case."""
+def _without_nulls(config: _Config) -> dict[str, Any]:
+    """Return a config without its nulls: they stand for settings that are not set."""
     return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in (options_of(config, stream).get("filters") or {}).items()
+        name: _without_nulls(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if value is not None
     }
-
-
-def filter_values(config: Mapping[str, Any]) -> set[str]:
-    """Return the values of all filters: they hold e-mail addresses and phone numbers."""
-    streams = config.get("stream_options") or {}
-    return {value for stream in streams for value in filters(config, stream).values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -9,23 +10,16 @@ from fnmatch import filter as filter_names
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.api.urls import PARAMETERS
-from tap_custobar.config.settings import (
-    MAX_JSON_PAGE,
-    api_url,
-    hashes_anything,
-    options_of,
-    zone,
-)
+from tap_custobar.config.settings import MAX_JSON_PAGE, Settings
 from tap_custobar.errors import UrlError
 from tap_custobar.records.timestamps import sort_key, to_utc
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from jsonschema import ValidationError
 
-#: How campaigns may be ordered: the API has words for it, and no fields.
-CAMPAIGN_ORDERS = (["ascending"], ["descending"])
+    from tap_custobar.config.settings import StreamOptions
 
 #: Characters of a hash key at the least: a shorter one can be found by trying.
 MIN_HASH_KEY = 16
@@ -95,84 +89,80 @@ def check_else(stream_maps: object) -> Iterator[str]:
             yield f"{place}: must be __NULL__, which leaves all others out"
 
 
-def cross_check(config: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:
-    """Yield what a JSON schema cannot say; the settings' own types are right by now.
+def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield the problems that a JSON schema cannot express.
 
     Args:
-        config: All settings.
-        streams: The names of the streams there are.
+        config: All settings; they fit the JSON schema.
+        orders: By the name of each stream, the only values that its option `order` may have; empty
+            where it takes field names.
     """
-    if not config["api_token"]:
+    settings = Settings.from_config(config)
+    if not settings.api_token:
         yield "api_token: is empty"
-    elif any(config["api_token"][end] in _QUOTATION_MARKS for end in (0, -1)):
+    elif any(settings.api_token[end] in _QUOTATION_MARKS for end in (0, -1)):
         yield "api_token: must not have quotation marks around it"
-    elif not _HEADER_SAFE.fullmatch(config["api_token"]):
+    elif not _HEADER_SAFE.fullmatch(settings.api_token):
         yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
-    if not _HEADER_TEXT.fullmatch(config.get("user_agent") or "-"):
+    if not _HEADER_TEXT.fullmatch(settings.user_agent or "-"):
         yield "user_agent: must be one line of ASCII characters"
-    yield from _check_start_date(config)
-    if config["response_format"] == "json" and (config.get("page_size") or 0) > MAX_JSON_PAGE:
+    yield from _check_start_date(settings)
+    if settings.response_format == "json" and (settings.page_size or 0) > MAX_JSON_PAGE:
         yield f"page_size: must be at most {MAX_JSON_PAGE}, unless response_format is csv"
-    yield from _check_address(config)
-    if options_of(config, "campaigns").get("order") not in (None, [], *CAMPAIGN_ORDERS):
-        yield 'stream_options.campaigns.order: must be ["ascending"] or ["descending"]'
-    yield from _check_filters(config.get("stream_options") or {})
-    yield from _check_hashing(config)
+    yield from _check_address(settings)
+    for stream, options in settings.stream_options.items():
+        yield from _check_options(stream, options, orders.get(stream, ()))
+    yield from _check_hash_key(settings)
     if config.get("flattening_max_key_length", 1) < 1:
         yield "flattening_max_key_length: must be at least 1"
-    yield from _check_stream_maps(config.get("stream_maps") or {}, streams)
+    yield from _check_stream_maps(config.get("stream_maps") or {}, orders)
 
 
-def _check_start_date(config: Mapping[str, Any]) -> Iterator[str]:
+def _check_start_date(settings: Settings) -> Iterator[str]:
     try:
-        told_in = zone(config["timezone"])
+        zone = settings.zone
     except ValueError:
         yield "timezone: must be an IANA name that this machine knows, like Europe/Helsinki"
         return
-    if not config.get("start_date"):
+    if not settings.start_date:
         return
-    start_date = to_utc(config["start_date"], told_in)
+    start_date = to_utc(settings.start_date, zone)
     if start_date is None:
         yield "start_date: must be a date or date-time, like 2024-01-31"
     elif sort_key(start_date) > sort_key(to_utc(datetime.now(UTC).isoformat(), UTC) or ""):
-        # It would hide what comes until then.
+        # It would hide the records until then.
         yield "start_date: must not be in the future"
 
 
-def _check_address(config: Mapping[str, Any]) -> Iterator[str]:
-    if not config.get("api_url") and not config.get("company"):
+def _check_address(settings: Settings) -> Iterator[str]:
+    if not settings.api_url and not settings.company:
         yield "company: is missing, and so is api_url. One of the two is required"
         return
     try:
-        api_url(config)
+        _ = settings.base_url
     except UrlError as error:
-        yield f"{'api_url' if config.get('api_url') else 'company'}: {error}"
+        yield f"{'api_url' if settings.api_url else 'company'}: {error}"
 
 
-def _check_filters(stream_options: Mapping[str, Any]) -> Iterator[str]:
-    for stream, options in stream_options.items():
-        for name in (options or {}).get("filters") or {}:
-            if name in PARAMETERS:
-                yield (
-                    f"stream_options.{stream}.filters.{name}: is a parameter of the API, "
-                    "not a field to filter by"
-                )
+def _check_options(stream: str, options: StreamOptions, orders: Sequence[str]) -> Iterator[str]:
+    place = f"stream_options.{stream}"
+    if orders and options.order and options.order not in {(order,) for order in orders}:
+        yield f"{place}.order: must be {' or '.join(json.dumps([order]) for order in orders)}"
+    for name in options.filters.keys() & PARAMETERS:
+        yield f"{place}.filters.{name}: is a parameter of the API, not a field to filter by"
+    for name in sorted(options.keep & options.hash):
+        yield f"{place}.keep: {name} is hashed by {place}.hash"
 
 
-def _check_hashing(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with what is to be hashed, as far as the config alone tells it."""
-    if (key := config.get("hash_key")) is not None:
-        if len(key.strip()) < MIN_HASH_KEY:
+def _check_hash_key(settings: Settings) -> Iterator[str]:
+    if settings.hash_key is not None:
+        if len(settings.hash_key.strip()) < MIN_HASH_KEY:
             yield f"hash_key: must have at least {MIN_HASH_KEY} characters"
-    elif hashes_anything(config):
+    elif settings.hashes_anything:
         yield (
             "hash_key: is missing, and required where anything is hashed. Choose a random text of "
             f"at least {MIN_HASH_KEY} characters, and keep it: another gives other hashes"
         )
-    for stream in config.get("stream_options") or {}:
-        options = options_of(config, stream)
-        for name in sorted({*(options.get("keep") or ())} & {*(options.get("hash") or ())}):
-            yield f"stream_options.{stream}.keep: {name} is hashed by stream_options.{stream}.hash"
 
 
 def _check_stream_maps(stream_maps: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_custobar.errors import InvalidResponseError
-from tap_custobar.pages.cells import column_reader
+from tap_custobar.pages.csv_cells import column_reader
 from tap_custobar.pages.json_pages import NO_CONTENT, Page
 from tap_custobar.records.decoder import BATCH_SIZE
 from tap_custobar.records.json_codec import (

@@ -75,7 +75,7 @@ class PageIterator:
             probe: How to doubt a full page that names no next one; None where none is doubted.
             logger: The stream's.
         """
-        self._client, self._api = connection.client, connection.api
+        self._client, self._base_url = connection.client, connection.base_url
         self._redact = connection.redact
         self._checkpoint = checkpoint
         self._first_url = first_url
@@ -85,7 +85,7 @@ class PageIterator:
         self._probe = probe
         self._logger = logger
         self._empty_pages = 0
-        self._paginator = paginator(self._start_url(), self._api.resolve)
+        self._paginator = paginator(self._start_url(), self._base_url.resolve)
 
     def __iter__(self) -> Iterator[Page]:
         """Yield each page; one that is not committed is yielded again.
@@ -200,7 +200,7 @@ class PageIterator:
         if checkpoint.next is None:
             return first_url
         try:
-            url = self._api.resolve(checkpoint.next, current=first_url)
+            url = self._base_url.resolve(checkpoint.next, current=first_url)
         except UrlError as error:
             self._log_restart(str(error))
             return first_url
@@ -212,7 +212,7 @@ class PageIterator:
 
     def _restart(self, reason: str) -> None:
         self._log_restart(reason)
-        self._paginator = self._paginator_class(self._first_url, self._api.resolve)
+        self._paginator = self._paginator_class(self._first_url, self._base_url.resolve)
 
     def _log_restart(self, reason: str) -> None:
         self._logger.warning("Starting over, not where the last sync was interrupted: %s", reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,11 @@ from tap_custobar.catalog.replication import (
     strip_constraints,
     with_own_keywords,
 )
-from tap_custobar.errors import StreamMapError
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
-from tap_custobar.records.json_codec import encode
+from tap_custobar.records.safe_names import safe_names
 from tap_custobar.redaction import one_line
-from tap_custobar.safe_names import safe_names
 from tap_custobar.singer.batch_files import BatchFiles
+from tap_custobar.singer.stream_maps import apply_stream_map
 
 if TYPE_CHECKING:
     import logging
@@ -42,12 +41,10 @@ if TYPE_CHECKING:
         Mapping,
         Sequence,
     )
-    from datetime import datetime
 
     from singer_sdk import Tap
     from singer_sdk.helpers._batch import BatchConfig
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.mapper import StreamMap
     from singer_sdk.metrics import Counter
     from singer_sdk.singerlib import Catalog, MetadataMapping, SchemaMessage
 
@@ -57,7 +54,7 @@ if TYPE_CHECKING:
     from tap_custobar.records.flattening import ProjectedColumn
 
 
-class CustobarBaseStream(Stream):
+class BaseStream(Stream):
     """A stream that keeps its keys, and that tells a target to delete only when it is safe."""
 
     name: str
@@ -73,11 +70,11 @@ class CustobarBaseStream(Stream):
     #: The names that stay as they are; none where all do.
     documented: Collection[str] = ()
 
-    #: What of the records leaves as hashes, and what not at all.
+    #: Which properties leave as hashes, and which do not leave.
     protection: Protection
 
-    #: When the page came that the next records are of.
-    extracted_at: datetime
+    #: The properties that leave.
+    selected_names: frozenset[str]
 
     def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
         """Make a stream of the tap with this JSON schema."""
@@ -86,6 +83,8 @@ class CustobarBaseStream(Stream):
         self._records_in_state = 0
         self._commit: Callable[[], None] | None = None
         self._writes_batches = False
+        self._record_counter: Counter | None = None
+        self.extracted_at = datetime.now(UTC)
 
     def _write_activate_version_message(self, full_table_version: int) -> None:
         """Write nothing yet.
@@ -101,8 +100,9 @@ class CustobarBaseStream(Stream):
 
     def get_record_counter(self, **options: Any) -> Counter:
         """Return the SDK's counter, after keeping it: it counts what `_write` writes too."""
-        self._record_counter = super().get_record_counter(**options)
-        return self._record_counter
+        counter = super().get_record_counter(**options)
+        self._record_counter = counter
+        return counter
 
     def batches(self) -> Iterator[Batch]:
         """Yield the records that are to be written."""
@@ -194,7 +194,7 @@ class CustobarBaseStream(Stream):
         The SDK's own walks through it twice to see to both, and gives each record another time.
         """
         for stream_map in self.stream_maps:
-            mapped = self._mapped(stream_map, record)
+            mapped = apply_stream_map(self.name, stream_map, record)
             if mapped is not None:
                 yield RecordMessage(
                     stream=stream_map.stream_alias,
@@ -202,22 +202,6 @@ class CustobarBaseStream(Stream):
                     version=self._stream_version,
                     time_extracted=self.extracted_at,
                 )
-
-    def _mapped(self, stream_map: StreamMap, record: Record) -> Record | None:
-        try:
-            mapped = stream_map.transform(record)
-        except Exception as error:  # noqa: BLE001 - an expression may raise anything
-            # Not the error itself: its text may hold a value, and DEBUG would show it.
-            raise StreamMapError(self.name, *failed_expression(error)) from None
-        if mapped is None or not stream_map.flattening_enabled:
-            return mapped
-        # Of a null object, or a member that no schema names, the SDK leaves a property of its own.
-        known = stream_map.transformed_schema["properties"]
-        return {
-            name: _as_declared(value, known[name])
-            for name, value in mapped.items()
-            if name in known
-        }
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
         """Name the properties as the records do."""
@@ -251,7 +235,7 @@ class CustobarBaseStream(Stream):
             time_extracted=self.extracted_at,
             version=self._stream_version,
         )
-        self._record_counter.increment(len(batch))
+        self._count(batch)
         self.state_manager.is_flushed = False
 
     @property
@@ -293,14 +277,18 @@ class CustobarBaseStream(Stream):
 
     def _counted_batches(self) -> Iterator[Batch]:
         for batch in self._selected_batches():
-            self._record_counter.increment(len(batch))
+            self._count(batch)
             yield batch
+
+    def _count(self, batch: Batch) -> None:
+        if self._record_counter:
+            self._record_counter.increment(len(batch))
 
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:  # noqa: ARG002
         """Return a record as it leaves in batch files, where the SDK applies no stream map."""
         if not self._is_in_batch_mode:
             return row
-        mapped = self._mapped(self.stream_maps[0], row)
+        mapped = apply_stream_map(self.name, self.stream_maps[0], row)
         return mapped and self._renamed(mapped)
 
     def write_state_when_due(self, records: int) -> None:
@@ -422,12 +410,6 @@ class CustobarBaseStream(Stream):
         """Move nothing, for the same reason."""
 
 
-def _as_declared(value: object, definition: Mapping[str, Any]) -> object:
-    """Return a number or boolean as a string where SCHEMA has one, as flattening declares any."""
-    is_text = {"string", "null"}.issuperset(definition.get("type") or ())
-    return encode(value) if is_text and isinstance(value, bool | int | float | Decimal) else value
-
-
 def deselected_members(metadata: MetadataMapping) -> list[Place]:
     """Return the places within properties that the metadata do not select."""
     mask = metadata.resolve_selection()
@@ -449,17 +431,3 @@ def _in_lines_of(stream: str) -> Callable[[logging.LogRecord], bool]:
         return not message.startswith("An unhandled error occurred while syncing")
 
     return name
-
-
-def failed_expression(error: Exception) -> tuple[str, str]:
-    """Return the property and the expression of a stream map that failed, and no value."""
-    trace = error.__traceback__
-    property_name, expression = "?", "?"
-    while trace:
-        names = trace.tb_frame.f_locals
-        if trace.tb_frame.f_code.co_name == "_eval" and "expr" in names:
-            # A filter's has none.
-            property_name = str(names.get("property_name") or "__filter__")
-            expression = str(names["expr"])
-        trace = trace.tb_next
-    return property_name, expression

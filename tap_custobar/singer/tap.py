@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 from singer_sdk import Stream, Tap
+from singer_sdk.about import AboutFormatter
 from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
@@ -20,8 +22,11 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib import Catalog, Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
+from tap_custobar.catalog.discovery import Discovery, documented_personal_data
+from tap_custobar.catalog.personal_data import lost_joins
 from tap_custobar.catalog.replication import normalize_catalog
-from tap_custobar.config import settings, validation
+from tap_custobar.config import normalization, validation
+from tap_custobar.config.settings import SECRETS, Settings
 from tap_custobar.connection import Connection
 from tap_custobar.errors import (
     CatalogError,
@@ -30,7 +35,7 @@ from tap_custobar.errors import (
     StreamsFailedError,
 )
 from tap_custobar.redaction import Redactor, install_log_redaction
-from tap_custobar.singer.batch_config import batch_problems
+from tap_custobar.singer.batch_files import batch_problems
 from tap_custobar.singer.cli import (
     DOTENV,
     OneLineCommand,
@@ -39,20 +44,35 @@ from tap_custobar.singer.cli import (
     log_to_stderr,
     read_json_object,
 )
-from tap_custobar.singer.stream import CustobarBaseStream
+from tap_custobar.singer.stream import BaseStream
 from tap_custobar.singer.writer import LineWriter, output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from types import FrameType
 
+    from tap_custobar.catalog.discovery import DiscoveredStream, StreamDeclaration
 
-class CustobarBaseTap(Tap):
+
+class BaseTap(Tap):
     """A tap whose errors are single lines and whose config is validated whole, for every verb."""
 
     message_writer_class = LineWriter
     _is_syncing = False
     capabilities: ClassVar = [*Tap.capabilities, TapCapabilities.TEST]
+
+    #: What the classes of all streams declare.
+    declarations: ClassVar[Sequence[StreamDeclaration]]
+
+    #: Whether a catalog is made: then all streams are asked for the company's own fields.
+    makes_catalog = False
+
+    #: Whether custom fields leave under names that databases accept.
+    renames = True
+
+    #: Names of the streams that are read, where a protocol other than Singer's decides it; None for
+    #: those that are selected by default. Discovery in a sync asks for no others.
+    needed_streams: Collection[str] | None = None
 
     def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's
         """Take what the SDK's tap takes; a catalog that is a dictionary is normalized first."""
@@ -151,7 +171,7 @@ class CustobarBaseTap(Tap):
         for warning in validation.unknown_variables(os.environ, prefix, properties):
             cls.logger.warning(warning)
         return {
-            name: settings.parse(text, properties[name].get("type", "object"))
+            name: normalization.parse_variable(text, properties[name].get("type", "object"))
             for name, text in texts.items()
             if text
         }
@@ -170,11 +190,12 @@ class CustobarBaseTap(Tap):
                 del config[name]
             elif isinstance(value, str | float) and name in known:
                 # Meltano writes a fraction from the environment as text.
-                config[name] = settings.parse(str(value), known[name].get("type", "object"))
+                config[name] = normalization.parse_variable(
+                    str(value), known[name].get("type", "object")
+                )
         validate = raise_errors or bool(config)
-        settings.normalize(config, known)
-        install_log_redaction(Redactor(str(config.get(name) or "") for name in settings.SECRETS))
-        streams = known["stream_options"]["properties"]
+        normalization.normalize(config, known)
+        install_log_redaction(Redactor(str(config.get(name) or "") for name in SECRETS))
         for warning in validation.unknown_settings(config, known):
             self.logger.warning(warning)
         problems = list(validation.check_else(config.get("stream_maps")))
@@ -184,7 +205,7 @@ class CustobarBaseTap(Tap):
         if not validate:
             return []
         problems = problems or [
-            *validation.cross_check(config, streams),
+            *validation.cross_check(config, self._orders_of_streams()),
             *batch_problems(config.get("batch_config")),
         ]
         if problems:
@@ -192,16 +213,67 @@ class CustobarBaseTap(Tap):
             raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
         return []
 
+    def _orders_of_streams(self) -> dict[str, Sequence[str]]:
+        return {stream.name: stream.endpoint.orders for stream in self.declarations}
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The tap's own settings."""
+        return Settings.from_config(self.config)
+
     @cached_property
     def connection(self) -> Connection:
-        """The one that all streams share."""
-        return Connection(self.config)
+        """The connection that all streams share."""
+        return Connection(self.settings)
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        """Finds the properties of the streams."""
+        return Discovery(
+            self.declarations,
+            self.connection,
+            self.settings,
+            input_catalog=self.input_catalog,
+            needed=self.needed_streams,
+            is_for_catalog=self.makes_catalog,
+            renames=self.renames,
+            logger=self.logger,
+        )
+
+    @cached_property
+    def discovered(self) -> dict[str, DiscoveredStream]:
+        """What discovery found out about each stream, by name."""
+        return self.discovery.discover()
 
     def run_discovery(self) -> str:
-        """Print the catalog, and return it as JSON; the SDK's own stops at a full pipe."""
-        catalog_text = self.catalog_json_text
-        output.write(f"{catalog_text}\n".encode())
-        return catalog_text
+        """Print the catalog, and return it as JSON; log the suggested types of custom fields.
+
+        The SDK's own stops at a full pipe.
+        """
+        self.makes_catalog = True
+        try:
+            if self.streams and self.discovery.is_online:
+                self.discovery.suggest_types(self.discovered)
+            catalog_text = self.catalog_json_text
+            output.write(f"{catalog_text}\n".encode())
+            return catalog_text
+        finally:
+            self.connection.close()
+
+    @classmethod
+    def print_about(cls, output_format: str | None = None) -> None:
+        """Print what the SDK prints of the tap, and which properties are personal data."""
+        formatter = AboutFormatter.get_formatter(output_format or "text")
+        text = formatter.format_about(cls._get_about_info())
+        personal = documented_personal_data(cls.declarations)
+        match output_format:
+            case "json":
+                text = json.dumps({**json.loads(text), "personal_data": personal}, indent=2)
+            case "markdown":
+                text += f"\n## Personal data\n\n{_personal_lines(personal, '- `{}`: {}')}\n"
+            case _:
+                text += f"\nPersonal data:\n{_personal_lines(personal, '  - {}: {}')}"
+        click.echo(text)
 
     def sync_all(self) -> None:  # type: ignore[misc] # final in the SDK
         """Read all selected streams; one that fails does not stop the others.
@@ -217,8 +289,7 @@ class CustobarBaseTap(Tap):
         try:
             if not any(stream.selected for stream in self.streams.values()):
                 self.logger.warning("The catalog selects no stream: nothing is read")
-            for warning in self.warnings():
-                self.logger.warning(warning)
+            self._warn_of_lost_joins()
             self._is_syncing = True
             self._reset_state_progress_markers()
             self._set_compatible_replication_methods()
@@ -228,9 +299,15 @@ class CustobarBaseTap(Tap):
         finally:
             self.connection.close()
 
-    def warnings(self) -> Iterator[str]:
-        """Yield what is odd of the streams that are read, taken together."""
-        yield from ()
+    def _warn_of_lost_joins(self) -> None:
+        """Warn about identifiers that are hashed in one stream and not in another."""
+        streams = (stream for stream in self.streams.values() if isinstance(stream, BaseStream))
+        for warning in lost_joins(
+            (stream.name, stream.protection, stream.selected_names)
+            for stream in streams
+            if stream.selected
+        ):
+            self.logger.warning(warning)
 
     def _sync_stream(self, stream: Stream) -> None:
         try:
@@ -296,8 +373,16 @@ class CustobarBaseTap(Tap):
             stream = self.streams.get(name)
             mapper = self.mapper if stream and stream.selected else unmapped
             schema = entry.schema.to_dict()
-            if isinstance(stream, CustobarBaseStream):
+            if isinstance(stream, BaseStream):
                 schema = stream.protection.leaving(schema)
             leaving = replace(entry, schema=Schema.from_dict(schema))
             mapper.register_raw_streams_from_catalog(Catalog({name: leaving}))
         self.mapper.stream_maps |= unmapped.stream_maps
+
+
+def _personal_lines(personal: Mapping[str, Mapping[str, list[str]]], line: str) -> str:
+    return "\n".join(
+        line.format(f"{schema}, {mark}s", ", ".join(names))
+        for schema, marks in personal.items()
+        for mark, names in marks.items()
+    )

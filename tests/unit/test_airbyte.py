@@ -244,4 +244,4 @@ def test_the_pace_holds_over_asking_and_reading() -> None:
 
     tap = AirbyteTap(known, AirbyteWriter(), catalog={"streams": []})
 
-    assert tap.streams["customers"].connection is known.connection  # type: ignore[attr-defined]
+    assert tap.connection is known.connection

@@ -26,21 +26,15 @@ TAP = sorted(MODULES.keys() - SANDBOX)
 FLOORS = [
     "errors redaction wording",
     "records",
-    "safe_names",
     "api",
-    "state",
-    "config",
-    "progress",
-    "connection",
-    "query filters",
+    "state config",
+    "progress connection",
     "pages",
-    "sync",
+    "request sync",
     "catalog",
     "singer",
-    "asking",
     "stream",
     "streams",
-    "catalog.discovery",
     "tap",
     "__main__",
     "airbyte",
@@ -48,7 +42,7 @@ FLOORS = [
 HEIGHTS = {part: height for height, floor in enumerate(FLOORS) for part in floor.split()}
 
 #: Those that know the SDK; every other one works without it.
-WITH_SDK = {"singer", "asking", "catalog.discovery", "tap", "airbyte"}
+WITH_SDK = {"catalog", "singer", "stream", "tap", "airbyte"}
 
 
 def imported(name: str) -> Iterator[str]:

@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_custobar.config import settings, validation
+from tap_custobar.config import normalization, validation
+from tap_custobar.config.settings import Settings
+from tap_custobar.streams import STREAMS
 from tap_custobar.tap import TapCustobar
 
 SCHEMA: dict[str, Any] = copy.deepcopy(TapCustobar.config_jsonschema)
@@ -31,7 +33,9 @@ def problems(config: object) -> list[str]:
     errors = list(Draft202012Validator(SCHEMA).iter_errors(config))
     if errors or not isinstance(config, dict):
         return list(map(validation.describe, errors))
-    return list(validation.cross_check(config, ["customers", "products"]))
+    return list(
+        validation.cross_check(config, {stream.name: stream.endpoint.orders for stream in STREAMS})
+    )
 
 
 def test_a_good_config_has_no_problems() -> None:
@@ -209,7 +213,7 @@ def test_a_filter_named_like_a_parameter_is_refused(name: str) -> None:
 def test_the_address_is_that_of_api_url_else_of_the_company(
     config: dict[str, str], host: str, path: str
 ) -> None:
-    api = settings.api_url(config)
+    api = Settings.from_config(config).base_url
 
     assert (api.host, api.path) == (host, path)
 
@@ -246,17 +250,17 @@ def test_the_address_is_that_of_api_url_else_of_the_company(
     ids=str,
 )
 def test_settings_are_written_one_way(given: dict[str, Any], kept: dict[str, Any]) -> None:
-    settings.normalize(given, SCHEMA["properties"])
+    normalization.normalize(given, SCHEMA["properties"])
 
     assert given == kept
     again = dict(kept)
-    settings.normalize(again, SCHEMA["properties"])
+    normalization.normalize(again, SCHEMA["properties"])
     assert again == kept
 
 
 @given(st.dictionaries(st.sampled_from(sorted(SCHEMA["properties"])), secret_values))
 def test_whatever_is_given_can_be_normalized(config: dict[str, Any]) -> None:
-    settings.normalize(config, SCHEMA["properties"])
+    normalization.normalize(config, SCHEMA["properties"])
 
 
 @pytest.mark.parametrize(

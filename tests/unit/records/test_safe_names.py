@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_custobar.safe_names import MAX_BYTES, SAFE_BYTES, safe_names
+from tap_custobar.records.safe_names import MAX_BYTES, SAFE_BYTES, safe_names
 
 if TYPE_CHECKING:
     from random import Random

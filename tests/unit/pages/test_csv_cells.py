@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from tap_custobar.pages.cells import column_reader
+from tap_custobar.pages.csv_cells import column_reader
 from tests.unit.strategies import EDGES, TELLING_TEXTS, valid_texts
 
 

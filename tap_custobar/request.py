@@ -1,0 +1,144 @@
+"""What a stream requests: its first URL, the only one whose query the tap itself makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tap_custobar.api.urls import MAX_LENGTH
+from tap_custobar.config.settings import MAX_CSV_PAGE, MAX_JSON_PAGE
+from tap_custobar.pages.json_pages import JsonPageParser
+from tap_custobar.pages.paginators import CursorParamPaginator, NextUrlPaginator
+from tap_custobar.pages.reader import LastPageProbe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_custobar.api.urls import ApiUrl
+    from tap_custobar.connection import Connection
+    from tap_custobar.pages.json_pages import Page
+    from tap_custobar.pages.paginators import Paginator
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What one of Custobar's APIs accepts, the same for all of its lists.
+
+    Attributes:
+        paginator: How a page names the next one.
+        max_page_size: Records of a JSON page at most; None leaves the page size to the API.
+        is_data_api: Whether the parameters `fields` and `format` exist.
+        orders: The only values of the parameter `order`; empty where it takes field names.
+    """
+
+    paginator: type[Paginator]
+    max_page_size: int | None
+    is_data_api: bool
+    orders: Sequence[str] = ()
+
+
+#: `/api/data/` (the specification).
+DATA_API = Endpoint(NextUrlPaginator, MAX_JSON_PAGE, is_data_api=True)
+
+#: `/api/campaign/`, whose documentation says little.
+CAMPAIGN_API = Endpoint(
+    CursorParamPaginator, None, is_data_api=False, orders=("ascending", "descending")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRequest:
+    """The request for a whole list.
+
+    Attributes:
+        base_url: The API's.
+        path: Below the base URL, with its closing slash.
+        endpoint: The API that the list belongs to.
+        page_size: Records of a page; None leaves it to the API.
+        fields: The parameter `fields`; None for all fields.
+        filters: Field name to the value that is wanted.
+        order: Field names, with a leading dash for descending.
+        is_csv: Whether records are requested as CSV.
+    """
+
+    base_url: ApiUrl
+    path: str
+    endpoint: Endpoint
+    page_size: int | None = None
+    fields: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    order: Sequence[str] = ()
+    is_csv: bool = False
+
+    @property
+    def first_url(self) -> str:
+        """The absolute URL of the first page."""
+        return self._url(self.page_size)
+
+    @property
+    def names_fields(self) -> bool:
+        """Whether the fields are named in the query; too long a list of them is left out."""
+        return bool(self.fields) and len(self.fields or "") < MAX_LENGTH // 2
+
+    def last_page_probe(self) -> LastPageProbe | None:
+        """Return the check of a full last page; None where the next link cannot be lost.
+
+        It can only where it is in a header alone, as with CSV.
+        """
+        size = self.page_size or 0
+        if not self.is_csv or size <= 1:
+            return None
+        return LastPageProbe(size, self._url(1), self.endpoint.paginator.next_header)
+
+    def _url(self, page_size: int | None) -> str:
+        return self.base_url.endpoint(self.path, self._query(page_size))
+
+    def _query(self, page_size: int | None) -> dict[str, str]:
+        """Return the parameters that are needed (section "Parameters" of the specification)."""
+        query = dict(self.filters)
+        if self.order:
+            query["order"] = ",".join(self.order)
+        if self.names_fields:
+            query = {"fields": self.fields or "", **query}
+        if page_size is not None:
+            query = {"limit": str(page_size), **query}
+        if self.is_csv:
+            query["format"] = "csv"
+        return query
+
+
+def page_size(
+    endpoint: Endpoint, *, is_csv: bool, wanted: int | None, needed: int | None
+) -> int | None:
+    """Return how many records to request per page; None leaves it to the API.
+
+    Args:
+        endpoint: The API.
+        is_csv: Whether records are requested as CSV.
+        wanted: The setting `page_size`.
+        needed: Records that are needed at all; None for all there are.
+    """
+    size = MAX_CSV_PAGE if is_csv else endpoint.max_page_size
+    if wanted:
+        size = min(wanted, size or MAX_JSON_PAGE)
+    return size if needed is None else min(size or needed, needed)
+
+
+def fetch_sample(
+    connection: Connection, name: str, path: str, endpoint: Endpoint, size: int
+) -> Page:
+    """Request the first records of a list, whole and as JSON.
+
+    Args:
+        connection: Where to request them.
+        name: The list's name, under which pages hold its records.
+        path: Below the base URL.
+        endpoint: The API that the list belongs to.
+        size: Number of records.
+
+    Raises:
+        CustobarError: they cannot be read.
+    """
+    request = StreamRequest(connection.base_url, path, endpoint, page_size=size)
+    parse = JsonPageParser(name, endpoint.paginator).parse
+    return connection.client.get(request.first_url, parse, first_page=True)
