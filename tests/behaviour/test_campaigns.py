@@ -68,7 +68,7 @@ def test_what_the_data_api_takes_is_never_sent(run_tap: RunTap, server: Server) 
 
     assert [r.query for r in server.requests] == [[], [("from", "i7")], [("from", "i&3=ä+")]]
     assert keys(run) == ["CA-0", "CA-1", "CA-2"]
-    assert run.log.count("campaigns: read as JSON") == 1
+    assert run.log.count("campaigns: Read as JSON") == 1
     assert set(run.schema("campaigns")["properties"]) == {"campaign_key", "name", "folder"}
 
 

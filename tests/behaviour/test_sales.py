@@ -133,7 +133,7 @@ def test_a_shape_that_contradicts_the_key_ends_the_stream_before_a_record_is_los
     assert refused.errors[0] == (
         f"sales failed: sales come {told} sale_external_id, so their key is not {key}: "
         "discover again (Meltano: --refresh-catalog), with discover_custom_fields: true, which "
-        "finds it out."
+        "finds out the shape."
     )
     assert refused.of_type("STATE")[-1]["value"] == state
     assert taken.exit_code == 0
