@@ -24,6 +24,9 @@ PARALLEL = --numprocesses=4
 test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
 	.venv/bin/pytest $(PARALLEL)
 
+search: .venv/ready ## property tests with 1,000 random examples each, instead of 25 fixed ones
+	HYPOTHESIS_PROFILE=search .venv/bin/pytest $(PARALLEL) tests/unit
+
 # MariaDB is the system's own; on Debian: apt-get install mariadb-server-core mariadb-client-core.
 MATRIX = .venv/target-matrix.xml
 ALL_TARGETS = $(TARGETS) $(MORE_TARGETS)

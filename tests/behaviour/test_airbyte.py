@@ -16,12 +16,14 @@ from airbyte_protocol_dataclasses.models import AirbyteMessage, ConfiguredAirbyt
 
 from tap_custobar.tap import TapCustobar
 from tests import fork_server
-from tests.conftest import TOKEN, Reply, select
+from tests.conftest import select
+from tests.server import TOKEN, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Request, RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Request, Server
 
 START = "from tap_custobar.airbyte.source import main; main()"
 SOURCE = [sys.executable, "-W", "error", "-c", START]

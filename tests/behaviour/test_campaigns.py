@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.catalogs import catalog
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 #: Of the sandbox.
 COUNT = 45

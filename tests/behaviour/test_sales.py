@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import Catalog, catalog, incremental, replicate
-from tests.conftest import Reply, entry_of, select, started_sandbox
+from tests.conftest import entry_of, select, started_sandbox
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Request, RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Request, Server
 
 ROW_KEYS = ["sale_external_id", "external_id"]
 DATE = "2024-01-12T00:00:00Z"
