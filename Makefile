@@ -42,7 +42,9 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 		examples/dagster/*.py tests/dagster/*.py
 	.venv-dagster/bin/pytest tests/dagster
 
-test-airbyte: .venv/ready .venv-pyairbyte/ready ## PyAirbyte reads the sandbox into DuckDB
+test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a source; PyAirbyte reads into DuckDB
+	.venv/bin/mypy --python-executable .venv-pyairbyte/bin/python tests/airbyte/*.py
+	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
 	.venv/bin/pytest -m pyairbyte tests/behaviour/test_pyairbyte.py
 
 # Those that pyproject.toml names. "lowest" and "newest" are of what it lets be installed.
