@@ -50,7 +50,7 @@ class AirbyteTap(TapCustobar):
 def spec(out: AirbyteWriter, _: Namespace) -> None:
     """Tell what settings there are."""
     form = catalogs.form_of(TapCustobar.config_jsonschema)
-    form["$schema"] = "http://json-schema.org/draft-07/schema#"
+    form |= {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Custobar"}
     offered = {n: s for n, s in form["properties"].items() if not SINGER_ONLY.match(n)}
     form["properties"] = {n: {**s, "order": i} for i, (n, s) in enumerate(offered.items())}
     out.write("SPEC", spec={"documentationUrl": DOCUMENTATION, "connectionSpecification": form})

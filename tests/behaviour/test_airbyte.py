@@ -178,6 +178,10 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
         "hash_key",
     ]
     assert form["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert form["title"] == "Custobar"
+    assert all(
+        {"title", "description"} <= setting.keys() for setting in form["properties"].values()
+    )
     text = json.dumps(form)
     assert '"null"' not in text
     assert "writeOnly" not in text
