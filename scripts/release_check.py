@@ -42,7 +42,7 @@ def _version_problems(version: str) -> Iterator[str]:
     except InvalidVersion:
         parsed = None
     if parsed is None or str(parsed) != version or parsed.is_devrelease or parsed.local:
-        yield f"pyproject.toml: {version} is not a version that can be released, like 1.2.3"
+        yield f"pyproject.toml: {version} is not a version that an index takes"
 
 
 def _tree_problems(root: Path) -> Iterator[str]:

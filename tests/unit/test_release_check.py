@@ -106,9 +106,7 @@ def test_a_version_is_released_once(checkout: Path) -> None:
 def test_a_version_is_one_that_an_index_takes(checkout: Path, version: str) -> None:
     commit(checkout, version, CHANGELOG.replace("1.2.0", version))
 
-    assert found(checkout) == [
-        f"pyproject.toml: {version} is not a version that can be released, like 1.2.3"
-    ]
+    assert found(checkout) == [f"pyproject.toml: {version} is not a version that an index takes"]
 
 
 @pytest.mark.parametrize(
