@@ -45,7 +45,9 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 		examples/dagster/*.py tests/dagster/*.py
 	.venv-dagster/bin/pytest tests/dagster
 
-test-airbyte: .venv/ready .venv-pyairbyte/ready ## PyAirbyte reads the sandbox into DuckDB
+test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a source; PyAirbyte reads into DuckDB
+	.venv/bin/mypy --python-executable .venv-pyairbyte/bin/python tests/airbyte/*.py
+	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
 	.venv/bin/pytest -m pyairbyte tests/behaviour/test_pyairbyte.py
 
 # Those that pyproject.toml names. "lowest" and "newest" are of what it lets be installed.
@@ -73,7 +75,14 @@ test-pythons: .venv-uv/ready ## some tests on each Python that can be had, and o
 package: .venv/ready ## build the sdist and the wheel into dist/, and test what is in them
 	rm -rf dist
 	.venv/bin/python -m build --no-isolation --outdir dist
-	.venv/bin/pytest -q tests/behaviour/test_install.py
+	DIST=dist .venv/bin/pytest -q tests/behaviour/test_install.py
+
+# TAG=v1.2.3 checks that tag too, as the workflow does.
+release-check: .venv/ready .venv-release/ready ## all of a release but the upload: git, version, changelog, package, README
+	.venv/bin/python -m scripts.release_check $(TAG)
+	$(MAKE) package
+	.venv-release/bin/twine check --strict dist/*
+	.venv-release/bin/python -m readme_renderer README.md --output .venv-release/README.html
 
 check: .venv/ready check-secrets ## all that can be told without running a test
 	.venv/bin/ruff check
@@ -152,6 +161,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
 	$(COMPILE) requirements/pyairbyte.in -o requirements/pyairbyte.txt
+	$(COMPILE) requirements/release.in -o requirements/release.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
 cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
