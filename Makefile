@@ -22,7 +22,10 @@ SERVICES = .venv-meltano/ready .venv-postgres-server/ready
 PARALLEL = --numprocesses=4
 
 test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
-	.venv/bin/pytest $(PARALLEL)
+	.venv/bin/pytest $(PARALLEL) $(SLOWEST)
+
+test-slowest: SLOWEST = --durations=30 --durations-min=1
+test-slowest: test ## the same, and a list of the tests that took longest
 
 # MariaDB is the system's own; on Debian: apt-get install mariadb-server-core mariadb-client-core.
 MATRIX = .venv/target-matrix.xml
