@@ -1,4 +1,4 @@
-"""The scan for secrets, in a checkout and in a copy without git."""
+"""The checks in a copy without git: the scan for secrets sees all files, spelling no others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def git(folder: Path, *arguments: str) -> list[str]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A folder with files of each kind that .gitignore names, and of each that it does not."""
-    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for name in (".gitignore", ".ignore"):
+        shutil.copy(ROOT / name, tmp_path, follow_symlinks=False)
     for name in (
         *(".github/workflows/a.yml", "docs/config.json", "src/output/a.py", "src/a.py", "a b.txt"),
         *(".env", "config.json", "output/demo/a.csv", ".venv-x/bin/a.py", ".venv/a.py"),
@@ -74,3 +75,11 @@ def test_a_scan_of_nothing_fails(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
 
     assert scan(tmp_path) == (1, "Found no files to look for secrets in.\n")
+
+
+@pytest.mark.parametrize(("file", "code"), [("src/a.py", 2), ("output/demo/a.csv", 0)])
+def test_spelling_matters_in_what_the_project_keeps(copy: Path, file: str, code: int) -> None:
+    (copy / file).write_text("page_sise")  # which pyproject.toml allows, but --isolated does not
+    typos = [str(Path(sys.executable).parent / "typos"), "--isolated"]
+
+    assert subprocess.run(typos, cwd=copy, check=False, capture_output=True).returncode == code
