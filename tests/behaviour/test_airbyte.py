@@ -222,7 +222,7 @@ def test_check_tells_a_wrong_token(source: RunSource, server: Server) -> None:
     ("config", "told"),
     [
         ("[]", "holds no JSON object"),
-        ({"api_token": TOKEN}, "company: is missing, and so is api_url"),
+        ({"api_token": TOKEN}, "company: is missing. Either company or"),
         (
             {"company": "acme", "api_token": TOKEN, "stream_maps": {}},
             "stream_maps: for Singer targets only",

@@ -30,16 +30,16 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
     ("config", "problem"),
     [
         ({"company": "acme"}, "api_token: is missing. An API key of Custobar"),
-        ({"api_token": "APISANDBOX"}, "company: is missing, and so is api_url"),
-        ({**GOOD, "api_token": 1234567890}, "api_token: must be a text"),
-        ({**GOOD, "api_token": "API\nSANDBOX"}, "api_token: must not hold spaces, line breaks"),
-        ({**GOOD, "api_token": "API SANDBOX"}, "api_token: must not hold spaces, line breaks"),
+        ({"api_token": "APISANDBOX"}, "company: is missing. Either company or"),
+        ({**GOOD, "api_token": 1234567890}, "api_token: must be a string"),
+        ({**GOOD, "api_token": "API\nSANDBOX"}, "api_token: must not contain spaces, line breaks"),
+        ({**GOOD, "api_token": "API SANDBOX"}, "api_token: must not contain spaces, line breaks"),
         ({**GOOD, "api_token": "'APISANDBOX'"}, "api_token: must not have quotation marks"),
         ({**GOOD, "api_token": 'Token "APISANDBOX"'}, "api_token: must not have quotation marks"),
         ({**GOOD, "api_token": ""}, "api_token: is empty"),
         (
             {**GOOD, "company": "Acme Oy"},
-            "company: must look like acme. The first part of the address",
+            "company: must look like acme. The first part of your Custobar address",
         ),
         ({**GOOD, "company": "a" * 70}, "company: must look like"),
         ({**GOOD, "api_url": f"https://{'a' * 70}.fi/api"}, "api_url: is no URL like https://"),
@@ -53,18 +53,18 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ({**GOOD, "auth_scheme": "Basic"}, "auth_scheme: must be one of Token, Bearer"),
         ({**GOOD, "page_size": 0}, "page_size: must be at least 1"),
         ({**GOOD, "page_size": 10001}, "page_size: must be at most 10000"),
-        ({**GOOD, "page_size": 1000.0}, "page_size: must be a whole number"),
-        ({**GOOD, "page_size": "many"}, "page_size: must be a whole number"),
+        ({**GOOD, "page_size": 1000.0}, "page_size: must be an integer"),
+        ({**GOOD, "page_size": "many"}, "page_size: must be an integer"),
         ({**GOOD, "request_interval": -1}, "request_interval: must be at least 0"),
         ({**GOOD, "request_timeout": 0}, "request_timeout: must be more than 0"),
-        ({**GOOD, "max_retries": 1.5}, "max_retries: must be a whole number"),
+        ({**GOOD, "max_retries": 1.5}, "max_retries: must be an integer"),
         ({**GOOD, "user_agent": "a\nb"}, "user_agent: must be one line of ASCII"),
         ({**GOOD, "start_date": "2204-01-01"}, "start_date: must not be in the future"),
         ({**GOOD, "resume": "no thanks"}, "resume: must be true or false"),
         ({**GOOD, "batch_config": {"encoding": JSONL}}, "batch_config.storage: is missing."),
         (
             {**GOOD, "batch_config": {"encoding": JSONL, "storage": {}}},
-            "batch_config.storage.root: is missing. The folder, or URL,",
+            "batch_config.storage.root: is missing. The folder or URL that",
         ),
         (
             {**GOOD, "batch_config": {"storage": {"root": "batches"}}},
@@ -76,7 +76,7 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
         (
             {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": "x", "roto": 1}}},
-            "batch_config.storage: does not know roto; it knows root, prefix",
+            "batch_config.storage: must not contain roto; allowed are root, prefix",
         ),
         (
             {**GOOD, "batch_config": {"encoding": {"format": "parquet"}, "storage": {"root": "x"}}},
@@ -92,11 +92,11 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
         (
             {**GOOD, "stream_options": {"custmers": {}}},
-            "stream_options: does not know custmers; it knows customers, products",
+            "stream_options: must not contain custmers; allowed are customers, products",
         ),
         (
             {**GOOD, "stream_options": {"customers": {"filter": {}}}},
-            "stream_options.customers: does not know filter; it knows filters, order",
+            "stream_options.customers: must not contain filter; allowed are filters, order",
         ),
         (
             {**GOOD, "stream_options": {"customers": {"filters": {"limit": 5}}}},
@@ -104,7 +104,7 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
         (
             {**GOOD, "stream_options": {"customers": {"filters": {"tags": ["a"]}}}},
-            "stream_options.customers.filters.tags: must be a text or a number or true or false",
+            "stream_options.customers.filters.tags: must be a string or a number or true or false",
         ),
         (
             {**GOOD, "stream_maps": {"custmers": {"email": "md5(email)"}}},
@@ -119,7 +119,10 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
             {**GOOD, "stream_maps": {"customers": {"__else__": 5}}},
             "stream_maps.customers.__else__: must be __NULL__",
         ),
-        ({**GOOD, "stream_maps": {"customers": {"__source__": 5}}}, "stream_maps.customers: is"),
+        (
+            {**GOOD, "stream_maps": {"customers": {"__source__": 5}}},
+            "stream_maps.customers: does not match its description",
+        ),
         (
             {**GOOD, **FAKER, "stream_maps": {"customers": {"x": "fake.name()"}}},
             "What faker_config says cannot be used (AttributeError)",
@@ -138,7 +141,7 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
         (
             {**GOOD, "stream_options": {"customers": {"order": "email"}}},
-            "stream_options.customers.order: must be a list",
+            "stream_options.customers.order: must be an array",
         ),
     ],
 )
@@ -196,7 +199,7 @@ def test_a_url_is_taken_as_people_paste_it(
     ("config", "problem"),
     [
         ({"company": "acme"}, "api_token: is missing"),
-        ({**GOOD, "api_token": 1234567890}, "api_token: must be a text"),
+        ({**GOOD, "api_token": 1234567890}, "api_token: must be a string"),
         ({**GOOD, "page_size": 0}, "page_size: must be at least 1"),
         ({**GOOD, "api_url": "http://acme.custobar.com/api"}, "api_url: must begin with https"),
     ],
@@ -295,7 +298,7 @@ def test_a_wrong_setting_in_the_environment_is_named_too(run_tap: RunTap) -> Non
 
     assert run.exit_code == 1
     assert sorted(run.errors) == [
-        "page_size: must be a whole number",
+        "page_size: must be an integer",
         "request_interval: must be a number",
     ]
 
@@ -542,7 +545,7 @@ def test_settings_come_from_a_dotenv_file_in_the_folder(
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("PAGE_SIZE", "1000.0", "page_size: must be a whole number"),
+        ("PAGE_SIZE", "1000.0", "page_size: must be an integer"),
         ("REQUEST_INTERVAL", "NaN", "request_interval: must be a number"),
         ("REQUEST_TIMEOUT", "Infinity", "request_timeout: must be a number"),
     ],
