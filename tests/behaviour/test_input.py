@@ -80,11 +80,11 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
         (
             {**GOOD, "batch_config": {"encoding": {"format": "parquet"}, "storage": {"root": "x"}}},
-            "batch_config.encoding.format: parquet needs the package pyarrow",
+            "batch_config.encoding.format: parquet requires the package pyarrow",
         ),
         (
             {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": "s3://acme/x"}}},
-            "batch_config.storage.root: needs a package: Install s3fs",
+            "batch_config.storage.root: requires a package: Install s3fs",
         ),
         (
             {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": "nosuch://acme/x"}}},
@@ -125,7 +125,7 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
         (
             {**GOOD, **FAKER, "stream_maps": {"customers": {"x": "fake.name()"}}},
-            "What faker_config says cannot be used (AttributeError)",
+            "faker_config cannot be used (AttributeError)",
         ),
         (
             {**GOOD, **FLAT, "flattening_max_key_length": 0},
@@ -224,7 +224,7 @@ def test_a_number_that_is_no_number_is_refused(run_tap: RunTap, text: str) -> No
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
-    assert "must be at most 86400" in run.errors[0] or "no valid JSON" in run.errors[0]
+    assert "must be at most 86400" in run.errors[0] or "is not valid JSON" in run.errors[0]
 
 
 def test_every_problem_has_its_line(run_tap: RunTap) -> None:
@@ -347,7 +347,7 @@ def test_a_dotenv_file_that_is_no_text_is_named(run_tap: RunTap, tmp_path: Path)
     read = run_tap(None, "--config", "ENV")
     not_read = run_tap(None)
 
-    assert read.errors == [".env: is no UTF-8 text"]
+    assert read.errors == [".env: is not valid UTF-8"]
     assert len(not_read.errors) == 1
     assert "api_token: is missing. An API key" in not_read.errors[0]
 
@@ -402,10 +402,10 @@ def test_a_broken_logging_configuration_is_named(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("{", "is no valid JSON (line 1)"),
-        ("[" * 100_000, "is no valid JSON"),
-        ('["APISANDBOX"]', "holds no JSON object"),
-        ('"APISANDBOX"', "holds no JSON object"),
+        ("{", "is not valid JSON (line 1)"),
+        ("[" * 100_000, "is not valid JSON"),
+        ('["APISANDBOX"]', "is not a JSON object"),
+        ('"APISANDBOX"', "is not a JSON object"),
     ],
 )
 def test_a_broken_file_is_named(
@@ -434,7 +434,7 @@ def test_a_file_that_is_no_text_is_named(run_tap: RunTap, sandbox: Sandbox, tmp_
 
     run = run_tap(sandbox.config, "--state", "state.bin")
 
-    assert run.errors == ["state.bin: is no UTF-8 text"]
+    assert run.errors == ["state.bin: is not valid UTF-8"]
 
 
 @pytest.mark.parametrize(
@@ -587,7 +587,7 @@ def test_an_empty_state_file_is_no_state(run_tap: RunTap, server: Server, conten
     run = run_tap(server.config, catalog=catalog(customers=True), state=content)
 
     assert run.exit_code == 0
-    assert "state.json is empty: there is no state to go on from" in run.log
+    assert "state.json is empty: starting without a state" in run.log
     assert run.of_type("SCHEMA")
 
 
@@ -597,7 +597,7 @@ def test_a_file_that_is_no_catalog_is_not_taken_for_an_empty_one(
     run = run_tap(sandbox.config, catalog=sandbox.config)
 
     assert run.exit_code == 1
-    assert "is no Singer catalog" in run.errors[0]
+    assert "is not a Singer catalog" in run.errors[0]
 
 
 START = "import {}.__main__ as command; command.main()"
