@@ -165,8 +165,8 @@ def test_another_scheme_and_port_of_the_same_host_are_ours_to_choose(
         ("?cursor=" + "x" * 9000, "longer than"),
         ("?cursor=a\nb", "control characters"),
         ("?cursor=a b", "spaces"),
-        ("http://[::1", "no valid URL"),
-        ("http://127.0.0.1:port/api/x/", "no valid URL"),
+        ("http://[::1", "is not a valid URL"),
+        ("http://127.0.0.1:port/api/x/", "is not a valid URL"),
         ("ftp://127.0.0.1/api/x/", "another server"),
     ],
 )
