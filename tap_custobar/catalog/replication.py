@@ -27,7 +27,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def strip_constraints(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON schema with its types only, because values cannot be converted to more.
+    """Return a JSON schema without constraints, because values cannot be converted to meet them.
 
     `anyOf` and `oneOf` become a list of types, as catalogs usually mean them. Limits, patterns,
     enumerations and all formats except those of dates are removed; integers get the limits of all

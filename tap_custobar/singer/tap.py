@@ -407,7 +407,7 @@ class BaseTap(Tap):
 
 def _personal_lines(personal: Mapping[str, Mapping[str, list[str]]], line: str) -> str:
     return "\n".join(
-        line.format(f"{schema}, {mark}s", ", ".join(names))
-        for schema, marks in personal.items()
-        for mark, names in marks.items()
+        line.format(f"{schema}, {kind}s", ", ".join(names))
+        for schema, kinds in personal.items()
+        for kind, names in kinds.items()
     )

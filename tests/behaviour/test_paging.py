@@ -99,7 +99,7 @@ def test_trap_4_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
-    assert "page already read" in run.errors[0]
+    assert "page that was already read" in run.errors[0]
     assert [r.target for r in server.requests[1:]] == [f"{PATH}?cursor=a", f"{PATH}?cursor=b"]
 
 
