@@ -8,7 +8,7 @@ from tap_custobar.__main__ import end_quietly_on_ctrl_c
 def main() -> None:
     """Run the command."""
     end_quietly_on_ctrl_c()
-    from tap_custobar.airbyte import source  # noqa: PLC0415 - not before
+    from tap_custobar.airbyte import source  # noqa: PLC0415 - after the signal handler is set
 
     source.main()
 
