@@ -23,7 +23,7 @@ def render(text: str, tap: About) -> str:
         "streams": streams(),
         "settings": settings(tap),
         "personal": personal(tap),
-        "requests": figures.requests(),
+        "durations": f"{figures.durations()}\n",
     }
     for name, body in regions.items():
         text = region.fill(text, name, body)
