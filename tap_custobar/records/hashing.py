@@ -76,12 +76,12 @@ class ValueHasher:
         inner, outer = self._inner, self._outer
         hashed: list[Any] = []
         for value in values:
-            if value.__class__ is str:
+            if type(value) is str:
                 text = value.strip().lower() if are_emails else value
             elif value is UNSET or value is None:
                 hashed.append(value)
                 continue
-            elif has_lists and value.__class__ is list:
+            elif has_lists and type(value) is list:
                 hashed.append(self.hash_all(value, are_emails=are_emails))
                 continue
             else:
