@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-import signal
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
+from tap_custobar.__main__ import end_on_sigterm
 from tap_custobar.airbyte import protocol as catalogs
 from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.config import settings
@@ -113,7 +113,7 @@ def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCust
     tap = TapCustobar(config=config, catalog=None if asks else catalog, setup_mapper=False)
     tap.renames = AirbyteTap.renames
     # PyAirbyte sends it once it has its answer, and takes any exit code but 0 and -15 amiss.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_on_sigterm()
     return tap
 
 
