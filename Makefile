@@ -45,8 +45,9 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 test-airbyte: .venv/ready .venv-pyairbyte/ready ## PyAirbyte reads the sandbox into DuckDB
 	.venv/bin/pytest -m pyairbyte tests/behaviour/test_pyairbyte.py
 
-# BASE=... for another base; IMAGE_BUILD_ARGS='--volume ...' for what the engine needs here, like
-# the settings of pip and certificates of the machine: mounted into the build, never in a layer.
+# ENGINE=podman for another than the first that works here, BASE=... for another base. What the
+# engine needs on this machine comes by IMAGE_BUILD_ARGS: '--volume ...' mounts the settings of pip
+# and certificates into the build, and they are in no layer.
 ENGINE = $(shell scripts/container_engine.sh)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 COMMIT_TIME = $(shell git log -1 --format=%ct)

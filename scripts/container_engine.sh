@@ -1,5 +1,8 @@
 #!/bin/sh
-# Print the first of docker, podman and buildah that works here: a client alone builds nothing.
+# Print ENGINE, if set, or the first of docker, podman and buildah that works here: a client of
+# docker alone builds nothing.
+[ -z "${ENGINE:-}" ] || { echo "$ENGINE"; exit; }
+
 works() { "$@" info >/dev/null 2>&1; }
 
 for engine in docker podman buildah; do
