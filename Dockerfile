@@ -1,6 +1,6 @@
 # Two images: `--target tap-custobar` (the default) and `--target source-custobar`, for Airbyte.
 # `make image` builds both. Any Debian with python3 (3.11 or newer) and its venv will do as a base.
-ARG BASE=docker.io/library/python:3.13-slim
+ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
 ENV PIP_COMPILE=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -25,6 +25,11 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-d
         /opt/tap-custobar/lib
 
 FROM ${BASE} AS runtime
+COPY --from=build /opt/tap-custobar /opt/tap-custobar
+ENV PATH="/opt/tap-custobar/bin:${PATH}"
+WORKDIR /data
+# By number, so that Kubernetes can tell that it is not root. Airbyte runs connectors as this one.
+USER 1000:1000
 ARG BASE
 ARG REVISION
 ARG VERSION=unknown
@@ -32,11 +37,6 @@ LABEL org.opencontainers.image.base.name="${BASE}" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.revision="${REVISION}" \
     org.opencontainers.image.version="${VERSION}"
-COPY --from=build /opt/tap-custobar /opt/tap-custobar
-ENV PATH="/opt/tap-custobar/bin:${PATH}"
-WORKDIR /data
-# By number, so that Kubernetes can tell that it is not root. Airbyte runs connectors as this one.
-USER 1000:1000
 
 FROM runtime AS source-custobar
 ARG VERSION=unknown
