@@ -186,10 +186,10 @@ class Container:
     name: str | None
     taken: bytes = b""
 
-    def take_a_record(self) -> None:
-        """Read its stdout until a record has come."""
+    def take(self, records: int) -> None:
+        """Read its stdout until so many records have come."""
         assert self.process.stdout
-        while b'"type":"RECORD"' not in self.taken:
+        while self.taken.count(b'"type":"RECORD"') < records:
             line = self.process.stdout.readline()
             assert line, self.end().log
             self.taken += line

@@ -109,7 +109,7 @@ def test_sigterm_ends_a_sync_with_its_state(tap: Image, sandbox: Sandbox) -> Non
     config = {**sandbox.config, "page_size": 20}
     files = {"config.json": {**config, "request_interval": 1}}
     with tap.started(*CONFIG, files=files) as container:
-        container.take_a_record()
+        container.take(25)  # some of the second page, so that there is a first to go on from
         container.terminate()
         first = container.end()
     second = tap.run(
