@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
-from typing import TYPE_CHECKING, NoReturn
 
-if TYPE_CHECKING:
-    from types import FrameType
+from tap_custobar.signals import end_on_sigterm, exit_at_once
 
 
 def end_quietly_on_ctrl_c() -> None:
     """End without a traceback, until the tap is made and does it in its own way."""
-    signal.signal(signal.SIGINT, _exit_at_once)
-
-
-def end_on_sigterm() -> None:
-    """End at once on SIGTERM.
-
-    The kernel keeps it from the first process of a container, unless that has a handler for it.
-    """
-    signal.signal(signal.SIGTERM, _exit_at_once if os.getpid() == 1 else signal.SIG_DFL)
-
-
-def _exit_at_once(number: int, _: FrameType | None) -> NoReturn:
-    os._exit(128 + number)
+    signal.signal(signal.SIGINT, exit_at_once)
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tap_custobar.__main__ import end_on_sigterm, end_quietly_on_ctrl_c
+from tap_custobar.__main__ import end_quietly_on_ctrl_c
+from tap_custobar.signals import end_on_sigterm
 
 
 def main() -> None:

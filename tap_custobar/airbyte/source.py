@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_custobar.__main__ import end_on_sigterm
 from tap_custobar.airbyte import protocol as catalogs
 from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.config import settings
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
+from tap_custobar.signals import end_on_sigterm
 from tap_custobar.singer.cli import log_to_stderr, one_line_failures, read_json, read_json_object
 from tap_custobar.tap import TapCustobar
 

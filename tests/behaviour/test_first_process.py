@@ -56,8 +56,9 @@ def terminate(unshare: subprocess.Popen[bytes]) -> None:
 def test_sigterm_ends_it_before_it_has_its_settings(command: list[str], tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with started(*command, "--config", str(pipe)) as unshare, pipe.open("w"):  # once it reads
-        terminate(unshare)
+    with started(*command, "--config", str(pipe)) as unshare:
+        with pipe.open("w"):  # once it reads; closed, for the signal may come just before that
+            terminate(unshare)
         exit_code = unshare.wait()
 
     assert exit_code == 143
