@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
+
+from tap_custobar.signals import end_on_sigterm, exit_at_once
 
 
 def end_quietly_on_ctrl_c() -> None:
     """Exit without a traceback on SIGINT, until the tap installs its own signal handler."""
-    signal.signal(signal.SIGINT, lambda number, _: os._exit(128 + number))
+    signal.signal(signal.SIGINT, exit_at_once)
 
 
 def main() -> None:
@@ -19,6 +20,7 @@ def main() -> None:
     tenth of the time to start.
     """
     end_quietly_on_ctrl_c()
+    end_on_sigterm()
     gc.disable()
     from tap_custobar.tap import TapCustobar  # noqa: PLC0415 - after the signal handler is set
 

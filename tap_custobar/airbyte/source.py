@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import signal
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.config.normalization import split_token
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
+from tap_custobar.signals import end_on_sigterm
 from tap_custobar.singer.cli import log_to_stderr, read_json, read_json_object, report_errors
 from tap_custobar.tap import TapCustobar
 
@@ -136,7 +136,7 @@ def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCust
     tap = TapCustobar(config=config, catalog=None if asks else catalog, setup_mapper=False)
     tap.renames = AirbyteTap.renames
     # PyAirbyte sends SIGTERM after the response, and any exit code but 0 and -15 is an error to it.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_on_sigterm()
     return tap
 
 
