@@ -158,7 +158,7 @@ def report(run: Soak, customers: int) -> list[str]:
     for name, part in (("first tenth", early), ("second half", late)):
         figures = f"min {min(part):.1f}, median {median(part):.1f}, max {max(part):.1f} MB"
         print(f"memory       {name}: {figures} ({len(part)} samples)")
-    print(f"growth       {growth:+.1f} MB, the larger of median and maximum")
+    print(f"growth       {growth:+.1f} MB, the larger one of median and maximum")
     print(f"descriptors  {run.descriptors[0]} at the start, {run.descriptors[-1]} at the end")
     print(f"log          {lines} lines, {summaries} of them summaries of {streams} streams")
     wrong = {

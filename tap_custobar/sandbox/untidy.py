@@ -102,7 +102,7 @@ ODD_ROWS: tuple[Odd, ...] = (*NO_RECORDS, lambda record, index, key: {**record, 
 def encode_untidy(
     envelope: Mapping[str, Any], stream: Stream, indices: Iterable[int], query: Query
 ) -> bytes:
-    """Return a page as JSON with untidy rows; the first and every second page begin with a BOM.
+    """Return a page as JSON with untidy rows; every second page, from the first, begins with a BOM.
 
     Args:
         envelope: The tidy page.
