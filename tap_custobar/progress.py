@@ -92,10 +92,10 @@ class Progress:
                 loss.page,
                 loss.row,
             )
-        if losses.lacking:
+        if losses.missing_fields:
             self.logger.warning(
                 "Asked for and not in the CSV that came, so in no record: %s",
-                ", ".join(map(one_line, sorted(losses.lacking)[:MAX_NAMES])),
+                ", ".join(map(one_line, sorted(losses.missing_fields)[:MAX_NAMES])),
             )
         if losses.unknown:
             self.logger.warning(

@@ -77,7 +77,7 @@ def test_rows_that_are_no_records_are_skipped_and_counted(run_tap: RunTap, serve
 
     assert run.exit_code == 0
     assert run.ids("products") == ["1", "17"]
-    assert "2 records skipped (no object); the first on page 1, row 2" in run.log
+    assert "2 records skipped (not an object); the first on page 1, row 2" in run.log
     assert "2 records skipped (no external_id); the first on page 1, row 4" in run.log
     assert "4 records skipped" in run.log
 

@@ -102,7 +102,7 @@ def converted(
     for number, page in enumerate(parsed(schema, bodies, is_csv=is_csv), 1):
         rows = page.rows
         stream.note_unknown(page.names | names_in(rows))
-        stream.losses.lacking |= page.lacking
+        stream.losses.missing_fields |= page.lacking
         lines += encode_lines(stream.convert(rows, number))
     return lines, stream.losses
 
