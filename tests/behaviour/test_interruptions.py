@@ -238,15 +238,15 @@ def test_a_resumed_sync_has_one_version_and_tells_deletes_at_its_end(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"asked": "0" * 24}, "something else is asked for now"),
-        ({"began": 1_600_000_000}, "not of the last 20 hours"),
-        ({"began": 4_000_000_000}, "not of the last 20 hours"),
-        ({"next": "https://evil.example/api/data/customers/"}, "not one of this tap's"),
-        ({"next": "//evil.example/api/data/customers/"}, "not one of this tap's"),
+        ({"asked": "0" * 24}, "the settings have changed"),
+        ({"began": 1_600_000_000}, "not made in the last 20 hours"),
+        ({"began": 4_000_000_000}, "not made in the last 20 hours"),
+        ({"next": "https://evil.example/api/data/customers/"}, "the checkpoint is not valid"),
+        ({"next": "//evil.example/api/data/customers/"}, "the checkpoint is not valid"),
         ({"next": "/api/../admin/"}, "not below /api"),
         ({"next": "/\\evil.example/api/"}, "spaces, backslashes"),
-        ({"next": None}, "not one of this tap's"),
-        ({"records": "many"}, "not one of this tap's"),
+        ({"next": None}, "the checkpoint is not valid"),
+        ({"records": "many"}, "the checkpoint is not valid"),
     ],
 )
 def test_a_mark_that_does_not_fit_starts_over_and_says_so(
