@@ -59,7 +59,7 @@ class IncrementalBookmark:
             bookmark: The stream's bookmark, changed in place. It comes from a file, so its values
                 can have any type.
             key: The replication key, a date-time.
-            start_date: The lower bound without a bookmark; a date-time or a date.
+            start_date: The earliest lower bound; a date-time or a date.
             lookback_days: Days before the bookmark that are read again, for records that Custobar
                 adds late.
             zone: Time zone of date-times without one.

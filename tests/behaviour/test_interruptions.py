@@ -182,7 +182,7 @@ def test_pages_that_a_written_state_covers_are_not_asked_for_again(
 
     next_page = state["bookmarks"]["customers"]["resume"]["next"]
     assert next_page == f"/api/data/customers/?cursor={asked(server)[0]}"
-    assert "Going on where the last sync was interrupted" in second.log
+    assert "Resuming the interrupted sync" in second.log
 
 
 def test_the_sync_after_a_finished_one_reads_everything_again(
@@ -257,7 +257,7 @@ def test_a_mark_that_does_not_fit_starts_over_and_says_so(
     assert run.exit_code == 0
     assert asked(server) == [str(page) for page in range(PAGES)]
     assert set(run.ids("customers")) == TABLE
-    assert "Starting over" in run.log
+    assert "Restarting the interrupted sync" in run.log
     assert reason in run.log
 
 
@@ -300,7 +300,7 @@ def test_a_mark_that_the_api_refuses_starts_over(
     run = resumed(run_tap, server, mark)
 
     assert run.exit_code == 0
-    assert "Starting over" in run.log
+    assert "Restarting the interrupted sync" in run.log
     assert "cursor expired" in run.log
     assert asked(server)[:2] == [refused, "0"]
     assert set(run.ids("customers")) == TABLE

@@ -607,10 +607,10 @@ def test_another_key_is_warned_about_and_no_checkpoint_serves(
     other = run_tap({**config, **hashing("email", key=OTHER_KEY)}, state=state)
     again = run_tap({**config, **hashing("email", key=OTHER_KEY)}, state=state_of(other))
 
-    assert "Going on where" in same.log
+    assert "Resuming the interrupted sync" in same.log
     assert "hash_key differs" not in same.log + again.log
     assert "equal values now have different hashes" in other.log
-    assert "Starting over" in other.log
+    assert "Restarting the interrupted sync" in other.log
     assert len(other.records("customers")) == 2
     assert KEY not in json.dumps(state)
     assert OTHER_KEY not in other.stdout
@@ -624,7 +624,7 @@ def test_a_checkpoint_of_a_run_without_hashes_does_not_serve(
 
     run = run_tap({**server.config, **hashing("email")}, state=state)
 
-    assert "Starting over" in run.log
+    assert "Restarting the interrupted sync" in run.log
     assert "hash_key differs" not in run.log
     assert len(run.records("customers")) == 2
 

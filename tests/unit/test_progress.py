@@ -145,7 +145,7 @@ def test_what_was_not_read_to_its_end_says_so(clock: Clock, lines: Lines) -> Non
     progress.summarize(Losses(nulled={"price": Loss(1, 1, 7)}))
 
     nulled, summary = lines.texts
-    assert nulled.startswith("1 value of price not of its type: ")
+    assert nulled.startswith("1 value of price did not match the schema type ")
     assert summary == (
         "stopped after 1,000 records, 1 page, 1.0 s, 1,000 records/s, 2 requests, "
         "0.0 MB received, 1 retry, 1 value nulled, 0 records skipped"
