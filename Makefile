@@ -159,6 +159,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
 		-o requirements/dagster.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
 	$(COMPILE) requirements/pyairbyte.in -o requirements/pyairbyte.txt
