@@ -48,6 +48,10 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 		examples/dagster/*.py tests/dagster/*.py
 	.venv-dagster/bin/pytest tests/dagster
 
+test-airflow: .venv/ready .venv-airflow/ready .venv-target-csv/ready ## examples/airflow, with the real Airflow
+	.venv/bin/mypy --python-executable .venv-airflow/bin/python examples/airflow/*.py
+	.venv/bin/pytest -m airflow tests/airflow
+
 test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a source; PyAirbyte reads into DuckDB
 	.venv/bin/mypy --python-executable .venv-pyairbyte/bin/python tests/airbyte/*.py
 	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
@@ -158,6 +162,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 		--constraint requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
 		-o requirements/dagster.txt
+	$(COMPILE) requirements/airflow.in -o requirements/airflow.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
