@@ -98,6 +98,7 @@ check: .venv/ready check-secrets ## all that can be told without running a test
 	.venv/bin/vulture
 	.venv/bin/deptry .
 	.venv/bin/typos
+	.venv/bin/shellcheck .ci/run $$(find examples scripts tests -name '*.sh')
 	.venv/bin/zizmor --offline --quiet .github/workflows
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.meltano meltano.yml
