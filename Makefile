@@ -22,7 +22,13 @@ SERVICES = .venv-meltano/ready .venv-postgres-server/ready
 PARALLEL = --numprocesses=4
 
 test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
-	.venv/bin/pytest $(PARALLEL)
+	.venv/bin/pytest $(PARALLEL) $(SLOWEST)
+
+test-slowest: SLOWEST = --durations=30 --durations-min=1
+test-slowest: test ## the same, and a list of the tests that took longest
+
+search: .venv/ready ## property tests with 1,000 random examples each, instead of 25 fixed ones
+	HYPOTHESIS_PROFILE=search .venv/bin/pytest $(PARALLEL) tests/unit
 
 # MariaDB is the system's own; on Debian: apt-get install mariadb-server-core mariadb-client-core.
 MATRIX = .venv/target-matrix.xml
@@ -42,7 +48,9 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 		examples/dagster/*.py tests/dagster/*.py
 	.venv-dagster/bin/pytest tests/dagster
 
-test-airbyte: .venv/ready .venv-pyairbyte/ready ## PyAirbyte reads the sandbox into DuckDB
+test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a source; PyAirbyte reads into DuckDB
+	.venv/bin/mypy --python-executable .venv-pyairbyte/bin/python tests/airbyte/*.py
+	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
 	.venv/bin/pytest -m pyairbyte tests/behaviour/test_pyairbyte.py
 
 # Those that pyproject.toml names. "lowest" and "newest" are of what it lets be installed.
@@ -70,7 +78,14 @@ test-pythons: .venv-uv/ready ## some tests on each Python that can be had, and o
 package: .venv/ready ## build the sdist and the wheel into dist/, and test what is in them
 	rm -rf dist
 	.venv/bin/python -m build --no-isolation --outdir dist
-	.venv/bin/pytest -q tests/behaviour/test_install.py
+	DIST=dist .venv/bin/pytest -q tests/behaviour/test_install.py
+
+# TAG=v1.2.3 checks that tag too, as the workflow does.
+release-check: .venv/ready .venv-release/ready ## all of a release but the upload: git, version, changelog, package, README
+	.venv/bin/python -m scripts.release_check $(TAG)
+	$(MAKE) package
+	.venv-release/bin/twine check --strict dist/*
+	.venv-release/bin/python -m readme_renderer README.md --output .venv-release/README.html
 
 check: .venv/ready check-secrets ## all that can be told without running a test
 	.venv/bin/ruff check
@@ -85,10 +100,8 @@ check: .venv/ready check-secrets ## all that can be told without running a test
 	.venv/bin/check-jsonschema --check-metaschema schemas/*.json
 	.venv/bin/prek validate-config --quiet .pre-commit-config.yaml
 
-# Hexadecimal digits here are digests, of the pinned versions for one; Custobar's keys have others.
-check-secrets: .venv/ready ## only look for API keys and passwords in what git keeps
-	@git ls-files -z -- ':!requirements/*.txt' | xargs -0 .venv/bin/detect-secrets-hook \
-		--no-verify --disable-plugin HexHighEntropyString --plugin scripts/api_key_detector.py
+check-secrets: .venv/ready ## only look for API keys and passwords in the project's files
+	@.venv/bin/python scripts/check_secrets.py
 
 hooks: .venv/ready ## let git run the fast ones of these checks before each commit
 	.venv/bin/prek install
@@ -149,6 +162,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
 	$(COMPILE) requirements/pyairbyte.in -o requirements/pyairbyte.txt
+	$(COMPILE) requirements/release.in -o requirements/release.txt
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
 cassettes: .venv/ready ## record tests/cassettes anew, from the sandbox
@@ -162,35 +176,44 @@ UV = .venv-uv/bin/uv
 # Where it looks for another Python, beside where it always does, and where it puts one it gets.
 export PATH := $(PATH)$(shell printf ':%s' ~/.pyenv/versions/*/bin)
 export UV_PYTHON_INSTALL_DIR = $(CURDIR)/.venv-uv/pythons
-ENVIRONMENT = @$(UV) venv --quiet --clear --python $(PYTHON) $(@D) && \
+ENVIRONMENT = @echo "Making $(@D) from $<" && $(UV) venv --quiet --clear --python $(PYTHON) $(@D) && \
 	$(UV) pip sync --quiet --python $(@D) --require-hashes $<
 # In hash mode no local project is taken, so that one is installed after what it needs.
 PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolation --editable .
+# The first date is that of the recipe's begin, for make replaces it before it runs a line.
+READY = @touch $@ && echo "Made $(@D) in $$(($$(date +%s) - $(shell date +%s))) s"
 
+# As `python -m venv` does it, but Ctrl-C ends it without a traceback.
+define VENV
+import signal, sys, venv
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=...")
+venv.main(["--clear", sys.argv[1]])
+endef
+
+.venv-uv/ready: export CODE = $(VENV)
 .venv-uv/ready: requirements/uv.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." \
-		if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/pip install --quiet --require-hashes -r $<
-	@touch $@
+	@echo "Making $(@D) from $<" && $(PYTHON) -c "$$CODE" $(@D)
+	@$(@D)/bin/pip install --quiet --require-hashes -r $<
+	$(READY)
 
 .venv/ready: requirements/dev.txt pyproject.toml .venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
-	@touch $@
+	$(READY)
 
 .venv-python-%/ready: PYTHON = $*
 .venv-python-%/ready: requirements/dev.txt pyproject.toml .venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
-	@touch $@
+	$(READY)
 
 # The tap with the tests of something, as its own file pins both.
 .venv-bench/ready .venv-demo/ready .venv-dagster/ready .venv-lowest/ready: .venv-%/ready: \
 		requirements/%.txt pyproject.toml .venv-uv/ready
 	$(ENVIRONMENT)
 	$(PROJECT)
-	@touch $@
+	$(READY)
 
 # Not pinned, and made anew each time: what is newest now is the question.
 .PHONY: .venv-newest/ready
@@ -202,4 +225,4 @@ PROJECT = @$(UV) pip install --quiet --python $(@D) --no-deps --no-build-isolati
 # another cannot take.
 .venv-%/ready: requirements/%.txt .venv-uv/ready
 	$(ENVIRONMENT)
-	@touch $@
+	$(READY)

@@ -19,14 +19,16 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+
+from tests.server import Reply, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.server import Request
 
 PAGES = 20
 PAGE = 100
@@ -53,71 +55,45 @@ KINDS: dict[str, tuple[signal.Signals | None, int]] = {
 }
 
 
-class Api(ThreadingHTTPServer):
-    """A table of customers in pages, which remembers the pages asked for.
+class Api:
+    """A table of customers in pages, on the tests' server.
 
-    The sandbox does not tell what it was asked.
+    Attributes:
+        server: The server.
+        requested: Numbers of the requested pages, in order.
     """
 
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        """Listen on a free port."""
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[int] = []
+    def __init__(self, server: Server) -> None:
+        """Let a server answer with the pages of the table."""
+        self.server = server
+        self.requested: list[int] = []
+        server.answer = self._answer
 
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self.server_port}/api"
+        return self.server.url
 
-    def page(self, target: str) -> dict[str, object]:
-        """Answer a request for this path and query."""
-        parts = urlsplit(target)
-        if "customers" not in parts.path:
-            return {"products": []}
-        number = int(parse_qs(parts.query).get("cursor", ["0"])[0])
-        self.asked.append(number)
+    def _answer(self, request: Request) -> Reply:
+        if "customers" not in request.path:
+            return Reply({"products": []})
+        number = int(dict(request.query).get("cursor", 0))
+        self.requested.append(number)
         keys = range(number * PAGE, (number + 1) * PAGE)
         rows = [{"external_id": f"C{key}", "city": TEXT} for key in keys]
         last = number + 1 == PAGES
         rest = {} if last else {"next_url": f"{self.url}/data/customers/?cursor={number + 1}"}
-        return {"customers": rows, "count": len(TABLE), **rest}
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as typed there
-        """Say nothing of a tap that hangs up as it is killed."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Gives the server's pages."""
-
-    protocol_version = "HTTP/1.1"
-    server: Api
-
-    def do_GET(self) -> None:
-        """Answer with a page."""
-        body = json.dumps(self.server.page(self.path), ensure_ascii=False).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        return Reply({"customers": rows, "count": len(TABLE), **rest})
 
 
 @contextmanager
 def api() -> Iterator[Api]:
     """Run a server."""
-    with Api() as server:
-        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
+    server = Server()
+    try:
+        yield Api(server)
+    finally:
+        server.close()
 
 
 @dataclass(frozen=True)
@@ -246,11 +222,11 @@ def end_at(point: Point) -> Outcome:
     """End a run at a point, let another one go on, and compare."""
     with api() as server:
         first = run_tap(server.url, {}, point)
-        server.asked.clear()
+        server.requested.clear()
         second = run_tap(server.url, first.state)
         covered = covered_pages(first.state)
         # Behind a finished table the next run begins anew, as it should.
-        again = [page for page in server.asked if page < covered < PAGES]
+        again = [page for page in server.requested if page < covered < PAGES]
     union = first.keys | second.keys
     said = {f"C{number}" for number in range(covered * PAGE)}
     return Outcome(

@@ -1,12 +1,14 @@
-"""Draws docs/terminal.svg: what a person sees while the tap reads the sandbox, untidy data and all.
+"""Draws docs/terminal.svg and docs/terminal-clean.svg: what a person sees while the tap runs.
 
-The lines are those of a real run: wrapped, without their date, and less the SDK's METRIC lines,
-which are for machines.
+The one is of data that is untidy on purpose, the other of data without a fault. The lines are those
+of real runs on the sandbox: wrapped, without their date, and less the SDK's METRIC lines, which are
+for machines.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from html import escape
@@ -19,8 +21,19 @@ from scripts.demo import TAP, sandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PICTURE = Path(__file__).parent.parent / "docs/terminal.svg"
-SANDBOX = ["--untidy", "--customers", "30000", "--products", "2000"]
+DOCS = Path(__file__).parent.parent / "docs"
+SANDBOX = ["--customers", "30000", "--products", "2000"]
+#: For each picture, what the sandbox is started with beside that, and the title.
+PICTURES = {
+    "terminal.svg": (
+        ["--untidy"],
+        "The data is untidy on purpose (sandbox --untidy): what was lost, how often, where first",
+    ),
+    "terminal-clean.svg": (
+        [],
+        "The data is clean (sandbox without --untidy): progress, and a summary of each stream",
+    ),
+}
 #: So that the pages take long enough for a line of progress, and the warnings fit on a screen.
 SETTINGS = {"page_size": 2500, "discover_custom_fields": False}
 FIELDS = {
@@ -44,14 +57,14 @@ text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill
 """.strip()
 
 
-def run() -> list[str]:
-    """Return the lines that the tap logs."""
+def run(options: list[str]) -> list[str]:
+    """Return the lines that the tap logs, on a sandbox with these options."""
     found = json.loads(subprocess.check_output([*TAP, "--discover"], stderr=subprocess.DEVNULL))
     for entry in found["streams"]:
         for item in entry["metadata"]:
             fields, place = FIELDS.get(entry["tap_stream_id"], set()), item["breadcrumb"]
             item["metadata"]["selected"] = place[1] in fields if place else bool(fields)
-    with tempfile.TemporaryDirectory() as folder, sandbox(*SANDBOX) as (url, token):
+    with tempfile.TemporaryDirectory() as folder, sandbox(*SANDBOX, *options) as (url, token):
         config, catalog = Path(folder, "config.json"), Path(folder, "catalog.json")
         config.write_text(json.dumps({"api_url": url, "api_token": token, **SETTINGS}))
         catalog.write_text(json.dumps(found))
@@ -61,14 +74,16 @@ def run() -> list[str]:
         ).stderr.splitlines()
 
 
-def rows(lines: list[str]) -> Iterator[str]:
+def rows(title: str, lines: list[str]) -> Iterator[str]:
     """Yield the content of each row of the picture, as SVG."""
+    yield _cell("time", "quiet", f"# {title}")
     yield _cell("time", "prompt", PROMPT)
     for line in lines:
         time, level, name, message = (part.strip() for part in line.split("|", 3))
         if message.startswith("METRIC"):
             continue
-        first, *rest = wrap(message, CHARACTERS)
+        together = re.sub(r"(?<=\d) (?=[a-zA-Z])", "\N{NO-BREAK SPACE}", message)
+        first, *rest = wrap(together, CHARACTERS)
         yield (
             _cell("time", "quiet", time[11:19])
             + _cell("level", level, level)
@@ -82,11 +97,10 @@ def _cell(column: str, kind: str, text: str) -> str:
     return f'<tspan class="{kind}" x="{AT[column]}">{escape(text)}</tspan>'
 
 
-def svg(lines: list[str]) -> str:
+def svg(title: str, lines: list[str]) -> str:
     """Return the picture."""
-    contents = list(rows(lines))
+    contents = list(rows(title, lines))
     height = len(contents) * LINE + 2 * MARGIN
-    title = "The log of a run: progress, what was lost and where, and a summary of each stream"
     size = f'width="{WIDTH}" height="{height}"'
     inner = f'width="{WIDTH - 1}" height="{height - 1}"'
     return "\n".join(
@@ -105,4 +119,5 @@ def svg(lines: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(svg(run()), "utf-8")
+    for name, (options, title) in PICTURES.items():
+        (DOCS / name).write_text(svg(title, run(options)), "utf-8")

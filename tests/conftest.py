@@ -5,28 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
-import ssl
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from tests import fork_server
+from tests.server import TOKEN, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 TAP = [sys.executable, "-W", "error", "-m", "tap_custobar"]
-TOKEN = "APISANDBOX"  # noqa: S105 - of the sandbox
 
 formats = FormatChecker()
 
@@ -165,100 +161,6 @@ def untidy_sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@dataclass(frozen=True)
-class Request:
-    """A request as the server got it."""
-
-    path: str
-    query: list[tuple[str, str]]
-    headers: Mapping[str, str]
-
-    @property
-    def target(self) -> str:
-        return self.path + ("?" if self.query else "") + "&".join("=".join(q) for q in self.query)
-
-
-@dataclass
-class Reply:
-    """What the server answers: JSON, or bytes as they are."""
-
-    body: object = b""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    is_length_delimited: bool = True
-
-
-class QuietServer(ThreadingHTTPServer):
-    """Says nothing of a client that goes away, as one does whose look-ahead is given up."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        if not isinstance(sys.exception(), ConnectionError | ssl.SSLError):
-            super().handle_error(request, client_address)
-
-
-class Server:
-    """A local server that answers as a test wants, and remembers what it was asked."""
-
-    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
-        """Speak TLS by a certificate and its key, where there are any."""
-        self.requests: list[Request] = []
-        self.answer: Callable[[Request], Reply] = lambda _: Reply({"customers": []})
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                query = parse_qsl(parts.query, keep_blank_values=True)
-                request = Request(parts.path, query, dict(self.headers))
-                server.requests.append(request)
-                reply = server.answer(request)
-                body = (
-                    reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-                )
-                self.send_response(reply.status)
-                headers = {"Content-Type": "application/json"}
-                if reply.is_length_delimited:
-                    headers["Content-Length"] = str(len(body))
-                for name, value in {**headers, **reply.headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self._httpd = QuietServer(("127.0.0.1", 0), Handler)
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            self._httpd.socket = context.wrap_socket(self._httpd.socket, server_side=True)
-        threading.Thread(target=self._httpd.serve_forever, daemon=True).start()
-        self.host = f"127.0.0.1:{self._httpd.server_port}"
-        self.url = f"http{'s' if certificate else ''}://{self.host}/api"
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Without questions before the sync, which most tests are not about."""
-        return {
-            "api_url": self.url,
-            "api_token": TOKEN,
-            "request_interval": 0,
-            "discover_custom_fields": False,
-        }
-
-    def replies(self, *replies: Reply) -> None:
-        """Answer one request after the other; the last one again and again."""
-        left = list(replies)
-        self.answer = lambda _: left.pop(0) if len(left) > 1 else left[0]
-
-    def close(self) -> None:
-        self._httpd.shutdown()
-        self._httpd.server_close()
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A local server that answers as the test wants."""
@@ -282,13 +184,3 @@ def select(catalog: dict[str, Any], **streams: list[str] | bool) -> dict[str, An
             elif isinstance(wanted, list):
                 item["metadata"]["selected"] = item["breadcrumb"][1] in wanted
     return catalog
-
-
-@pytest.fixture
-def catalog_of(run_tap: RunTap) -> Callable[..., dict[str, Any]]:
-    """Make a catalog that selects what the test names."""
-
-    def make(**streams: list[str] | bool) -> dict[str, Any]:
-        return select(json.loads(run_tap(None, "--discover").stdout), **streams)
-
-    return make

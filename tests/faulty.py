@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.conftest import TOKEN
+from tests.server import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

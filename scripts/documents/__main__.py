@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.documents import dotenv, hub, meltano, readme
+from scripts.documents import airbyte, dotenv, hub, meltano, readme
 from scripts.documents.about import about
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS: dict[str, Callable[[str, About], str]] = {
     ".env.example": dotenv.render,
     "README.md": readme.render,
+    "airbyte/metadata.yaml": airbyte.render,
     "hub/tap-custobar.yml": hub.render,
     "meltano.yml": meltano.render,
 }

@@ -54,12 +54,14 @@ class About:
     """What `tap-custobar --about` tells.
 
     Attributes:
+        version: Its own, which pyproject.toml has.
         pythons: The versions of Python that it runs with.
         capabilities: Those of Singer's.
         settings: All settings.
         personal_data: By JSON schema and mark, the properties that tell of a person.
     """
 
+    version: str
     pythons: list[str]
     capabilities: list[str]
     settings: list[Setting]
@@ -76,6 +78,7 @@ def about() -> About:
         for name, definition in told["settings"]["properties"].items()
     ]
     return About(
+        version=told["version"],
         pythons=told["supported_python_versions"],
         capabilities=told["capabilities"],
         settings=settings,

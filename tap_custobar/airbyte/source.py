@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("source-custobar")
 
+#: Where Custobar says how to make an API key, and what its data API has.
+DOCUMENTATION = "https://developers.custobar.com"
+
 #: Settings that change what a Singer target gets; Airbyte has means of its own for all of that.
 SINGER_ONLY = re.compile("batch_|emit_activate_version|faker_|flattening_|resume|stream_map")
 
@@ -47,10 +50,10 @@ class AirbyteTap(TapCustobar):
 def spec(out: AirbyteWriter, _: Namespace) -> None:
     """Tell what settings there are."""
     form = catalogs.connection_specification(TapCustobar.config_jsonschema)
-    form["$schema"] = "http://json-schema.org/draft-07/schema#"
+    form |= {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Custobar"}
     offered = {n: s for n, s in form["properties"].items() if not SINGER_ONLY.match(n)}
     form["properties"] = {n: {**s, "order": i} for i, (n, s) in enumerate(offered.items())}
-    out.write("SPEC", spec={"connectionSpecification": form})
+    out.write("SPEC", spec={"documentationUrl": DOCUMENTATION, "connectionSpecification": form})
 
 
 def check(out: AirbyteWriter, files: Namespace) -> None:
@@ -96,6 +99,8 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
         logger.warning("%s is in the catalog but not at Custobar: skipped", name)
+        if name in wanted:
+            out.skip(name)
     catalog = catalogs.singer_catalog(
         wanted, entries, lambda stream, field: tap.discovered[stream].protection.hashes(field)
     )

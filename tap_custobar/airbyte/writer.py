@@ -92,6 +92,12 @@ class AirbyteWriter(LineWriter):
         self._write_state()
         self._write_status("COMPLETE")
 
+    def skip(self, stream: str) -> None:
+        """Say of a stream that it is not read, so that a destination keeps what it has of it."""
+        self._begin(stream)
+        self._write_status("INCOMPLETE")
+        self._begin("")
+
     def write_error(self, error: Exception, **about: object) -> None:
         """Tell of a failure, and whose business it is; those of streams were told by then."""
         if not isinstance(error, errors.StreamsFailedError):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.conftest import TAP, TOKEN, Run
+from tests.conftest import TAP, Run
+from tests.server import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,12 +16,14 @@ from airbyte_protocol_dataclasses.models import AirbyteMessage, ConfiguredAirbyt
 
 from tap_custobar.tap import TapCustobar
 from tests import fork_server
-from tests.conftest import TOKEN, Reply, select
+from tests.conftest import select
+from tests.server import TOKEN, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Request, RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Request, Server
 
 START = "from tap_custobar.airbyte.source import main; main()"
 SOURCE = [sys.executable, "-W", "error", "-c", START]
@@ -153,6 +155,7 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
     ran = source("spec")
 
     (spec,) = ran.of_type("spec")
+    assert spec["documentationUrl"] == "https://developers.custobar.com"
     form = spec["connectionSpecification"]
     declared = TapCustobar.config_jsonschema["properties"]
     ours = [name for name, setting in declared.items() if "title" in setting]
@@ -177,6 +180,10 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
         "hash_key",
     ]
     assert form["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert form["title"] == "Custobar"
+    assert all(
+        {"title", "description"} <= setting.keys() for setting in form["properties"].values()
+    )
     text = json.dumps(form)
     assert '"null"' not in text
     assert "writeOnly" not in text
@@ -450,6 +457,9 @@ def test_what_there_is_not_is_logged_and_skipped(source: RunSource, server: Serv
     assert dict(server.requests[0].query)["fields"] == "external_id,email"
     assert "orders is in the catalog but not at Custobar: skipped" in ran.log
     assert "customers.acme__gone is in the catalog but not at Custobar: skipped" in ran.log
+    # A destination keeps the table of a stream that did not complete.
+    assert [word for word in ran.story if "orders" in word] == ["orders INCOMPLETE"]
+    assert "customers COMPLETE" in ran.story
     assert ran.exit_code == 0
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.catalogs import catalog
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 #: Of the sandbox.
 COUNT = 45
@@ -68,7 +69,7 @@ def test_what_the_data_api_takes_is_never_sent(run_tap: RunTap, server: Server) 
 
     assert [r.query for r in server.requests] == [[], [("from", "i7")], [("from", "i&3=ä+")]]
     assert keys(run) == ["CA-0", "CA-1", "CA-2"]
-    assert run.log.count("campaigns: read as JSON") == 1
+    assert run.log.count("campaigns: Read as JSON") == 1
     assert set(run.schema("campaigns")["properties"]) == {"campaign_key", "name", "folder"}
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from tap_custobar.state.bookmark import MAX_SHORT_RUNS
 from tests.catalogs import catalog, incremental
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.conftest import Request, Run, RunTap, Server
+    from tests.conftest import Run, RunTap
+    from tests.server import Request, Server
 
 
 def warnings(run: Run) -> list[str]:

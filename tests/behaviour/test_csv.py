@@ -11,12 +11,14 @@ import pytest
 
 from tap_custobar.sandbox import custom_fields
 from tests.catalogs import catalog
-from tests.conftest import Reply, select, started_sandbox
+from tests.conftest import select, started_sandbox
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 OWN = {
     "customers": custom_fields.CUSTOMERS,

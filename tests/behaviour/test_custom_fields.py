@@ -11,12 +11,13 @@ import pytest
 
 import tap_custobar
 from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
-from tests.conftest import Reply, entry_of, select
+from tests.catalogs import catalog
+from tests.conftest import entry_of, select
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 Catalog = dict[str, Any]
 CSV = {"Content-Type": "text/csv"}
@@ -146,14 +147,14 @@ def test_a_type_that_contradicts_a_documented_field_is_refused_by_name(
 
 
 def test_a_catalogs_own_fields_keep_their_types_and_nothing_is_asked(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
     config = with_csv(server, b"external_id\n")
-    catalog = catalog_of(customers=True)
+    chosen = catalog(customers=True)
     definition = {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1}
-    entry_of(catalog)["schema"]["properties"]["acme__shoe_size"] = definition
+    entry_of(chosen)["schema"]["properties"]["acme__shoe_size"] = definition
 
-    run = run_tap(config, catalog=catalog)
+    run = run_tap(config, catalog=chosen)
 
     assert [r.target for r in server.requests] == ["/api/data/customers/?limit=10000"]
     assert run.schema("customers")["properties"]["acme__shoe_size"] == definition
@@ -173,13 +174,11 @@ def test_a_deselected_own_field_is_not_asked_for(run_tap: RunTap, sandbox: Sandb
     assert "dropped" not in run.log
 
 
-def test_a_property_in_no_schema_is_dropped_and_named_once(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
-) -> None:
+def test_a_property_in_no_schema_is_dropped_and_named_once(run_tap: RunTap, server: Server) -> None:
     rows = [{"external_id": str(i), "acme__new": 1, "acme__newer": 2} for i in range(9)]
     server.answer = lambda request: Reply({request.path.split("/")[3]: rows})
 
-    by_catalog = run_tap(server.config, catalog=catalog_of(customers=True, products=True))
+    by_catalog = run_tap(server.config, catalog=catalog(customers=True, products=True))
     without = run_tap(server.config)
 
     for run in (by_catalog, without):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 DEMO = [sys.executable, str(ROOT / "scripts/demo.py")]
@@ -24,23 +27,101 @@ def port_of(output: str) -> str:
     return match[1]
 
 
+def is_running(text: str) -> bool:
+    """Whether a command line holds the text, on systems that list them in /proc."""
+    commands = Path("/proc").glob("[0-9]*/cmdline")
+    return any(text in command.read_text(errors="replace") for command in commands)
+
+
 def test_it_shows_both_files_and_leaves_nothing_running(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("of a run before")
+
     demo = subprocess.run([*DEMO, tmp_path], capture_output=True, text=True, check=False)
 
-    assert demo.returncode == 0, demo.stderr
-    assert "customers.csv: 2000 records" in demo.stdout
-    assert "products.csv: 500 records" in demo.stdout
-    assert "external_id,phone_number,email" in demo.stdout
+    assert (demo.returncode, demo.stderr) == (0, "")
+    steps, customers, products, table = demo.stdout.split("\n\n")
+    assert all(re.match(r" *\d+\.\d s  \S", step) for step in steps.splitlines())
+    assert "customers: 2,000 records, " in steps
+    assert [line.split()[0] for line in customers.splitlines()[1:]] == [
+        *("external_id", "C00000001", "C00000002", "C00000003")
+    ]
+    # The title of the first product has a line break, so its record has two physical lines.
+    assert [line.split()[0] for line in products.splitlines()[1:]] == [
+        *("external_id", "P00000001", "P00000002", "P00000003")
+    ]
+    assert [line.split() for line in table.splitlines()] == [
+        ["stream", "records", "file"],
+        ["customers", "2,000", f"{tmp_path}/customers.csv"],
+        ["products", "500", f"{tmp_path}/products.csv"],
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["customers.csv", "products.csv"]
     assert not is_served(port_of(demo.stdout))
 
 
-def test_stopped_half_way_it_leaves_nothing_running(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [
+        ("Starting", signal.SIGINT),
+        ("It serves", signal.SIGINT),
+        ("Beginning sync of 'customers'", signal.SIGINT),
+        ("Beginning sync of 'customers'", signal.SIGTERM),
+    ],
+)
+def test_stopped_at_any_step_it_leaves_nothing(
+    tmp_path: Path, step: str, number: signal.Signals
+) -> None:
+    output, temporary = tmp_path / "output", tmp_path / "temporary"
+    temporary.mkdir()
     pipe = subprocess.PIPE
-    with subprocess.Popen([*DEMO, tmp_path], stdout=pipe, stderr=pipe, text=True) as demo:
+    with subprocess.Popen(
+        [*DEMO, output],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        process_group=0,
+    ) as demo:
         assert demo.stdout
-        port = port_of(demo.stdout.readline())
-        demo.send_signal(signal.SIGTERM)
-        demo.communicate(timeout=60)
+        shown = ""
+        while step not in shown:
+            shown += demo.stdout.readline()
+        os.killpg(demo.pid, number)  # as a terminal does it for Ctrl-C
+        rest, errors = demo.communicate(timeout=60)
 
-    assert demo.returncode == 143
-    assert not is_served(port)
+    assert (demo.returncode, errors) == (128 + number, "")
+    assert "Done" not in rest
+    assert not output.exists()
+    assert not list(temporary.iterdir())
+    assert not is_running(str(temporary))
+    if step != "Starting":
+        assert not is_served(port_of(shown))
+
+
+FAILING = """
+import sys
+sys.exit("1 | INFO | a | begun\\n2 | ERROR | a | no more room\\n3 | INFO | a | ended")
+"""
+KILLED = "import os; os.kill(os.getpid(), 9)"
+
+
+@pytest.mark.parametrize(
+    ("part", "command", "line"),
+    [
+        ("SANDBOX", [sys.executable, "-c", FAILING], "The sandbox failed: no more room"),
+        ("TAP", [sys.executable, "-c", FAILING], "tap-custobar failed: no more room"),
+        ("TARGET", [sys.executable, "-c", FAILING], "target-csv failed: no more room"),
+        ("TARGET", [sys.executable, "-c", KILLED], "target-csv failed: SIGKILL"),
+        ("TARGET", ["missing"], "The demo failed: missing: No such file or directory"),
+    ],
+)
+def test_a_part_that_fails_ends_it_with_one_line(
+    tmp_path: Path, part: str, command: list[str], line: str
+) -> None:
+    output = tmp_path / "output"
+    code = f"from scripts import demo; demo.{part} = {command}; demo.main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", code, output], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert (ended.returncode, ended.stderr) == (1, f"{line}\n")
+    assert not output.exists()

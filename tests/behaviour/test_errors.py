@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import socket
 import subprocess
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Reply, Server
+from tests.catalogs import catalog
+from tests.server import Reply, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.conftest import Run, RunTap, Sandbox
@@ -47,12 +49,10 @@ def test_bearer_is_sent_where_it_is_set(run_tap: RunTap, server: Server) -> None
     assert "try auth_scheme: Token" in error
 
 
-def test_a_missing_scope_is_named(
-    run_tap: RunTap, sandbox: Sandbox, catalog_of: Callable[..., Catalog]
-) -> None:
+def test_a_missing_scope_is_named(run_tap: RunTap, sandbox: Sandbox) -> None:
     config = {**sandbox.config, "api_token": "APISANDBOXCUSTOMERS"}
 
-    error = error_of(run_tap(config, catalog=catalog_of(products=True)))
+    error = error_of(run_tap(config, catalog=catalog(products=True)))
 
     assert "GET /api/data/products/" in error
 
@@ -323,7 +323,7 @@ def test_the_user_agent_tells_the_version_or_what_is_set(run_tap: RunTap, server
     run_tap({**server.config, "user_agent": "acme-etl/2"})
 
     agents = [r.headers["User-Agent"] for r in server.requests]
-    assert agents[0].startswith("tap-custobar/0.")
+    assert agents[0] == f"tap-custobar/{version('tap-custobar')}"
     assert "acme-etl/2" in agents
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import catalog, incremental
-from tests.conftest import Reply, entry_of
+from tests.conftest import entry_of
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from tests.conftest import Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Server
 
 EVENTS: list[dict[str, Any]] = [
     {"date": "2024-01-12T10:00:00Z", "type": "BROWSE", "customer_id": "C1", "path": "/ä,b/"},

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from tests.conftest import Request, RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Request, Server
 
 
 @pytest.mark.parametrize(

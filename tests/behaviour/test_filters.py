@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.conftest import Reply
+from tests.catalogs import catalog
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Server
 
 Catalog = dict[str, Any]
 
@@ -54,10 +54,8 @@ def test_example_limit(run_tap: RunTap, server: Server) -> None:
     assert dict(server.requests[0].query)["limit"] == "1000"
 
 
-def test_example_fields(
-    run_tap: RunTap, sandbox: Sandbox, catalog_of: Callable[..., Catalog]
-) -> None:
-    run = run_tap(sandbox.config, catalog=catalog_of(customers=["email", "can_email"]))
+def test_example_fields(run_tap: RunTap, sandbox: Sandbox) -> None:
+    run = run_tap(sandbox.config, catalog=catalog(customers=["email", "can_email"]))
 
     assert set().union(*run.records("customers")) == {"external_id", "email", "can_email"}
 

@@ -19,7 +19,8 @@ from singer_sdk.contrib.msgspec import serialize_jsonl
 
 from tap_custobar.errors import CustobarError
 from tap_custobar.tap import TapCustobar
-from tests.conftest import TOKEN, Reply, Server, formats
+from tests.conftest import formats
+from tests.server import TOKEN, Reply, Server
 from tests.unit.strategies import SCHEMAS, json_values, texts
 
 if TYPE_CHECKING:

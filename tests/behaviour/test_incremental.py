@@ -11,12 +11,14 @@ import pytest
 import requests
 
 from tests.catalogs import catalog, incremental, replicate
-from tests.conftest import Reply, entry_of, started_sandbox
+from tests.conftest import entry_of, started_sandbox
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 Rows = list[dict[str, Any]]
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import catalog
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Server
 
 FAKER = {"discover_custom_fields": False, "faker_config": {"locale": "xx_YY"}}
 FLAT = {"flattening_enabled": True, "flattening_max_depth": 1}

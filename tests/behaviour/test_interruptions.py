@@ -13,11 +13,13 @@ import pytest
 
 from tests.behaviour.conftest import STATE_AFTER
 from tests.catalogs import catalog
-from tests.conftest import TAP, Reply, Run
+from tests.conftest import TAP, Run
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from tests.behaviour.conftest import Start
-    from tests.conftest import Request, RunTap, Server
+    from tests.conftest import RunTap
+    from tests.server import Request, Server
 
 PAGES = 8
 PAGE = 40

@@ -1,4 +1,4 @@
-"""The `next_url` paging of the specification, and the traps of stock SDK paging."""
+"""The `next_url` paging of the specification, where stock paging fails."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Reply, Request, Run
+from tests.server import Reply, Request
 
 if TYPE_CHECKING:
-    from tests.conftest import RunTap, Server
+    from tests.conftest import Run, RunTap
+    from tests.server import Server
 
 PATH = "/api/data/customers/"
 
@@ -30,7 +31,7 @@ def run_customers(run_tap: RunTap, server: Server, **config: object) -> Run:
     return run_tap({**server.config, "max_retries": 0, **config}, catalog=catalog)
 
 
-def test_trap_1_page_2_has_no_doubled_parameters(run_tap: RunTap, server: Server) -> None:
+def test_page_2_has_no_doubled_parameters(run_tap: RunTap, server: Server) -> None:
     server.replies(
         page("1", next_url=f"{server.url}/data/customers/?limit=5&fields=email&cursor=2"),
         page("2"),
@@ -47,7 +48,7 @@ def test_trap_1_page_2_has_no_doubled_parameters(run_tap: RunTap, server: Server
     assert server.requests[1].query == [("limit", "5"), ("fields", "email"), ("cursor", "2")]
 
 
-def test_trap_2_an_empty_page_with_a_next_url_goes_on(run_tap: RunTap, server: Server) -> None:
+def test_an_empty_page_with_a_next_url_goes_on(run_tap: RunTap, server: Server) -> None:
     server.replies(page(next_url="?cursor=2"), page(next_url="?cursor=3"), page("1"))
 
     assert run_customers(run_tap, server).ids("customers") == ["1"]
@@ -61,7 +62,7 @@ def test_trap_2_an_empty_page_with_a_next_url_goes_on(run_tap: RunTap, server: S
         "http://acme.custobar.com/api/data/customers/?cursor=2",
     ],
 )
-def test_trap_3_another_host_is_refused_before_anything_is_sent(
+def test_another_host_is_refused_before_anything_is_sent(
     run_tap: RunTap, server: Server, next_url: str
 ) -> None:
     server.replies(page("1", next_url=next_url), page("2"))
@@ -75,7 +76,7 @@ def test_trap_3_another_host_is_refused_before_anything_is_sent(
     assert len(server.requests) == 1
 
 
-def test_trap_3_the_token_does_not_reach_another_server(run_tap: RunTap, server: Server) -> None:
+def test_the_token_does_not_reach_another_server(run_tap: RunTap, server: Server) -> None:
     other = type(server)()
     try:
         # The same name by another spelling: another host all the same.
@@ -88,7 +89,7 @@ def test_trap_3_the_token_does_not_reach_another_server(run_tap: RunTap, server:
         other.close()
 
 
-def test_trap_4_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
+def test_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
     def answer(request: Request) -> Reply:
         cursor = dict(request.query).get("cursor")
         return page("1", next_url="?cursor=b" if cursor == "a" else "?cursor=a")

@@ -15,14 +15,16 @@ import pytest
 
 from tests.behaviour.test_airbyte import source, stream
 from tests.catalogs import catalog, incremental
-from tests.conftest import Reply, entry_of, select, started_sandbox, tap_in
+from tests.conftest import entry_of, select, started_sandbox, tap_in
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.behaviour.test_airbyte import RunSource
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 __all__ = ["source"]  # a fixture
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.conftest import TOKEN
+from tests.server import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

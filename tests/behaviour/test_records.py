@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Reply, entry_of, select
+from tests.catalogs import catalog
+from tests.conftest import entry_of, select
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Run, RunTap, Server
+    from tests.conftest import Run, RunTap
+    from tests.server import Server
 
 EXAMPLE = Path(__file__).parents[2] / "examples/stream_maps/rename_and_compute.json"
 
@@ -364,16 +365,16 @@ def test_a_filter_that_fails_is_named_with_its_stream(run_tap: RunTap, server: S
 
 @pytest.mark.parametrize("maps", [{}, {"products": {"name": "external_id"}}], ids=["", "mapped"])
 def test_a_flattened_value_of_no_declared_type_is_a_string(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., dict[str, Any]], maps: dict[str, Any]
+    run_tap: RunTap, server: Server, maps: dict[str, Any]
 ) -> None:
-    catalog = catalog_of(products=True)
-    entry_of(catalog, "products")["schema"]["properties"]["brand"] = {}
+    chosen = catalog(products=True)
+    entry_of(chosen, "products")["schema"]["properties"]["brand"] = {}
     values = [1, 1.5, True, "a", None]
     rows = [{"external_id": str(i), "brand": value} for i, value in enumerate(values)]
     server.answer = lambda _: Reply({"products": rows})
     flat = {"flattening_enabled": True, "flattening_max_depth": 1, "stream_maps": maps}
 
-    run = run_tap({**server.config, **flat}, catalog=catalog)
+    run = run_tap({**server.config, **flat}, catalog=chosen)
 
     came = [record["brand"] for record in run.records("products")]
     assert came == ["1", "1.5", "true", "a", None]

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from tests.conftest import RunTap, Server
+    from tests.conftest import RunTap
+    from tests.server import Server
 
 GOOD = Reply({"customers": [{"external_id": "1"}]})
 BUSY = Reply(status=429, headers={"Retry-After": "0"})

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import Catalog, catalog, incremental, replicate
-from tests.conftest import Reply, entry_of, select, started_sandbox
+from tests.conftest import entry_of, select, started_sandbox
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Request, RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Request, Server
 
 ROW_KEYS = ["sale_external_id", "external_id"]
 DATE = "2024-01-12T00:00:00Z"
@@ -133,7 +135,7 @@ def test_a_shape_that_contradicts_the_key_ends_the_stream_before_a_record_is_los
     assert refused.errors[0] == (
         f"sales failed: sales come {told} sale_external_id, so their key is not {key}: "
         "discover again (Meltano: --refresh-catalog), with discover_custom_fields: true, which "
-        "finds it out."
+        "finds out the shape."
     )
     assert refused.of_type("STATE")[-1]["value"] == state
     assert taken.exit_code == 0

@@ -6,56 +6,52 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import Reply, entry_of
+from tests.catalogs import catalog
+from tests.conftest import entry_of
+from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import RunTap, Sandbox, Server
+    from tests.conftest import RunTap, Sandbox
+    from tests.server import Server
 
 Catalog = dict[str, Any]
 
 
 def test_three_selected_fields_are_all_that_is_asked_for_and_emitted(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi", "city": "Oulu"}]}))
 
-    run = run_tap(server.config, catalog=catalog_of(customers=["last_name", "email"]))
+    run = run_tap(server.config, catalog=catalog(customers=["last_name", "email"]))
 
     assert dict(server.requests[0].query)["fields"] == "external_id,email,last_name"
     assert list(run.schema("customers")["properties"]) == ["external_id", "email", "last_name"]
     assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
 
 
-def test_no_fields_are_named_when_all_are_selected(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
-) -> None:
-    run_tap(server.config, catalog=catalog_of(customers=True))
+def test_no_fields_are_named_when_all_are_selected(run_tap: RunTap, server: Server) -> None:
+    run_tap(server.config, catalog=catalog(customers=True))
 
     assert [name for name, _ in server.requests[0].query] == ["limit"]
 
 
-def test_selected_fields_have_the_values_of_a_full_read(
-    run_tap: RunTap, sandbox: Sandbox, catalog_of: Callable[..., Catalog]
-) -> None:
+def test_selected_fields_have_the_values_of_a_full_read(run_tap: RunTap, sandbox: Sandbox) -> None:
     wanted = ["email", "mailing_lists", "can_email"]
     full = run_tap(sandbox.config).records("customers")
 
-    run = run_tap(sandbox.config, catalog=catalog_of(customers=wanted))
+    run = run_tap(sandbox.config, catalog=catalog(customers=wanted))
 
     assert run.records("customers") == [
         {k: v for k, v in record.items() if k in {"external_id", *wanted}} for record in full
     ]
 
 
-def test_the_key_is_kept_whatever_an_edited_catalog_says(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
-) -> None:
+def test_the_key_is_kept_whatever_an_edited_catalog_says(run_tap: RunTap, server: Server) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi"}]}))
-    catalog = catalog_of(customers=["email"])
-    entry = entry_of(catalog)
+    chosen = catalog(customers=["email"])
+    entry = entry_of(chosen)
     del entry["key_properties"]
     del entry["schema"]["properties"]["external_id"]
     entry["metadata"] = [
@@ -63,33 +59,33 @@ def test_the_key_is_kept_whatever_an_edited_catalog_says(
         {"breadcrumb": ["properties", "external_id"], "metadata": {"selected": False}},
     ]
 
-    run = run_tap(server.config, catalog=catalog)
+    run = run_tap(server.config, catalog=chosen)
 
     assert run.of_type("SCHEMA")[0]["key_properties"] == ["external_id"]
     assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
 
 
 def test_a_property_dropped_from_the_catalogs_schema_is_not_asked_for(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
-    catalog = catalog_of(customers=True)
-    entry = entry_of(catalog)
+    chosen = catalog(customers=True)
+    entry = entry_of(chosen)
     entry["schema"]["properties"] = {
         name: entry["schema"]["properties"][name] for name in ("external_id", "email")
     }
 
-    run_tap(server.config, catalog=catalog)
+    run_tap(server.config, catalog=chosen)
 
     assert dict(server.requests[0].query)["fields"] == "external_id,email"
 
 
 def test_a_selected_stream_that_does_not_exist_is_refused_by_name(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
-    catalog = catalog_of(customers=True)
-    catalog["streams"].append({**entry_of(catalog), "tap_stream_id": "custmers"})
+    chosen = catalog(customers=True)
+    chosen["streams"].append({**entry_of(chosen), "tap_stream_id": "custmers"})
 
-    run = run_tap(server.config, catalog=catalog)
+    run = run_tap(server.config, catalog=chosen)
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
@@ -98,12 +94,12 @@ def test_a_selected_stream_that_does_not_exist_is_refused_by_name(
 
 
 def test_a_replication_key_that_a_stream_does_not_have_is_refused_by_name(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
-    catalog = catalog_of(customers=True)
-    entry_of(catalog)["metadata"][-1]["metadata"]["replication-key"] = "date_joined"
+    chosen = catalog(customers=True)
+    entry_of(chosen)["metadata"][-1]["metadata"]["replication-key"] = "date_joined"
 
-    run = run_tap(server.config, catalog=catalog)
+    run = run_tap(server.config, catalog=chosen)
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
@@ -111,18 +107,18 @@ def test_a_replication_key_that_a_stream_does_not_have_is_refused_by_name(
 
 
 def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi", "city": "Oulu"}]}))
-    catalog = catalog_of(customers=True)
-    entry = entry_of(catalog)
+    chosen = catalog(customers=True)
+    entry = entry_of(chosen)
     for number in range(300):
         entry["schema"]["properties"][f"acme__{number:030}"] = {"type": ["string", "null"]}
     entry["metadata"].append(
         {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
     )
 
-    run = run_tap(server.config, catalog=catalog)
+    run = run_tap(server.config, catalog=chosen)
 
     assert "fields" not in dict(server.requests[0].query)
     assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
@@ -151,26 +147,23 @@ def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
 def test_whatever_an_edited_catalog_demands_records_fit_the_schema_that_is_written(
     run_tap: RunTap,
     server: Server,
-    catalog_of: Callable[..., Catalog],
     definition: object,
     value: object,
     kept: object,
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": 1, "acme__x": value}]}))
-    catalog = catalog_of(customers=True)
-    properties = entry_of(catalog)["schema"]["properties"]
+    chosen = catalog(customers=True)
+    properties = entry_of(chosen)["schema"]["properties"]
     properties["acme__x"] = definition
     properties["external_id"] = {"type": "integer"}  # a key stays what it is
 
-    run = run_tap(server.config, catalog=catalog)
+    run = run_tap(server.config, catalog=chosen)
 
     assert run.records("customers") == [{"external_id": "1", "acme__x": kept}]
 
 
-def test_a_catalog_that_selects_nothing_is_told(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
-) -> None:
-    run = run_tap(server.config, catalog=catalog_of())
+def test_a_catalog_that_selects_nothing_is_told(run_tap: RunTap, server: Server) -> None:
+    run = run_tap(server.config, catalog=catalog())
 
     assert run.exit_code == 0
     assert "The catalog selects no stream: nothing is read" in run.log
@@ -181,14 +174,13 @@ def test_a_catalog_that_selects_nothing_is_told(
 def test_the_test_verb_heeds_the_catalog(
     run_tap: RunTap,
     server: Server,
-    catalog_of: Callable[..., Catalog],
     tmp_path: Path,
     first: str,
 ) -> None:
     rows = [{"external_id": str(i)} for i in range(5)]
     server.replies(Reply({"customers": rows}))
     file = tmp_path / "chosen.json"
-    file.write_text(json.dumps(catalog_of(customers=True)))
+    file.write_text(json.dumps(catalog(customers=True)))
     arguments = ["--catalog", str(file), "--test"]
     if first == "--test":
         arguments = ["--test", "--catalog", str(file)]
@@ -415,17 +407,17 @@ def test_an_object_that_is_switched_off_with_members_on_is_named(
 
 
 def test_a_stream_that_the_catalog_names_otherwise_keeps_its_name(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1"}]}))
-    catalog = catalog_of(customers=True)
-    entry_of(catalog)["stream"] = "clients"
+    chosen = catalog(customers=True)
+    entry_of(chosen)["stream"] = "clients"
 
-    run = run_tap(server.config, catalog=catalog)
+    run = run_tap(server.config, catalog=chosen)
 
     assert run.exit_code == 0
     assert run.ids("customers") == ["1"]
-    assert "The catalog names the stream customers otherwise, which changes nothing" in run.log
+    assert "The chosen names the stream customers otherwise, which changes nothing" in run.log
 
 
 @pytest.mark.parametrize(
@@ -464,13 +456,13 @@ def test_a_definition_of_another_shape_is_named_or_passed_over(
 
 
 def test_partitions_of_another_taps_state_do_not_repeat_a_stream(
-    run_tap: RunTap, server: Server, catalog_of: Callable[..., Catalog]
+    run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1"}]}))
     partitions = [{"context": {"shop": "a"}}, {"context": {"shop": "b"}}]
     state = {"bookmarks": {"customers": {"partitions": partitions}}}
 
-    run = run_tap(server.config, catalog=catalog_of(customers=True), state=state)
+    run = run_tap(server.config, catalog=catalog(customers=True), state=state)
 
     assert run.ids("customers") == ["1"]
 

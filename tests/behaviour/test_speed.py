@@ -16,7 +16,8 @@ import pytest
 from tap_custobar.records.decoder import BATCH_SIZE
 from tap_custobar.tap import TapCustobar
 from tests.catalogs import catalog
-from tests.conftest import Reply, Request, Server, entry_of
+from tests.conftest import entry_of
+from tests.server import Reply, Request, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.catalogs import catalog, incremental
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from tests.behaviour.conftest import Start
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 MAP = {"stream_maps": {"customers": {"mapped": "external_id"}}}
 FLAT = {"flattening_enabled": True, "flattening_max_depth": 2}

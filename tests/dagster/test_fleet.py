@@ -9,20 +9,21 @@ import shutil
 import signal
 from importlib.util import module_from_spec, spec_from_file_location
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 
-from tests.conftest import Reply
+from tests.catalogs import catalog
 from tests.dagster.conftest import CUSTOMERS, EXAMPLE, ask
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
-    from tests.conftest import Request, Server
+    from tests.server import Request, Server
 
 STREAMS = ("customers", "products")
 BIG = "acme|customers"
@@ -82,7 +83,6 @@ def killer(
     companies: dict[str, tuple[str, str]],
     environment: Path,
     monkeypatch: pytest.MonkeyPatch,
-    catalog_of: Callable[..., dict[str, Any]],
 ) -> Killer:
     """Have the big company's taps killed; of its customers only the key is read, for speed."""
     tap, pid = shutil.which("tap-custobar"), environment.parent / "pid"
@@ -94,8 +94,8 @@ def killer(
     monkeypatch.setenv("PATH", f"{bin_folder}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("TAP_CUSTOBAR_API_URL__ACME", server.url)
     (environment / "acme").mkdir(parents=True)
-    catalog = json.dumps(catalog_of(customers=["external_id"]))
-    (environment / "acme/customers.catalog.json").write_text(catalog)
+    chosen = json.dumps(catalog(customers=["external_id"]))
+    (environment / "acme/customers.catalog.json").write_text(chosen)
     return Killer(server, companies["acme"], pid)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from tests.conftest import Reply
 from tests.dagster.conftest import EXAMPLE, ROOT, ask
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.conftest import Request, Server
+    from tests.server import Request, Server
 
 
 BIN = ROOT / ".venv-dagster/bin"

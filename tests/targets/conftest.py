@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from tests.conftest import TAP, TOKEN
+from tests.conftest import TAP
+from tests.server import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

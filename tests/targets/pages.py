@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.conftest import Reply
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.conftest import Request, Server
+    from tests.server import Request, Server
 
 
 def page_number(request: Request) -> int:

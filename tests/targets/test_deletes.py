@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import catalog, incremental
-from tests.conftest import Reply
+from tests.server import Reply
 from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
     import subprocess
 
-    from tests.conftest import Server
+    from tests.server import Server
     from tests.targets.conftest import OnStart, Pipe, Piped, Postgres
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from scripts.target_matrix import render
 from tests.catalogs import replicate
-from tests.conftest import Reply, select
+from tests.conftest import select
+from tests.server import Reply
 from tests.targets.cases import CASES, Case, Rows
 from tests.targets.conftest import ROOT
 from tests.targets.loaders import LOADERS, Comparison, Loader, Place
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tests.conftest import Request, Run, RunTap, Sandbox, Server
+    from tests.conftest import Run, RunTap, Sandbox
+    from tests.server import Request, Server
 
 NO_GAP: frozenset[str] = frozenset()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import TOKEN, Reply
+from tests.server import TOKEN, Reply
 from tests.targets.conftest import ROOT, environment
 from tests.targets.pages import fail, give, page_number
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.conftest import Request, Sandbox, Server
+    from tests.conftest import Sandbox
+    from tests.server import Request, Server
     from tests.targets.conftest import Postgres
 
 #: What `meltano install` and the pipelines need of the checkout.

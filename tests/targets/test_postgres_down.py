@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
-    from tests.conftest import Server
+    from tests.server import Server
     from tests.targets.conftest import Pipe, Piped, Postgres
 
 PAGES = [[{"external_id": f"{page}-{row:02}"} for row in range(100)] for page in range(1, 6)]

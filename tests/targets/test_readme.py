@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.conftest import TOKEN
 from tests.readme import blocks
+from tests.server import TOKEN
 from tests.targets.conftest import ROOT, environment
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tests.targets.conftest import ROOT, environment
 from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
-    from tests.conftest import Server
+    from tests.server import Server
 
 SCRIPT = ROOT / "examples/shell/custobar.sh"
 PAGES = [[{"external_id": f"{page}-{row}"} for row in range(3)] for page in range(1, 4)]

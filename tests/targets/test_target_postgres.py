@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.catalogs import catalog
 
+if TYPE_CHECKING:
     from tests.conftest import Run, RunTap, Sandbox
     from tests.targets.conftest import Pipe, Postgres
 
@@ -133,11 +133,11 @@ def test_a_second_run_updates_and_adds(
 
 
 def test_only_what_is_selected_becomes_a_column(
-    sandbox: Sandbox, pipe: Pipe, postgres: Postgres, catalog_of: Callable[..., dict[str, Any]]
+    sandbox: Sandbox, pipe: Pipe, postgres: Postgres
 ) -> None:
-    catalog = catalog_of(customers=["email", "tags"])
+    chosen = catalog(customers=["email", "tags"])
 
-    piped = pipe(sandbox.config, "postgres", postgres.config("selected"), catalog=catalog)
+    piped = pipe(sandbox.config, "postgres", postgres.config("selected"), catalog=chosen)
 
     assert piped.exit_codes == (0, 0), piped.target_log
     (row,) = postgres.query("SELECT * FROM selected.customers LIMIT 1")

@@ -1,8 +1,9 @@
-"""Settings of the property tests, and what the unit tests share."""
+"""What the unit tests share, and how far property tests search."""
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,16 +12,18 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The same examples in every run: a red test is always due to a change. To search further:
-# pytest tests/unit --hypothesis-profile=default
-settings.register_profile(
-    "unit",
-    deadline=None,
-    derandomize=True,
-    max_examples=100,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("unit")
+
+# `fast` takes the same few examples in every run, so that a red test is always due to a change.
+# `search` is for the weekly workflow (`make search`).
+_PROFILES: dict[str, dict[str, Any]] = {
+    "fast": {"max_examples": 25, "derandomize": True},
+    "search": {"max_examples": 1000, "print_blob": True},
+}
+for name, options in _PROFILES.items():
+    settings.register_profile(
+        name, deadline=None, suppress_health_check=[HealthCheck.too_slow], **options
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(autouse=True)

@@ -13,15 +13,15 @@ from tap_custobar.errors import StreamsFailedError
 from tap_custobar.pages.reader import PageIterator
 from tap_custobar.tap import TapCustobar
 from tests.catalogs import catalog
-from tests.conftest import Reply
 from tests.faulty import Line, serving
+from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_custobar.pages.json_pages import Page
-    from tests.conftest import Request, Server
     from tests.faulty import FaultyServer
+    from tests.server import Request, Server
 
 
 @pytest.fixture

@@ -29,15 +29,15 @@ from tap_custobar.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from tests.conftest import Reply, Request
 from tests.faulty import Line, serving
+from tests.server import Reply, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_custobar.api.responses import Response
-    from tests.conftest import Server
     from tests.faulty import Act, FaultyServer
+    from tests.server import Server
     from tests.unit.conftest import Clock
 
 Settings = dict[str, Any]

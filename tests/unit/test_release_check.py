@@ -1,0 +1,133 @@
+"""What `make release-check` finds in git, the version and the changelog."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.release_check import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CHANGELOG = "# Changelog\n\nWords.\n\n## 1.2.0 - 2026-01-31\n\n### Fixed\n\n- It.\n"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@e.example", "-c", "tag.gpgsign=false"]
+    subprocess.run(["git", "-C", folder, *who, *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+def commit(folder: Path, version: str = "1.2.0", changelog: str = CHANGELOG) -> None:
+    (folder / "pyproject.toml").write_text(f'[project]\nversion = "{version}"\n')
+    (folder / "CHANGELOG.md").write_text(changelog)
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", "One")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository that is ready to be released."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "none"))
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    commit(folder)
+    return folder
+
+
+def found(folder: Path, tag: str | None = None) -> list[str]:
+    return [*problems(folder, tag)]
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+@pytest.mark.parametrize("given", [None, "v1.2.0"])
+def test_a_release_that_lacks_nothing(checkout: Path, tagged: bool, given: str | None) -> None:  # noqa: FBT001
+    if tagged or given:
+        git(checkout, "tag", "v1.2.0")
+
+    assert found(checkout, given) == []
+
+
+def test_an_empty_section_of_what_is_to_come_may_stay(checkout: Path) -> None:
+    commit(checkout, changelog=CHANGELOG.replace("## 1.2.0", "## Unreleased\n\n## 1.2.0"))
+
+    assert found(checkout) == []
+
+
+def change(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text('[project]\nversion = "1.2.0" #\n')
+
+
+def add(folder: Path) -> None:
+    (folder / "new.txt").touch()
+
+
+@pytest.mark.parametrize(("act", "told"), [(change, "pyproject.toml"), (add, "new.txt")])
+def test_what_is_not_committed_is_named(
+    checkout: Path, act: Callable[[Path], None], told: str
+) -> None:
+    act(checkout)
+
+    assert found(checkout) == [f"Not committed: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "given", "told"),
+    [
+        ([], "v1.2.1", "The tag is v1.2.1, but pyproject.toml has the version 1.2.0"),
+        ([], "1.2.0", "The tag is 1.2.0, but pyproject.toml has the version 1.2.0"),
+        ([], "v1.2.0", "The tag v1.2.0 is not on this commit"),
+        (["v1.2"], None, "This commit has the tag v1.2, but pyproject.toml has the version 1.2.0"),
+    ],
+)
+def test_a_tag_is_the_version(
+    checkout: Path, tags: list[str], given: str | None, told: str
+) -> None:
+    for tag in tags:
+        git(checkout, "tag", tag)
+
+    assert found(checkout, given) == [told]
+
+
+def test_a_version_is_released_once(checkout: Path) -> None:
+    git(checkout, "tag", "v1.2.0")
+    commit(checkout)
+
+    assert found(checkout) == [
+        "1.2.0 was released from another commit: pyproject.toml needs the next version"
+    ]
+
+
+@pytest.mark.parametrize("version", ["1.2.0.dev1", "1.2.0+here", "1.02", "latest"])
+def test_a_version_is_one_that_an_index_takes(checkout: Path, version: str) -> None:
+    commit(checkout, version, CHANGELOG.replace("1.2.0", version))
+
+    assert found(checkout) == [f"pyproject.toml: {version} is not a version that an index takes"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "told"),
+    [
+        ("Unreleased", "what is under Unreleased goes under the version"),
+        ("1.1.9 - 2026-01-01", "the newest section is of 1.1.9 - 2026-01-01, not '1.2.0 - <date>'"),
+        ("1.2.0", "'1.2.0' needs the day of the release, like "),
+        ("1.2.0 - soon", "'1.2.0 - soon' needs the day of the release, like "),
+        ("1.2.0 - 2026-13-01", "'1.2.0 - 2026-13-01' needs the day of the release, like "),
+    ],
+)
+def test_the_changelog_begins_with_the_version(checkout: Path, heading: str, told: str) -> None:
+    commit(checkout, changelog=CHANGELOG.replace("1.2.0 - 2026-01-31", heading))
+
+    assert found(checkout)[0].startswith(f"CHANGELOG.md: {told}")
+
+
+def test_a_changelog_without_a_version_is_noticed(checkout: Path) -> None:
+    commit(checkout, changelog="# Changelog\n")
+
+    assert found(checkout) == [
+        "CHANGELOG.md: the newest section is of no version, not '1.2.0 - <date>'"
+    ]
