@@ -200,7 +200,7 @@ def test_a_bookmark_that_is_no_timestamp_lets_everything_be_read(
 
 @pytest.mark.parametrize(
     ("value", "lines"),
-    [(NOW, []), (FUTURE, [f"The bookmark {FUTURE} is in the future*--full-refresh*"])],
+    [(NOW, []), (FUTURE, [f"The bookmark {FUTURE} is in the future*(Meltano: --full-refresh)"])],
 )
 def test_a_bookmark_of_the_future_is_pointed_out(
     logged: pytest.LogCaptureFixture, value: str, lines: list[str]
@@ -311,7 +311,7 @@ def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_
 ) -> None:
     state = at(OLD)
     bookmark = load(state)
-    for page in ([OLD], [NEW], [OLD, NEW]):
+    for page in ([OLD], [NEW]):  # the order holds from page to page too
         bookmark.select_new(page)
         assert not bookmark.is_exhausted()
     bookmark.commit(table(), is_drained=True)
@@ -353,7 +353,7 @@ def test_a_count_that_fell_is_pointed_out_and_stops_no_bookmark(
     assert state == at(NEW)
     assert_logged(
         logged,
-        f"Custobar's count fell while {what} was read: up to 1 record may *--full-refresh)",
+        f"Custobar's count fell while {what} was read: up to 1 record *(Meltano: --full-refresh)",
     )
 
 
@@ -398,7 +398,7 @@ def test_the_bookmark_stays_for_records_that_did_not_come_unless_they_are_missin
 
     commit(state, missing=3)
     assert state == {**at(NEW), "missing": 3, "short_runs": 3}
-    assert_logged(logged, "3 records fewer *again, as in the run before: the bookmark moves.*")
+    assert_logged(logged, "3 records fewer *as in the run before: the bookmark moves. Custobar *")
 
     commit(state, missing=0)
     assert state == {**at(NEW), "missing": None, "short_runs": None}  # Meltano merges states

@@ -26,7 +26,7 @@ def test_another_key_than_in_the_run_before_is_pointed_out_once(
     assert note(bookmark, KEY, caplog) == []
     [line] = note(bookmark, OTHER, caplog)
     assert line.startswith("hash_key is another than in the last run")
-    assert "--full-refresh" in line
+    assert "(Meltano: --full-refresh)" in line
     assert note(bookmark, OTHER, caplog) == []
 
 
