@@ -53,6 +53,29 @@ test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a sour
 	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
 	.venv/bin/pytest -m pyairbyte tests/behaviour/test_pyairbyte.py
 
+# ENGINE=podman for another than the first that works here, BASE=... for another base. What the
+# engine needs on this machine comes by IMAGE_BUILD_ARGS: '--volume ...' mounts the settings of pip
+# and certificates into the build, and they are in no layer.
+ENGINE = $(shell scripts/container_engine.sh)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+COMMIT_TIME = $(shell git log -1 --format=%ct)
+# With the time of the commit, two builds of it are alike.
+BUILD_WITH_docker = SOURCE_DATE_EPOCH=$(COMMIT_TIME) docker build
+BUILD_WITH_podman = podman build --timestamp $(COMMIT_TIME)
+BUILD_WITH_buildah = $(ENGINE) build --layers --isolation chroot --timestamp $(COMMIT_TIME)
+
+image: .venv-hadolint/ready ## the container images of tap-custobar and source-custobar, for Airbyte
+	.venv-hadolint/bin/hadolint Dockerfile
+	@scripts/container_engine.sh >/dev/null
+	$(foreach name,tap-custobar source-custobar,$(BUILD_WITH_$(firstword $(ENGINE))) \
+		--target $(name) --tag $(name):$(VERSION) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$$(git describe --always --dirty --abbrev=40 --exclude='*') \
+		$(if $(BASE),--build-arg BASE=$(BASE)) $(IMAGE_BUILD_ARGS) . &&) true
+
+test-image: .venv/ready ## build both images and run them against the sandbox
+	base=$$(tests/image/base.sh) && $(MAKE) image BASE=$$base && \
+		IMAGE_BASE=$$base .venv/bin/pytest -m image tests/image
+
 # Those that pyproject.toml names. "lowest" and "newest" are of what it lets be installed.
 PYTHONS = 3.11 3.12 3.13 3.14
 RUNS = $(PYTHONS:%=python-%) lowest newest
@@ -158,6 +181,10 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 		-o requirements/lowest.txt
 	$(COMPILE) --extra sandbox --group build pyproject.toml \
 		--constraint requirements/dev.txt -o requirements/demo.txt
+	$(COMPILE) pyproject.toml requirements/runtime.in \
+		--constraint requirements/dev.txt -o requirements/runtime.txt
+	$(COMPILE) --group pyproject.toml:build \
+		--constraint requirements/dev.txt -o requirements/build.txt
 	$(foreach target,$(ALL_TARGETS),$(COMPILE) requirements/target-$(target).in \
 		--override requirements/target-overrides.in -o requirements/target-$(target).txt &&) true
 	$(COMPILE) --group build pyproject.toml requirements/bench.in \
@@ -165,6 +192,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 	$(COMPILE) --extra sandbox --group build pyproject.toml requirements/dagster.in \
 		-o requirements/dagster.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
+	$(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) --group test pyproject.toml requirements/mutants.in \
 		--constraint requirements/dev.txt -o requirements/mutants.txt

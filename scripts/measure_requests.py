@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 STREAM, RECORDS = "events", 100_000
 SIZES = ["--customers", "1000", "--products", "100", "--events", str(RECORDS)]
-SUMMARY = re.compile(
-    rf"{STREAM} .*\| (?:{STREAM}: )(?P<records>[\d,]+) records, .*?(?P<seconds>[\d.]+) s, .*"
+
+#: Customers of the tables whose time is measured.
+TABLES = (100_000, 1_000_000)
+
+SUMMARY = (
+    r"{stream} .*\| (?:{stream}: )(?P<records>[\d,]+) records, .*?(?P<seconds>[\d.]+) s, .*"
     r" (?P<requests>\d+) requests?, (?P<megabytes>[\d.]+) MB received"
 )
 INCREMENTAL = {"replication-method": "INCREMENTAL", "replication-key": "date"}
@@ -34,6 +38,7 @@ def read(
     at: tuple[str, str],
     *,
     folder: Path,
+    stream: str = STREAM,
     fields: tuple[str, ...] = (),
     root: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, float]:
@@ -42,6 +47,7 @@ def read(
     Args:
         at: URL and token.
         folder: Holds the config's other settings, and the state.
+        stream: The table.
         fields: Those to select; by default all.
         root: Further metadata of the stream in the catalog.
     """
@@ -49,7 +55,7 @@ def read(
     config = json.loads(files["config"].read_text()) if files["config"].exists() else {}
     files["config"].write_text(json.dumps({**config, "api_url": at[0], "api_token": at[1]}))
     found = tap("--config", str(files["config"]), "--discover").stdout
-    [entry] = [e for e in json.loads(found)["streams"] if e["tap_stream_id"] == STREAM]
+    [entry] = [e for e in json.loads(found)["streams"] if e["tap_stream_id"] == stream]
     for item in entry["metadata"]:
         place, metadata = item["breadcrumb"], item["metadata"]
         metadata["selected"] = not place or not fields or place[1] in fields
@@ -58,7 +64,7 @@ def read(
     ended = tap(*(w for n, f in files.items() if f.exists() for w in (f"--{n}", str(f))))
     states = [line for line in ended.stdout.splitlines() if '"STATE"' in line]
     files["state"].write_text(json.dumps(json.loads(states[-1])["value"]))
-    summary = SUMMARY.search(ended.stderr)
+    summary = re.search(SUMMARY.format(stream=stream), ended.stderr)
     if summary is None:
         sys.exit("The tap told no summary.")
     return {name: float(figure.replace(",", "")) for name, figure in summary.groupdict().items()}
@@ -84,7 +90,13 @@ def main() -> None:
             read(at, folder=daily, root=INCREMENTAL)
         with sandbox(*SIZES, "--day", "1") as at:
             ways["what is new a day later"] = read(at, folder=daily, root=INCREMENTAL)
-    content = {"stream": STREAM, "records": RECORDS, "ways": ways}
+        tables = {}
+        for size in TABLES:
+            folder = Path(name, str(size))
+            folder.mkdir()
+            with sandbox("--customers", str(size)) as at:
+                tables[size] = read(at, folder=folder, stream="customers")
+    content = {"stream": STREAM, "records": RECORDS, "ways": ways, "customers": tables}
     (ROOT / "docs/requests.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 

@@ -1,6 +1,6 @@
-"""One class and one sentence for each cause that a user can act on.
+"""One exception class and one message for each cause that a user can act on.
 
-The texts are single lines and hold no token, no query string and no record content.
+The messages are single lines and hold no token, no query string and no record content.
 """
 
 from __future__ import annotations
@@ -12,101 +12,110 @@ if TYPE_CHECKING:
 
 
 class CustobarError(Exception):
-    """Any failure of the tap that has a known cause; its text is what the user reads."""
+    """Any failure of the tap that has a known cause; its message is what the user reads."""
 
 
 class InputFileError(CustobarError):
-    """A config, catalog or state file is missing or holds no JSON object."""
+    """A config, catalog or state file is missing or does not contain the expected JSON."""
 
     def __init__(self, path: str, problem: str) -> None:
-        """Name the file and what is wrong with it."""
+        """Create the error of a file, with what is wrong with it."""
         super().__init__(f"{path}: {problem}")
 
 
 class CatalogError(CustobarError):
-    """The catalog asks for a stream or a replication that the tap does not have."""
+    """The catalog requests a stream or a replication that the tap does not have."""
 
 
 class BrokenInstallationError(CustobarError):
-    """A JSON schema that the package brings is missing or broken."""
+    """A JSON schema of the package is missing or broken."""
 
     def __init__(self, stream: str) -> None:
-        """Name the stream whose schema cannot be used."""
-        super().__init__(f"schemas/{stream}.json is missing or broken: install tap-custobar again.")
+        """Create the error of the stream whose schema cannot be used."""
+        super().__init__(f"schemas/{stream}.json is missing or broken: reinstall tap-custobar.")
 
 
 class DiscoveryFailedError(CustobarError):
-    """The API could not be asked for the company's own fields."""
+    """The names of the custom fields could not be requested."""
 
     def __init__(self, cause: CustobarError, *, can_do_without: bool) -> None:
-        """Name the cause, and the setting that does without where the run would go on with it."""
-        hint = "(Asked for the company's own fields; discover_custom_fields: false turns that off.)"
+        """Create the error.
+
+        Args:
+            cause: Why the request failed.
+            can_do_without: Whether the run can succeed without the request, so that the message
+                names the setting that turns it off.
+        """
+        hint = "(Requested for custom fields; discover_custom_fields: false turns that off.)"
         super().__init__(f"{cause} {hint}" if can_do_without else str(cause))
         self.cause = cause
 
 
 class StreamsFailedError(CustobarError):
-    """At least one stream failed, after all the others were read."""
+    """At least one stream failed; all other streams were read."""
 
     def __init__(self, causes: Mapping[str, str]) -> None:
-        """Take the cause of each failed stream."""
+        """Create the error from the name of each failed stream and the message of its failure."""
         super().__init__(f"{', '.join(causes)} failed")
         self.causes = causes
 
 
 class OutputError(CustobarError):
-    """Nothing more can be written to stdout, so there is no point in reading on."""
+    """Nothing more can be written to stdout, so no stream can be read any further."""
 
     def __init__(self, problem: str) -> None:
-        """Say what the system says."""
-        super().__init__(f"Nothing can be written to stdout: {problem}.")
+        """Create the error with the operating system's message."""
+        super().__init__(f"Cannot write to stdout: {problem}.")
 
 
 class UrlError(CustobarError):
-    """A URL that must not be asked for: nothing has been sent to it."""
+    """A URL that must not be requested; nothing was sent to it."""
 
 
 class PaginationLoopError(CustobarError):
-    """A page named one that this sync has read already as its next."""
+    """The next link of a page leads to a page that this sync has already read."""
 
     def __init__(self, pages: int) -> None:
-        """Say after how many pages the loop was met."""
+        """Create the error with the number of pages that were read."""
         super().__init__(
-            f"Custobar's next_url led back to a page already read, after {pages} pages; "
-            "the stream was stopped instead of going round for ever."
+            "Custobar's next_url points to a page that was already read, "
+            f"after {pages} pages: the stream was stopped. Report this to Custobar."
         )
 
 
 class EmptyPagesError(CustobarError):
-    """Page after page held nothing, and each named another one."""
+    """Too many consecutive pages were empty, although each of them had a next link."""
 
     def __init__(self, pages: int) -> None:
-        """Say how many pages there were in a row."""
+        """Create the error with the number of consecutive empty pages."""
         super().__init__(
-            f"Custobar named a next page {pages:,} times in a row and listed no record on any: "
-            "the stream was stopped, for such a chain need not end."
+            f"Custobar returned {pages:,} empty pages in a row, each with a next_url: "
+            "the stream was stopped. Report this to Custobar."
         )
 
 
 class NextLinkLostError(CustobarError):
-    """A full page named no next one, and neither did a page of one row that must have one."""
+    """The responses lack the header with the next link.
+
+    A full page had none, and neither had a page of one record, which must have one.
+    """
 
     def __init__(self, header: str) -> None:
-        """Name the header that the link is in."""
+        """Create the error with the name of the header."""
         super().__init__(
-            f"The answers lack the header {header}, which names the next page: a proxy or gateway "
-            "removes it. Let it pass, or set response_format: json."
+            f"The responses lack the header {header}, which holds the next link: a proxy or "
+            "gateway removes it. Change that, or set response_format: json."
         )
 
 
 class FilterIgnoredError(CustobarError):
-    """A record came that a filter of the settings excludes."""
+    """Custobar returned a record that a filter of the settings excludes."""
 
     def __init__(self, stream: str, name: str) -> None:
-        """Name the filter."""
+        """Create the error of the filter on the field `name`."""
         super().__init__(
             f"stream_options.{stream}.filters.{name}: Custobar sent records with another value, so "
-            "the filter has no effect; check its name, or filter in the target."
+            "the filter has no effect: check its name, or filter in the target."
         )
 
 
@@ -114,7 +123,7 @@ class StreamMapError(CustobarError):
     """An expression of a stream map failed for a record."""
 
     def __init__(self, stream: str, property_name: str, expression: str) -> None:
-        """Name the place in the settings, and what stands there."""
+        """Create the error of an expression, which the settings have for this property."""
         super().__init__(
             f"stream_maps.{stream}.{property_name}: this expression failed for a record: "
             f"{expression}"
@@ -122,18 +131,18 @@ class StreamMapError(CustobarError):
 
 
 class RequestFailedError(CustobarError):
-    """Custobar refused a request, and asking again would not help."""
+    """Custobar rejected a request, and a retry would not help."""
 
 
 class UnauthorizedError(RequestFailedError):
     """Status 401."""
 
     def __init__(self, auth_scheme: str) -> None:
-        """Name the authorization scheme to try instead of `auth_scheme`."""
+        """Create the error, whose message suggests the other scheme than `auth_scheme`."""
         other = "Bearer" if auth_scheme == "Token" else "Token"
         super().__init__(
             "Custobar did not accept the token (401): api_token is wrong or has expired "
-            "(personal API keys end after 8 hours, integration keys do not); "
+            "(personal API keys expire after 8 hours, integration keys do not); "
             f"if it is right, try auth_scheme: {other}."
         )
 
@@ -142,9 +151,9 @@ class ForbiddenError(RequestFailedError):
     """Status 403."""
 
     def __init__(self, path: str) -> None:
-        """Name the scope that the token lacks for `path`."""
+        """Create the error of a path, for which the token lacks the scope."""
         super().__init__(
-            f"The token may not read this (403): give its API key the scope GET {path} "
+            f"The token has no access (403): give its API key the scope GET {path} "
             "in Custobar, or deselect the stream."
         )
 
@@ -153,10 +162,9 @@ class NotFoundError(RequestFailedError):
     """Status 404."""
 
     def __init__(self, url: str) -> None:
-        """Show the `url` (without its query) that is not there."""
+        """Create the error of a URL, which is given without its query."""
         super().__init__(
-            f"There is nothing at {url} (404): check the setting company or api_url "
-            "(it ends in /api)."
+            f"{url} was not found (404): check the setting company or api_url (which ends in /api)."
         )
 
 
@@ -164,7 +172,7 @@ class PageGoneError(RequestFailedError):
     """Status 404 for a page that the API itself named as the next one."""
 
     def __init__(self, path: str) -> None:
-        """Name the path."""
+        """Create the error of the page's path."""
         super().__init__(
             f"Custobar no longer has the next page of GET {path} (404): run again to read from "
             "the beginning."
@@ -172,50 +180,54 @@ class PageGoneError(RequestFailedError):
 
 
 class CaBundleError(RequestFailedError):
-    """The file of trusted certificates that the environment names cannot be used."""
+    """The CA bundle that an environment variable names cannot be used."""
 
     def __init__(self, variable: str, path: str, problem: str) -> None:
-        """Name the environment variable, its file and what is wrong with it."""
-        super().__init__(f"{variable} names {path}, which cannot be used ({problem}).")
+        """Create the error of an environment variable and its file, with what is wrong with it."""
+        super().__init__(
+            f"{variable} names {path}, which cannot be used ({problem}): "
+            "name a file or folder of CA certificates, or unset it."
+        )
 
 
 class BadRequestError(RequestFailedError):
-    """Status 400, and every other that no class above explains."""
+    """Status 400, and every other status that no class above represents."""
 
     def __init__(self, status: int, path: str, reason: str) -> None:
-        """Quote the API's own `reason`, already bounded and redacted."""
+        """Create the error with the API's own `reason`, already truncated and redacted."""
         quoted = f": {reason}" if reason else "."
-        super().__init__(f"Custobar refused the request GET {path} ({status}){quoted}")
+        super().__init__(f"Custobar rejected the request GET {path} ({status}){quoted}")
 
 
 class RedirectedError(RequestFailedError):
-    """Status 3xx: redirects are never followed, for they could take the token elsewhere."""
+    """Status 3xx: redirects are never followed, because the token could go to another server."""
 
     def __init__(self, status: int, url: str) -> None:
-        """Show the `url` (without its query) that redirects."""
+        """Create the error of a URL, which is given without its query."""
         super().__init__(
-            f"{url} answers with a redirect ({status}), which is never followed: "
-            "set company or api_url to the address Custobar itself answers at."
+            f"{url} redirects ({status}), and redirects are never followed: "
+            "set company or api_url to the address that Custobar itself uses."
         )
 
 
 class ResponseTooLargeError(RequestFailedError):
-    """A body that does not end within the allowed size."""
+    """A body that is larger than the allowed size."""
 
     def __init__(self, path: str, limit: int) -> None:
-        """Say which limit, in bytes, was passed."""
+        """Create the error of a path, with the limit in bytes."""
         super().__init__(
-            f"The answer to GET {path} is larger than {limit >> 20} MiB: lower page_size."
+            f"The response to GET {path} is larger than {limit >> 20} MiB: lower page_size."
         )
 
 
 class TransientError(CustobarError):
-    """A failure worth a retry."""
+    """A failure after which the request is retried."""
 
-    #: Likely a wrong setting when met on a stream's first request: retried once only there.
+    #: Whether a stream's first request most likely fails because of a setting. Such a request is
+    #: retried only once.
     likely_misconfiguration = False
 
-    #: Seconds that the server asked to be left alone; None where it did not say.
+    #: Seconds to wait that the server asked for; None where it did not.
     retry_after: float | None = None
 
 
@@ -223,9 +235,12 @@ class RateLimitedError(TransientError):
     """Status 429."""
 
     def __init__(self, retry_after: float | None) -> None:
-        """Take the seconds of the header Retry-After; a minute is the API's own window."""
+        """Create the error with the seconds of the header Retry-After, if there is one.
+
+        Without one they are 60, because the API limits the requests of a minute.
+        """
         super().__init__(
-            "Custobar says there are too many requests (429): "
+            "Custobar reports too many requests (429): "
             "raise request_interval, or run fewer pipelines at a time."
         )
         self.retry_after = 60.0 if retry_after is None else retry_after
@@ -235,46 +250,51 @@ class ServerError(TransientError):
     """Status 5xx, 408 or 425."""
 
     def __init__(self, status: int, path: str, retry_after: float | None, reason: str = "") -> None:
-        """Name the path and the status; quote the API's own `reason`, bounded and redacted."""
+        """Create the error with the API's own `reason`, already truncated and redacted."""
         quoted = f": {reason}" if reason else "."
-        super().__init__(f"Custobar failed to answer GET {path} ({status}){quoted}")
+        super().__init__(f"Custobar failed to process the request GET {path} ({status}){quoted}")
         self.retry_after = retry_after
 
 
 class ConnectionFailedError(TransientError):
-    """The connection was not made in time, or was reset or cut before the answer was complete."""
+    """The connection was not made in time, or ended before the response was complete."""
 
     def __init__(self, host: str, problem: str) -> None:
-        """Say what happened to the connection to `host`."""
+        """Create the error of the connection to a host; `problem` is the rest of the sentence."""
         super().__init__(f"The connection to {host} {problem}.")
 
 
 class RequestTimeoutError(TransientError):
-    """Nothing, or not enough, came in time."""
+    """The response, or the next part of it, did not arrive in time."""
 
     def __init__(self, host: str, seconds: float) -> None:
-        """Say how long was waited."""
+        """Create the error with the seconds that were waited."""
         super().__init__(
-            f"{host} did not answer within {seconds:g} s: "
-            "raise request_timeout or lower page_size if this goes on."
+            f"{host} did not respond within {seconds:g} s: "
+            "raise request_timeout or lower page_size if this persists."
         )
 
 
 class InvalidResponseError(TransientError):
-    """Status 200 with something else than Custobar's data."""
+    """A successful response with something other than Custobar's data."""
 
     likely_misconfiguration = True
 
     def __init__(self, what: str, page: int = 1) -> None:
-        """Say what came instead, and as which page; settings are to blame for the first only."""
+        """Create the error; a misconfiguration can cause it on the first page only.
+
+        Args:
+            what: What the response contains instead.
+            page: The number of the page.
+        """
         self.what = what
         advice = (
-            "check the setting company or api_url, and any proxy on the way"
+            "check the setting company or api_url, and any proxy in between"
             if page == 1
-            else "run again, and ask Custobar if it stays"
+            else "run again, and report it to Custobar if it persists"
         )
         place = f" on page {page}" if page > 1 else ""
-        super().__init__(f"The answer is not Custobar's data but {what}{place}: {advice}.")
+        super().__init__(f"The response is not Custobar's data but {what}{place}: {advice}.")
 
 
 class UnreachableError(TransientError):
@@ -283,7 +303,7 @@ class UnreachableError(TransientError):
     likely_misconfiguration = True
 
     def __init__(self, address: str, problem: str) -> None:
-        """Name host and port, and what the system says."""
+        """Create the error of a host and port, with the operating system's message."""
         super().__init__(
             f"No connection to {address} ({problem}): check the setting company or api_url, "
             "and this machine's network."
@@ -291,12 +311,12 @@ class UnreachableError(TransientError):
 
 
 class HostNotFoundError(TransientError):
-    """The host's name does not resolve."""
+    """The host's name cannot be resolved."""
 
     likely_misconfiguration = True
 
     def __init__(self, host: str) -> None:
-        """Name the host."""
+        """Create the error of a host."""
         super().__init__(
             f"There is no host named {host}: check the setting company or api_url, "
             "and this machine's network."
@@ -304,19 +324,19 @@ class HostNotFoundError(TransientError):
 
 
 class CertificateError(TransientError):
-    """TLS could not be set up with the host."""
+    """No trusted TLS connection to the host could be made."""
 
     likely_misconfiguration = True
 
     def __init__(self, host: str) -> None:
-        """Name the host."""
+        """Create the error of a host."""
         super().__init__(
             f"No trusted TLS connection to {host} (certificate or protocol): check the setting "
-            "company or api_url, any proxy on the way, and REQUESTS_CA_BUNDLE if it is your own."
+            "company or api_url, any proxy in between, and REQUESTS_CA_BUNDLE if you use it."
         )
 
 
-#: Failures that another page would meet too: going on elsewhere would not help.
+#: Failures that another page would have as well, so that a restart would not help.
 NOT_PAGE_SPECIFIC = (
     CaBundleError,
     CertificateError,

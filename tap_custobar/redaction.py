@@ -1,4 +1,4 @@
-"""No secret in any log line or error."""
+"""Redaction of secrets and personal data in log lines and errors."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from html.entities import html5
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MASK = "***"
 
-#: Characters of a foreign text that are worth quoting.
+#: Characters to which a string from elsewhere is truncated.
 MAX_QUOTED = 200
 
-#: Characters of a secret that is masked in our own log lines too: a shorter one may be a word.
+#: Least characters of a secret that is masked in log lines too: a shorter one may be a common word.
 MIN_LOGGED = 8
 
-#: Where a text may have been wrapped: at a line break or blanks, themselves escaped or not.
+#: Where a string may have been wrapped: at line breaks or spaces, themselves escaped or not.
 _WRAP = r"(?:\s|\\{1,4}[nrt])*"
 
 #: An at sign: as it is, percent-encoded, HTML-escaped or JSON-escaped.
@@ -30,7 +30,7 @@ _AT = re.compile(
     re.IGNORECASE,
 )
 
-#: Seven digits and more, like phone numbers, and what may stand between them.
+#: Seven or more digits, as in phone numbers, and the separators that may stand between them.
 _DIGITS = re.compile(
     r"[+\uff0b]?[(\[]*\d(?:(?:[\s()\[\]./\u2010-\u2015-]|%[0-9a-f]{2}|&#?\w{1,8};){0,9}\d){6,}",
     re.IGNORECASE,
@@ -38,39 +38,42 @@ _DIGITS = re.compile(
 
 
 class Redactor:
-    """Replaces secrets in texts, in any case and in the forms that a server may quote them in.
+    """Masks secrets in strings, in upper or lower case and in any encoding that a server may use.
 
     Any of their characters may be percent-encoded, HTML-escaped or JSON-escaped, they may be
     wrapped over several lines, and they may be part of a header's value in Base64.
+
+    Attributes:
+        secrets: The secrets that are masked.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        """Take the secrets in the clear; empty ones are ignored."""
+        """Create a redactor of these plaintext secrets; empty ones are ignored."""
         self.secrets = frozenset(filter(None, secrets))
         self._all = _pattern(self.secrets)
         self._logged = _pattern({s for s in self.secrets if len(s) >= MIN_LOGGED})
 
     def __call__(self, text: str) -> str:
-        """Return a foreign text with every secret in it masked."""
+        """Return a string from elsewhere with every secret in it masked."""
         return self._all.sub(MASK, text)
 
     def in_log(self, text: str) -> str:
-        """Return a text of our own with every secret masked that is too long to be a word."""
+        """Return a log line or message with every secret of at least `MIN_LOGGED` masked."""
         return self._logged.sub(MASK, text)
 
     def sanitize(self, text: str) -> str:
-        """Return a foreign text as it may stand in a message: masked, on one line, bounded.
+        """Return a string from elsewhere that may be quoted: masked, on one line, truncated.
 
-        Besides the secrets, e-mail addresses and what may be a phone number are masked.
+        E-mail addresses and possible phone numbers are masked as well as the secrets.
         """
         words = _printable(self(text)).split()
         line = " ".join(MASK if _AT.search(word) else word for word in words)
-        # Once more: a secret may have been parted by what cannot be printed.
+        # Again, because unprintable characters may have separated the parts of a secret.
         return one_line(self(_DIGITS.sub(MASK, line)))
 
 
 def one_line(text: str) -> str:
-    """Return a foreign text without line breaks and the like, and not too long."""
+    """Return a string from elsewhere without control characters, truncated to `MAX_QUOTED`."""
     text = _printable(text)
     return text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 3]}..."
 
@@ -80,10 +83,15 @@ def _printable(text: str) -> str:
 
 
 class MaskingFactory:
-    """Makes log records by another factory, and masks secrets in them."""
+    """A log-record factory that masks secrets in the records of another factory."""
 
     def __init__(self, make: Callable[..., logging.LogRecord], redact: Redactor) -> None:
-        """Take the factory and what masks."""
+        """Create a factory.
+
+        Args:
+            make: The factory that creates the records.
+            redact: Masks the secrets in them.
+        """
         self.make = make
         self.redact = redact
 
@@ -93,12 +101,12 @@ class MaskingFactory:
         try:
             message = record.getMessage()
         except (TypeError, ValueError, KeyError):
-            # Logging would show the arguments of a line that it cannot format.
+            # The logging module would print the arguments of a line that it cannot format.
             message = "A log line that cannot be formatted"
             record.msg, record.args = message, None
         text = message
         if record.exc_info:
-            # As text: formatters that take an error apart show causes that its text leaves out.
+            # Formatted here, because some formatters also show causes that the traceback omits.
             text += "\n" + logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
         if (redacted := redact(text)) != message:
@@ -109,10 +117,10 @@ class MaskingFactory:
 
 
 def install_log_redaction(redact: Redactor) -> None:
-    """Mask secrets in whatever is logged from now on, by anyone, to any handler.
+    """Mask secrets in all log records from now on, of any logger and for any handler.
 
-    Those of earlier calls stay masked: a process may run several taps. A log-record factory
-    that someone else has set still makes the records.
+    The secrets of earlier calls stay masked: a process may run several taps. A log-record factory
+    that other code has set still creates the records.
     """
     make = logging.getLogRecordFactory()
     if isinstance(make, MaskingFactory):
@@ -122,7 +130,7 @@ def install_log_redaction(redact: Redactor) -> None:
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str]:
-    """Return what matches the secrets, the longest first: one may be part of another."""
+    """Return a pattern of all secrets, the longest first: one may be part of another."""
     longest_first = sorted(secrets, key=len, reverse=True)
     alternatives = [form for secret in longest_first for form in _base64_forms(secret)]
     alternatives += [_WRAP.join(map(_any_escape, secret)) for secret in longest_first]
@@ -131,7 +139,7 @@ def _pattern(secrets: Iterable[str]) -> re.Pattern[str]:
 
 @cache
 def _any_escape(char: str) -> str:
-    """Return a pattern of one character, in either case, as it is or escaped in some way."""
+    """Return a pattern of one character, in upper or lower case, plain or escaped."""
     forms = [re.escape(char)]
     if (escaped := json.dumps(char, ensure_ascii=False)[1:-1]) != char or char == "/":
         forms.append(r"\\{1,4}" + re.escape(escaped[-1]))
@@ -151,17 +159,18 @@ def _any_escape(char: str) -> str:
 
 @cache
 def _entities() -> dict[str, Sequence[str]]:
-    """Return the names that HTML has for a character, each with its semicolon if it needs one."""
+    """Return the HTML entity names of each character, with the semicolon where it is required."""
     names: dict[str, list[str]] = {}
     for name, char in html5.items():
         names.setdefault(char, []).append(name)
     return {char: sorted(found, reverse=True) for char, found in names.items()}
 
 
-def _base64_forms(secret: str) -> Iterable[str]:
-    """Return patterns of a secret in Base64, also as part of a longer text like a header's value.
+def _base64_forms(secret: str) -> Iterator[str]:
+    """Yield patterns of a secret in Base64, also as part of a longer string like a header's value.
 
-    What its first and last characters become depends on their neighbours: any will do there.
+    The encoding of its first and last characters depends on the adjacent ones, so that any
+    character matches there.
     """
     for offset in range(3) if len(secret) >= MIN_LOGGED else ():
         content = b"\0" * offset + secret.encode(errors="replace")

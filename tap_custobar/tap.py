@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tap_custobar.stream import CustobarStream
 
-#: A company's name, or the address it uses Custobar at, from which the name is taken.
+#: A company's name, or its Custobar address, from which the name is taken.
 COMPANY = r"^(https?://)?[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.custobar\.com(/.*)?)?$"
 
 ORDER_FIELD = th.CustomType(
@@ -37,7 +37,7 @@ STREAM_OPTIONS = th.ObjectType(
             additional_properties=th.CustomType({"type": ["string", "number", "boolean"]})
         ),
         title="Filters",
-        description="Field name to the value that its records must have; all must match.",
+        description="Field name to the value that its records must have; all filters must match.",
     ),
     th.Property(
         "order",
@@ -49,24 +49,24 @@ STREAM_OPTIONS = th.ObjectType(
         "custom_fields",
         th.ObjectType(additional_properties=th.StringType(allowed_values=[*JSON_SCHEMAS])),
         title="Custom fields",
-        description="Name of a field of the company's own to its type at Custobar.",
+        description="Name of a custom field (one of the company's own) to its type at Custobar.",
     ),
     th.Property(
         "hash",
         th.ArrayType(PROPERTY),
         title="Hash",
-        description="Properties whose values leave as their hashes under hash_key.",
+        description="Properties to hash with hash_key.",
     ),
     th.Property(
         "keep",
         th.ArrayType(PROPERTY),
         title="Keep",
-        description="Properties that leave as they are though personal_data is pseudonymize.",
+        description="Properties that personal_data: pseudonymize leaves unchanged.",
     ),
     additional_properties=False,
 )
 
-#: The SDK's own setting, with what it needs to be of use.
+#: The SDK's own setting, with the properties that it requires.
 BATCH_CONFIG = th.ObjectType(
     th.Property(
         "encoding",
@@ -76,20 +76,20 @@ BATCH_CONFIG = th.ObjectType(
                 th.StringType(allowed_values=["jsonl", "parquet"], nullable=False),
                 required=True,
                 title="Format",
-                description="Parquet needs the package pyarrow.",
+                description="Format of the files; parquet requires the package pyarrow.",
             ),
             th.Property(
                 "compression",
                 th.StringType(allowed_values=["gzip", "none"]),
                 title="Compression",
-                description="Of the files.",
+                description="Compression of the files.",
             ),
             additional_properties=False,
             nullable=False,
         ),
         required=True,
         title="Encoding",
-        description="What the files hold: a format (jsonl or parquet), and a compression (gzip).",
+        description="Encoding of the files: a format (jsonl or parquet) and a compression (gzip).",
     ),
     th.Property(
         "storage",
@@ -99,33 +99,33 @@ BATCH_CONFIG = th.ObjectType(
                 th.StringType(nullable=False),
                 required=True,
                 title="Root",
-                description="The folder, or URL, that the files are written to.",
+                description="The folder or URL that the files are written to.",
                 examples=["file:///tmp/batches"],
             ),
             th.Property(
                 "prefix",
                 th.StringType(),
                 title="Prefix",
-                description="How the names of the files begin.",
+                description="Prefix of the file names.",
             ),
             th.Property(
                 "params",
                 th.CustomType({"type": ["object"]}),
                 title="Parameters",
-                description="What fsspec needs for the storage, like credentials.",
+                description="Parameters for fsspec, like the credentials of the storage.",
             ),
             additional_properties=False,
             nullable=False,
         ),
         required=True,
         title="Storage",
-        description="Where the files are written: a root (a folder or URL), and a prefix.",
+        description="Where the files are written: a root (a folder or URL) and a prefix.",
     ),
     th.Property(
         "batch_size",
         th.IntegerType(minimum=1),
         title="Batch size",
-        description="Records of one file at the most.",
+        description="Maximum number of records per file.",
     ),
     additional_properties=False,
 )
@@ -155,8 +155,8 @@ class TapCustobar(BaseTap):
             th.StringType(pattern=COMPANY),
             title="Company",
             description=(
-                "The first part of the address you use Custobar at: acme for "
-                "https://acme.custobar.com. Either this or api_url is required."
+                "The first part of your Custobar address: acme for https://acme.custobar.com. "
+                "Either company or api_url is required."
             ),
             examples=["acme"],
         ),
@@ -165,9 +165,9 @@ class TapCustobar(BaseTap):
             th.StringType(),
             title="API URL",
             description=(
-                "The whole base URL up to /api, for companies with a domain of their own, for "
-                "app.custobar.com or for the sandbox. Wins over company. Must be https, except "
-                "on a loopback address."
+                "The whole base URL up to /api, for companies with their own domain, for "
+                "app.custobar.com or for the sandbox. Takes precedence over company. Must be "
+                "https, except on a loopback address."
             ),
             examples=["https://app.custobar.com/api"],
         ),
@@ -177,8 +177,8 @@ class TapCustobar(BaseTap):
             default="Token",
             title="Authorization scheme",
             description=(
-                "The word before the token in the Authorization header. Try the other one when "
-                "Custobar answers 401 to a token that is right."
+                "The word before the token in the Authorization header. Try the other one if "
+                "Custobar responds with 401 to a valid token."
             ),
         ),
         th.Property(
@@ -186,8 +186,8 @@ class TapCustobar(BaseTap):
             th.IntegerType(minimum=1, maximum=100_000),
             title="Page size",
             description=(
-                "Records to ask for at once, at most 10,000, or 100,000 with response_format csv. "
-                "Unset means as many as that; lower it only when answers time out."
+                "Records per request, at most 10,000, or 100,000 with response_format csv. By "
+                "default the maximum; lower it only if responses time out."
             ),
         ),
         th.Property(
@@ -196,8 +196,8 @@ class TapCustobar(BaseTap):
             default=1.0,
             title="Request interval",
             description=(
-                "Least seconds between the starts of two requests, over all streams. Custobar "
-                "is known to limit requests to about 180 a minute; time spent working counts."
+                "Minimum seconds between the starts of two requests, over all streams; processing "
+                "time counts. Custobar is known to limit requests to about 180 a minute."
             ),
         ),
         th.Property(
@@ -206,8 +206,8 @@ class TapCustobar(BaseTap):
             default=300.0,
             title="Request timeout",
             description=(
-                "Seconds of silence after which a request is given up and retried; a whole "
-                "answer may take three times that."
+                "Seconds without data after which a request is cancelled and retried; a whole "
+                "response may take three times as long."
             ),
         ),
         th.Property(
@@ -216,8 +216,8 @@ class TapCustobar(BaseTap):
             default=8,
             title="Retries",
             description=(
-                "How often one request is retried before its stream fails. All its waits "
-                "together end after 15 minutes."
+                "How many times a request is retried before its stream fails. Its retries also end "
+                "after 15 minutes of waiting in total."
             ),
         ),
         th.Property(
@@ -226,8 +226,8 @@ class TapCustobar(BaseTap):
             default=True,
             title="Discover custom fields",
             description=(
-                "Ask Custobar for the names of the company's own fields when there is no "
-                "catalog. Turn it off to discover without a connection."
+                "Request the names of custom fields (the company's own) from Custobar if there is "
+                "no catalog. Turn it off to discover without a connection."
             ),
         ),
         th.Property(
@@ -238,10 +238,10 @@ class TapCustobar(BaseTap):
             ),
             title="Stream options",
             description=(
-                "For each stream: filters (only records whose fields have these values are "
-                "read), order (fields to order by, a leading dash means descending), "
-                "custom_fields (the types of the company's own fields), hash (properties whose "
-                "values leave as hashes) and keep (properties that personal_data leaves alone)."
+                "For each stream: filters (only records with these field values are read), order "
+                "(fields to order by; a leading dash means descending), custom_fields (the types "
+                "of custom fields), hash (properties to hash) and keep (properties that "
+                "personal_data leaves unchanged)."
             ),
             examples=[
                 {
@@ -259,9 +259,9 @@ class TapCustobar(BaseTap):
             default="keep",
             title="Personal data",
             description=(
-                "pseudonymize hashes what identifies a person under hash_key, and does not ask "
-                "Custobar for what describes one, nor for the company's own fields; hash and keep "
-                "in stream_options name exceptions."
+                "pseudonymize hashes properties that identify a person with hash_key, and requests "
+                "neither properties that describe a person nor custom fields; hash and keep in "
+                "stream_options set exceptions."
             ),
         ),
         th.Property(
@@ -270,8 +270,9 @@ class TapCustobar(BaseTap):
             secret=True,
             title="Hash key",
             description=(
-                "Required where anything is hashed: a random text of at least 16 characters that "
-                "you keep to yourself. Hashes are HMAC-SHA-256 under it; another key gives others."
+                "Required if anything is hashed: a random, secret string of at least 16 "
+                "characters. Hashes are HMAC-SHA-256 with this key; another key gives other "
+                "hashes."
             ),
         ),
         th.Property(
@@ -280,8 +281,8 @@ class TapCustobar(BaseTap):
             default="json",
             title="Response format",
             description=(
-                "What the records travel in; csv is for big "
-                "tables: ten times as many records for each request."
+                "Format of the responses; csv suits big tables, with ten times as many records per "
+                "request."
             ),
         ),
         th.Property(
@@ -289,8 +290,8 @@ class TapCustobar(BaseTap):
             th.StringType(),
             title="Start date",
             description=(
-                "Of streams that are read incrementally: nothing older than this is read. A date "
-                "or a date-time."
+                "For streams that are read incrementally: records older than this are not read. A "
+                "date or a timestamp."
             ),
             examples=["2024-01-01", "2024-01-01T00:00:00Z"],
         ),
@@ -300,8 +301,8 @@ class TapCustobar(BaseTap):
             default=1,
             title="Look-back",
             description=(
-                "Of streams that are read incrementally: days before the bookmark to read again, "
-                "for what comes to Custobar late."
+                "For streams that are read incrementally: days before the bookmark to read again, "
+                "for records that reach Custobar late."
             ),
         ),
         th.Property(
@@ -310,8 +311,8 @@ class TapCustobar(BaseTap):
             default="UTC",
             title="Time zone",
             description=(
-                "IANA name of the zone of date-times that come without one, like "
-                "Europe/Helsinki. All date-times leave in UTC."
+                "IANA name of the time zone of timestamps without one, like Europe/Helsinki. All "
+                "timestamps are written in UTC."
             ),
             examples=["Europe/Helsinki"],
         ),
@@ -321,9 +322,9 @@ class TapCustobar(BaseTap):
             default=True,
             title="Resume",
             description=(
-                "Go on where an interrupted run of the last 20 hours ended. Turn it off where the "
-                "target replaces a table with what one run brings (load_method: overwrite): no "
-                "checkpoint is kept or used then, and each run reads its tables from the start."
+                "Resume an interrupted sync of the last 20 hours. Turn it off if the target "
+                "replaces a table with the records of one run (load_method: overwrite): then no "
+                "checkpoint is written or used, and each run reads its tables from the start."
             ),
         ),
         th.Property(
@@ -338,8 +339,8 @@ class TapCustobar(BaseTap):
             default=False,
             title="Emit ACTIVATE_VERSION",
             description=(
-                "Tell the target, after a table was read whole, that rows not in it were "
-                "deleted at Custobar."
+                "After a whole table is read, make the target delete the rows that no longer exist "
+                "at Custobar."
             ),
         ),
         th.Property(
@@ -347,12 +348,12 @@ class TapCustobar(BaseTap):
             BATCH_CONFIG,
             title="Batch Configuration",
             description=(
-                "Write the records into files and tell the target where they are, instead of "
-                "sending them one by one."
+                "Write records to files and send their locations to the target, instead of one "
+                "message per record."
             ),
         ),
     ).to_dict()
 
     def discover_streams(self) -> Sequence[CustobarStream]:
-        """Return all streams, with the properties that discovery finds."""
+        """Return all streams, with the properties that discovery found."""
         return [stream(self, self.discovered[stream.name]) for stream in STREAMS]

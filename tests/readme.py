@@ -1,15 +1,18 @@
-"""The README, as tests read it."""
+"""The README and the recipes, as tests read them."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECIPES = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+TROUBLESHOOTING = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[list[str]]:
+def blocks(language: str, text: str = README + RECIPES) -> list[list[str]]:
     """Return the lines of each block of code in a language."""
     return [
-        text.splitlines() for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+        found.splitlines() for found in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     ]

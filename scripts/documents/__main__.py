@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.documents import airbyte, dotenv, hub, meltano, readme
+from scripts.documents import airbyte, docs, dotenv, hub, meltano, readme, streams
 from scripts.documents.about import about
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ DOCUMENTS: dict[str, Callable[[str, About], str]] = {
     ".env.example": dotenv.render,
     "README.md": readme.render,
     "airbyte/metadata.yaml": airbyte.render,
+    "docs/performance.md": docs.performance,
+    "docs/recipes.md": docs.recipes,
+    "docs/streams.md": streams.render,
     "hub/tap-custobar.yml": hub.render,
     "meltano.yml": meltano.render,
 }

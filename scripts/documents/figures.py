@@ -12,29 +12,36 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def benchmark(folder: Path = DOCS) -> str:
-    """Return what `make bench` found, with its chart; nothing where it has not run."""
+    """Return the chart of `make bench` with its figures in words; nothing where it has not run."""
     found = _read(folder / "benchmark.json")
     if not found:
         return ""
     ratios, machine = found["times_as_long_as_ours"], found["machine"]
     return (
         f"![Processor time of one record, by the way of running]({folder.name}/benchmark.svg)\n\n"
-        f"{_ways(found.get('ways', []))}"
         f"For {found['records']:,} customers a stock tap of the same SDK takes "
         f"{ratios['stock']:.1f} times as long, the loop of Custobar's own documentation "
-        f"{ratios['specification']:.1f} times. From a server on the same machine, with no pause "
-        "between requests, to show what the tap costs; in use the API sets the pace. Measured on "
+        f"{ratios['specification']:.1f} times. Measured against a server on the same machine, "
+        "without pauses between requests, to show what the tap itself costs, on "
         f"{machine['cores']} cores ({machine['cpu']}, {machine['system']}) with "
         f"{machine['python']} and singer-sdk {machine['packages']['singer-sdk']}; other machines "
-        f"have other ratios. All figures: [benchmark.json]({folder.name}/benchmark.json); "
-        "`make bench` measures them anew.\n"
+        f"have other ratios. `make bench` measures again; [performance.md]({folder.name}/"
+        "performance.md) has every way of running, with its peak memory and whether it meets its "
+        "bound.\n"
     )
 
 
-def _ways(found: list[dict[str, Any]]) -> str:
+def durations(folder: Path = DOCS) -> str:
+    """Return how long whole tables take at the default pace; nothing where it was not measured."""
+    tables = _read(folder / "requests.json").get("customers", {})
+    return " ".join(
+        f"{int(size):,} customers take {run['requests']:g} requests and {run['seconds']:.0f} s."
+        for size, run in tables.items()
+    )
+
+
+def ways(folder: Path = DOCS) -> str:
     """Return the table of all ways of running; nothing where they were not measured."""
-    if not found:
-        return ""
     headings = (
         "way of running",
         "CPU µs a record",
@@ -54,9 +61,9 @@ def _ways(found: list[dict[str, Any]]) -> str:
             way["bound"],
             way["verdict"],
         ]
-        for way in found
+        for way in _read(folder / "benchmark.json").get("ways", [])
     ]
-    return table(headings, rows) + "\n"
+    return table(headings, rows) if rows else ""
 
 
 def requests(folder: Path = DOCS) -> str:

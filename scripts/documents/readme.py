@@ -23,7 +23,7 @@ def render(text: str, tap: About) -> str:
         "streams": streams(),
         "settings": settings(tap),
         "personal": personal(tap),
-        "requests": figures.requests(),
+        "durations": f"{figures.durations()}\n",
     }
     for name, body in regions.items():
         text = region.fill(text, name, body)
@@ -31,23 +31,29 @@ def render(text: str, tap: About) -> str:
 
 
 def streams() -> str:
-    """Return the table of what is read."""
-    headings = ("endpoint, and scope of the API key", "stream", "key", "read", "unless told")
+    """Return the table of the streams."""
+    headings = (
+        "endpoint, and scope of the API key",
+        "stream",
+        "primary key",
+        "replication",
+        "selected by default",
+    )
     return table(headings, map(_stream, STREAMS))
 
 
 def _stream(stream: type[CustobarStream]) -> list[str]:
     keys = _names(cast("Sequence[str]", stream.primary_keys))
     replication = _names(stream.valid_replication_keys)
-    if rows := stream.line_items:
-        keys += f", or {_names(rows.keys)}"
-        replication += f" (or {_names(rows.replication_keys)})"
+    if shape := stream.line_items:
+        keys += f", or {_names(shape.keys)}"
+        replication += f" (or {_names(shape.replication_keys)})"
     return [
         f"`GET /api{stream.path}`",
-        f"`{stream.name}`",
+        f"[`{stream.name}`](docs/streams.md#{stream.name})",
         keys,
-        f"whole, or what is new by {replication}" if replication else "whole",
-        "selected" if stream.selected_by_default else "not selected; preview",
+        f"FULL_TABLE, or INCREMENTAL on {replication}" if replication else "FULL_TABLE",
+        "yes" if stream.selected_by_default else "no; preview",
     ]
 
 
@@ -55,7 +61,7 @@ def personal(tap: About) -> str:
     """Return the table of the properties that tell of a person."""
     rows = [
         [
-            f"`{schema}`".replace("_as_rows`", "`, as rows"),
+            f"`{schema}`".replace("_as_rows`", "`, as line items"),
             *(_listed(marks[mark]) for mark in marks),
         ]
         for schema, marks in tap.personal_data.items()
@@ -82,7 +88,7 @@ def _value(setting: Setting) -> str:
         return " or ".join(f"`{option}`" for option in setting.options)
     if setting.bounds:
         return setting.bounds
-    kind = {"string": "text", "boolean": "true or false"}.get(setting.type, setting.type)
+    kind = {"boolean": "true or false"}.get(setting.type, setting.type)
     return f"{kind}, secret" if setting.is_secret else kind
 
 

@@ -1,1 +1,1 @@
-"""The tap's second face: `source-custobar`, which speaks the Airbyte protocol."""
+"""The Airbyte source `source-custobar`, which reads with the tap."""

@@ -1,4 +1,4 @@
-"""Settings, catalogs and states, from Singer's shape to Airbyte's and back."""
+"""Conversion of settings, catalogs and states between Singer and Airbyte."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class JsonSchema(msgspec.Struct):
-    """A JSON schema whose properties are the wanted fields; without any, all are."""
+    """A JSON schema whose properties are the selected fields; without any, all are selected."""
 
     properties: dict[str, dict[str, Any]] | None = None
 
 
 class Stream(msgspec.Struct):
-    """A stream, as the user's catalog knows it."""
+    """A stream in the user's catalog."""
 
     name: str
     json_schema: JsonSchema
@@ -31,7 +31,7 @@ class Stream(msgspec.Struct):
 
 
 class ConfiguredStream(msgspec.Struct):
-    """A stream of the user's catalog, and how to read it."""
+    """A selected stream of the user's catalog, and how to read it."""
 
     stream: Stream
     sync_mode: Literal["full_refresh", "incremental"]
@@ -39,7 +39,7 @@ class ConfiguredStream(msgspec.Struct):
 
 
 def connection_specification(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON schema in the dialect that Airbyte makes its form from."""
+    """Return the JSON schema of the config in the dialect from which Airbyte makes its form."""
     if not isinstance(schema, dict):
         return schema
     form = {
@@ -56,7 +56,7 @@ def connection_specification(schema: Any) -> Any:  # noqa: ANN401 - any JSON val
 
 
 def airbyte_stream(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what Airbyte calls a stream, from the entry of a Singer catalog."""
+    """Return an Airbyte stream from the entry of a Singer catalog."""
     cursor = _cursor(entry)
     return {
         "name": entry["tap_stream_id"],
@@ -75,7 +75,12 @@ def _cursor(entry: Mapping[str, Any]) -> list[str]:
 
 
 def unknown(wanted: Mapping[str, ConfiguredStream], entries: Entries) -> Iterator[str]:
-    """Yield the wanted streams and fields that there are not."""
+    """Yield the names of selected streams and fields that do not exist.
+
+    Args:
+        wanted: The selected streams by name.
+        entries: The entries of the Singer catalog.
+    """
     known = {entry["tap_stream_id"]: entry["schema"]["properties"] for entry in entries}
     yield from wanted.keys() - known.keys()
     for name in wanted.keys() & known.keys():
@@ -88,12 +93,12 @@ def singer_catalog(
     entries: Entries,
     is_hashed: Callable[[str, str], bool] = lambda *_: False,
 ) -> dict[str, Any]:
-    """Return the entries with what is wanted of them selected, and nothing else.
+    """Return a Singer catalog in which only the selected streams and fields are selected.
 
     Args:
-        wanted: The streams of the user's catalog.
-        entries: Those of the Singer catalog.
-        is_hashed: Tells whether a field of a stream is hashed.
+        wanted: The selected streams of the user's catalog by name.
+        entries: The entries of the Singer catalog.
+        is_hashed: Returns whether a field is hashed, given the names of its stream and itself.
     """
     return {
         "streams": [
@@ -113,8 +118,8 @@ def _select(
     if wanted and wanted.sync_mode == "incremental" and (default := _cursor(entry)):
         cursor = wanted.cursor_field or default
         root |= {"replication-method": "INCREMENTAL", "replication-key": cursor[0]}
-    # The destination goes by the types in the user's catalog, and so must the records. There a hash
-    # has the type of a text, and here what is hashed has its own.
+    # The records must have the types of the user's catalog, by which the destination makes its
+    # columns. A hashed field is a string there, but here it has its type before hashing.
     schema = {
         **entry["schema"],
         "properties": {
@@ -125,7 +130,7 @@ def _select(
     marks = [(["properties", name], {"selected": name in fields}) for name in known]
     marks += [(at, {"selected": False}) for at in _left_out(known, fields, [])]
     metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
-    # The key that discovery told tells in turn which shape the records come in.
+    # The primary key of the user's catalog shows the shape of the records: see `catalog.shapes`.
     told = (wanted and wanted.stream.source_defined_primary_key) or []
     return {
         "tap_stream_id": entry["tap_stream_id"],
@@ -138,22 +143,35 @@ def _select(
 def _left_out(
     known: Mapping[str, Any], fields: Mapping[str, Any], at: list[str]
 ) -> Iterator[list[str]]:
-    """Yield where the members are that the user's catalog does not have of a field it has."""
+    """Yield the breadcrumbs of members that the user's catalog lacks, of the fields that it has.
+
+    Args:
+        known: The JSON schemas of all properties.
+        fields: The JSON schemas of the properties in the user's catalog.
+        at: The breadcrumb of the object that has these properties.
+    """
     for name in known.keys() & fields.keys():
         ours, theirs, place = known[name], fields[name], [*at, "properties", name]
         while "items" in ours and isinstance(theirs.get("items"), dict):
             ours, theirs, place = ours["items"], theirs["items"], [*place, "items"]
         members, chosen = ours.get("properties") or {}, theirs.get("properties")
-        if chosen:  # without any, all are
+        if chosen:  # without any, all are selected
             yield from ([*place, "properties", m] for m in members if m not in chosen)
             yield from _left_out(members, chosen, place)
 
 
 def singer_state(wanted: Mapping[str, ConfiguredStream], state: object) -> dict[str, Any]:
-    """Return the bookmarks of the wanted streams; raise TypeError where there are none to find.
+    """Return the Singer state of the selected streams.
 
-    Of a stream that is read whole only the mark stays that an interrupted attempt left, and that of
-    the hash key.
+    Of a stream that is read in full, it has the checkpoint of an interrupted sync and the
+    fingerprint of the hash key only.
+
+    Args:
+        wanted: The selected streams by name.
+        state: The JSON value of an Airbyte state file.
+
+    Raises:
+        TypeError: it is not an Airbyte state.
     """
     bookmarks = {name: mark for name, mark in _bookmarks(state).items() if name in wanted}
     for name, mark in bookmarks.items():
@@ -164,6 +182,7 @@ def singer_state(wanted: Mapping[str, ConfiguredStream], state: object) -> dict[
 
 
 def _bookmarks(state: object) -> dict[str, dict[str, Any]]:
+    """Return the bookmarks by stream name, of a state of any version of the protocol."""
     match state:
         case list():
             return {name: mark for each in state for name, mark in _bookmarks(each).items()}

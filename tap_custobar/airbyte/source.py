@@ -1,10 +1,9 @@
-"""The command source-custobar: the four verbs of the Airbyte protocol."""
+"""The command source-custobar: the four commands of the Airbyte protocol."""
 
 from __future__ import annotations
 
 import logging
 import re
-import signal
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.config.normalization import split_token
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
+from tap_custobar.signals import end_on_sigterm
 from tap_custobar.singer.cli import log_to_stderr, read_json, read_json_object, report_errors
 from tap_custobar.tap import TapCustobar
 
@@ -27,17 +27,23 @@ logger = logging.getLogger("source-custobar")
 #: Where Custobar says how to make an API key, and what its data API has.
 DOCUMENTATION = "https://developers.custobar.com"
 
-#: Settings that change what a Singer target gets; Airbyte has means of its own for all of that.
+#: Settings for Singer targets; Airbyte has its own features for all of them.
 SINGER_ONLY = re.compile("batch_|emit_activate_version|faker_|flattening_|resume|stream_map")
 
 
 class AirbyteTap(TapCustobar):
-    """The tap, telling how each of its streams fares."""
+    """The tap, with Airbyte's status messages about each of its streams."""
 
     renames = False  # destinations do it
 
     def __init__(self, known: TapCustobar, out: AirbyteWriter, **given: Any) -> None:
-        """Make a tap on the connection of another, so that the pace holds over both."""
+        """Create a tap with the config of another.
+
+        Args:
+            known: The other tap; its connection is shared, so that the rate limit holds for both.
+            out: Writes the messages.
+            given: The other arguments of the tap.
+        """
         self.connection = known.connection
         self._out = out
         super().__init__(config=dict(known.config), message_writer=out, **given)
@@ -48,7 +54,7 @@ class AirbyteTap(TapCustobar):
 
 
 def spec(out: AirbyteWriter, _: Namespace) -> None:
-    """Tell what settings there are."""
+    """Write the specification of the settings."""
     form = catalogs.connection_specification(TapCustobar.config_jsonschema)
     form |= {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Custobar"}
     offered = {n: s for n, s in form["properties"].items() if not SINGER_ONLY.match(n)}
@@ -57,7 +63,7 @@ def spec(out: AirbyteWriter, _: Namespace) -> None:
 
 
 def check(out: AirbyteWriter, files: Namespace) -> None:
-    """Tell whether the settings are good, by the smallest request there is."""
+    """Check the settings and the connection with a request of one record."""
     status = {"status": "SUCCEEDED"}
     try:
         _tap(out, files).discovery.check_connection()
@@ -67,7 +73,7 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
 
 
 def discover(out: AirbyteWriter, files: Namespace) -> None:
-    """Tell what there is to read."""
+    """Write the catalog of all streams."""
     tap = _tap(out, files, asks=True)
     tap.makes_catalog = True
     entries = [
@@ -81,7 +87,7 @@ def discover(out: AirbyteWriter, files: Namespace) -> None:
 
 
 def read(out: AirbyteWriter, files: Namespace) -> None:
-    """Read what the catalog wants, from where the state says."""
+    """Read the streams of the configured catalog, from the given state."""
     tap = _tap(out, files)
     streams = read_json_object(files.catalog).get("streams")
     try:
@@ -90,15 +96,15 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
         }
         state = catalogs.singer_state(wanted, read_json(files.state) if files.state else [])
     except msgspec.ValidationError as error:
-        raise InputFileError(files.catalog, f"is no configured catalog: {error}") from None
+        raise InputFileError(files.catalog, f"is not a configured catalog: {error}") from None
     except TypeError:
-        raise InputFileError(files.state, "is no state of Airbyte's") from None
+        raise InputFileError(files.state, "is not an Airbyte state") from None
     if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
-        tap = _tap(out, files, asks=True)  # for the company's own fields, most likely
+        tap = _tap(out, files, asks=True)  # they are most likely custom fields
         tap.needed_streams = wanted.keys()
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
-        logger.warning("%s is in the catalog but not at Custobar: skipped", name)
+        logger.warning("%s is in the catalog but does not exist at Custobar: skipped", name)
         if name in wanted:
             out.skip(name)
     catalog = catalogs.singer_catalog(
@@ -108,21 +114,29 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
 
 
 def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCustobar:
-    """Make a tap that tells what there is; with a catalog, be it empty, it asks nobody for it.
+    """Create a tap that knows the streams and their properties.
 
-    Without one it asks once its streams are looked at, not before.
+    Args:
+        out: The writer; its `redact` is set.
+        files: The paths of the files that the command line names.
+        asks: Whether discovery requests the custom fields, once the streams are first used; if
+            not, the tap gets an empty catalog.
+
+    Raises:
+        InputFileError: the config file is missing or broken.
+        ConfigValidationError: the config is not valid.
     """
     config = read_json_object(files.config)
     token, _ = split_token(str(config.get("api_token") or ""))
     out.redact = Redactor([token, str(config.get("hash_key") or "")]).in_log
     if refused := [name for name in config if SINGER_ONLY.match(name)]:
-        problem = f"{', '.join(refused)}: for Singer targets only, without effect here"
+        problem = f"{', '.join(refused)}: for Singer targets only, remove from the config"
         raise ConfigValidationError(problem, errors=[problem])
     catalog: dict[str, Any] = {"streams": []}
     tap = TapCustobar(config=config, catalog=None if asks else catalog, setup_mapper=False)
     tap.renames = AirbyteTap.renames
-    # PyAirbyte sends it once it has its answer, and takes any exit code but 0 and -15 amiss.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # PyAirbyte sends SIGTERM after the response, and any exit code but 0 and -15 is an error to it.
+    end_on_sigterm()
     return tap
 
 

@@ -1,4 +1,4 @@
-"""Writes the tap's messages as Airbyte's."""
+"""Output of the tap's messages as messages of the Airbyte protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib import Message
 
-#: Failures that the user mends; transient ones pass, and all others are for us to mend.
+#: Errors that Airbyte reports as errors of the config, which the user can correct.
 CONFIG_ERRORS = (
     ConfigValidationError,
     errors.CatalogError,
@@ -31,12 +31,16 @@ CONFIG_ERRORS = (
 
 
 class AirbyteWriter(LineWriter):
-    """Writes whole lines of the Airbyte protocol; `redact` masks secrets in those of errors."""
+    """Writes messages of the Airbyte protocol as whole lines.
+
+    Attributes:
+        redact: Masks secrets in the messages of errors.
+    """
 
     def __init__(self) -> None:
-        """Begin before the first stream."""
+        """Create a writer that masks nothing yet and is at no stream."""
         self.redact: Callable[[str], str] = str
-        self._bookmarks: dict[str, Any] = {}  # the tap's own, which change as it reads
+        self._bookmarks: dict[str, Any] = {}  # the tap's own object, which it changes in place
         self._begin("")
 
     def _begin(self, stream: str) -> None:
@@ -45,11 +49,16 @@ class AirbyteWriter(LineWriter):
         self._is_running, self._count = False, 0
 
     def write(self, kind: str, **content: object) -> None:
-        """Write a message of any type, by the names that the protocol gives its parts."""
+        """Write a message.
+
+        Args:
+            kind: Its type, like "STATE".
+            content: Its other members, by their names in the protocol.
+        """
         output.write(encoder.encode({"type": kind, **content}) + b"\n")
 
     def write_message(self, message: Message) -> None:
-        """Write a record or a state; the other messages say nothing to Airbyte."""
+        """Write a RECORD or STATE message; Airbyte has no others of Singer's."""
         if isinstance(message, StateMessage):
             self._bookmarks = message.value.get("bookmarks", {})
             self._write_state()
@@ -67,19 +76,19 @@ class AirbyteWriter(LineWriter):
         time_extracted: datetime,
         version: int | None,  # noqa: ARG002 - for Singer targets
     ) -> None:
-        """Write so many records: JSON objects, each with its only line break at its end."""
+        """Write a RECORD message for each record, in one call; see `LineWriter.write_batch`."""
         if not self._is_running:
             self._is_running = True
             self._write_status("RUNNING")
         before = b'{"type":"RECORD","record":{"stream":%b,"data":' % encoder.encode(stream)
         after = b',"emitted_at":%d}}\n' % (time_extracted.timestamp() * 1000)
         lines = before + lines[:-1].replace(b"\n", after + before) + after
-        self._count += count  # by now: the state that a signal writes comes right after the lines
+        self._count += count  # before the lines: on a signal, their state is written right after
         output.write(lines)
 
     @contextmanager
     def reading(self, stream: str) -> Iterator[None]:
-        """Tell how the reading of a stream begins and ends, and the state it ends in."""
+        """Write the status of a stream when its sync starts and ends, and its last state."""
         self._begin(stream)
         self._write_status("STARTED")
         try:
@@ -99,7 +108,14 @@ class AirbyteWriter(LineWriter):
         self._begin("")
 
     def write_error(self, error: Exception, **about: object) -> None:
-        """Tell of a failure, and whose business it is; those of streams were told by then."""
+        """Write the TRACE message of an error, with its failure type.
+
+        Nothing is written for a StreamsFailedError: the errors of its streams are written already.
+
+        Args:
+            error: The error.
+            about: The stream descriptor of a stream's error.
+        """
         if not isinstance(error, errors.StreamsFailedError):
             cause = getattr(error, "cause", error)
             passing = "transient" if isinstance(cause, errors.TransientError) else "system"
@@ -108,11 +124,11 @@ class AirbyteWriter(LineWriter):
             self._write_trace("ERROR", error=content)
 
     def message_for(self, error: Exception) -> str:
-        """Say what a failure is, without secrets."""
+        """Return the message of an error on one line, with secrets masked."""
         return self.redact("; ".join(error_messages(error)))
 
     def _write_state(self) -> None:
-        """Write the bookmark of the stream being read, if it or what it covers is new."""
+        """Write the state of the current stream, if it changed or records were written since."""
         state = encoder.encode(self._bookmarks.get(self._stream, {}))
         if self._stream and (state != self._state or self._count):
             stream = {**self._about, "stream_state": msgspec.Raw(state)}

@@ -1,7 +1,7 @@
-"""What may be asked for: the one check of every URL, whoever named it.
+"""Validation of every URL before it is requested.
 
-The token goes wherever a request goes, so a URL that did not come from the settings gives no
-more than its path and query; scheme, host and port are always the configured ones.
+Each request contains the token. Of a URL that the API returned, only path and query are therefore
+used; scheme, host and port are always the configured ones.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tap_custobar.errors import UrlError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Characters of a URL; longer ones are refused.
+#: Most characters of a URL; longer ones are rejected.
 MAX_LENGTH = 8192
 
-#: Characters between two dots of a host name (RFC 1035).
+#: Most characters of a label of a host name (RFC 1035).
 MAX_LABEL = 63
 
 #: The parameters of the data API; every other name in a query is a filter on a field.
@@ -33,7 +33,14 @@ _NEXT = "Custobar's next_url"
 
 @dataclass(frozen=True, slots=True)
 class ApiUrl:
-    """The base URL below which everything is asked for, e.g. `https://acme.custobar.com/api`."""
+    """The base URL of all requests, e.g. `https://acme.custobar.com/api`.
+
+    Attributes:
+        scheme: `http` (on a loopback address only) or `https`.
+        host: The host name or IP address.
+        netloc: The host with its port, if there is one.
+        path: The path, without a slash at its end.
+    """
 
     scheme: str
     host: str
@@ -42,46 +49,58 @@ class ApiUrl:
 
     @classmethod
     def parse(cls, text: str) -> ApiUrl:
-        """Read a configured base URL.
+        """Parse a configured base URL.
 
         Raises:
-            UrlError: it is no such URL, or would send the token in the clear.
+            UrlError: it is not a valid base URL, or the token would be sent unencrypted.
         """
         parts = _split(text)
         host = parts.hostname or ""
         if parts.scheme not in {"http", "https"} or not _is_host(host):
-            msg = "is no URL like https://COMPANY.custobar.com/api"
+            msg = "is not a valid URL, like https://COMPANY.custobar.com/api"
             raise UrlError(msg)
         if parts.query or parts.fragment:
             msg = "must end with the path, without query or fragment"
             raise UrlError(msg)
         if parts.scheme == "http" and not is_loopback(host):
-            msg = "must begin with https (http would send the token in the clear)"
+            msg = "must begin with https (http would send the token unencrypted)"
             raise UrlError(msg)
         return cls(parts.scheme, host, parts.netloc, parts.path.rstrip("/"))
 
     def endpoint(self, path: str, query: Mapping[str, str]) -> str:
-        """Return the URL of a path below the base, with its query encoded."""
+        """Return the absolute URL of a path below the base URL.
+
+        Args:
+            path: Begins with a slash.
+            query: The parameters, not encoded.
+        """
         encoded = urlencode(query, safe=",", quote_via=quote)
         return self._absolute(f"{self.path}{path}", encoded)
 
     def resolve(self, url: str, *, current: str) -> str:
-        """Return what to ask for where the API, at the URL `current`, named `url` as the next.
+        """Return the absolute URL of the next page (section "next_url" of the specification).
+
+        The specification does not mention other hosts, so none is trusted.
+
+        Args:
+            url: The next link, absolute or relative.
+            current: The absolute URL of the page that it is from.
 
         Raises:
-            UrlError: `url` leads away from the API (section "next_url" of the specification
-                says nothing of other hosts, so none is trusted).
+            UrlError: it is not below the base URL.
         """
         _split(url, _NEXT)
         parts = _split(urljoin(current, url), _NEXT)
         if parts.scheme not in {"http", "https"} or not self._is_ours(parts.hostname or ""):
             msg = (
                 f"{_NEXT} names another server ({(parts.hostname or '?')[:100]}), "
-                f"not {self.host}; nothing was sent there."
+                f"not {self.host}; nothing was sent there. Report this to Custobar."
             )
             raise UrlError(msg)
         if not _is_below(parts.path, self.path):
-            msg = f"{_NEXT} is not below {self.path}; it was not asked for."
+            msg = (
+                f"{_NEXT} is not below {self.path}; it was not requested. Report this to Custobar."
+            )
             raise UrlError(msg)
         return self._absolute(parts.path, parts.query)
 
@@ -93,7 +112,7 @@ class ApiUrl:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine itself."""
+    """Return whether a host name or IP address is this machine's loopback address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -101,12 +120,12 @@ def is_loopback(host: str) -> bool:
 
 
 def without_query(url: str) -> str:
-    """Return the part of a URL that may be shown: filters hold personal data."""
+    """Return a URL without its query, whose filters may hold personal data."""
     return url.partition("?")[0]
 
 
 def query_filter_values(url: str) -> list[str]:
-    """Return the values in a URL's query that are not the API's own parameters."""
+    """Return the values of a URL's query parameters that are not in `PARAMETERS`."""
     query = parse_qsl(urlsplit(url).query)
     return [value for name, value in query if name not in PARAMETERS]
 
@@ -115,7 +134,7 @@ def _split(text: str, name: str = "") -> SplitResult:
     try:
         problem = _problem(text, parts := urlsplit(text))
     except ValueError:
-        problem = "is no valid URL"
+        problem = "is not a valid URL"
     if problem:
         raise UrlError(f"{name} {problem}".strip())
     return parts
@@ -125,15 +144,15 @@ def _problem(text: str, parts: SplitResult) -> str | None:
     if len(text) > MAX_LENGTH:
         return f"is longer than {MAX_LENGTH} characters"
     if _CONTROL.search(text) or "\\" in text:
-        return "holds spaces, backslashes or control characters"
+        return "contains spaces, backslashes or control characters"
     if "@" in parts.netloc:
-        return "must not hold a user name or password"
-    _ = parts.port  # raises ValueError where it is no number
+        return "must not contain a user name or password"
+    _ = parts.port  # raises ValueError if it is not a valid port number
     return None
 
 
 def _is_host(host: str) -> bool:
-    """Tell whether names of these lengths can be looked up at all."""
+    """Return whether the labels of a host name have lengths that DNS allows."""
     return all(0 < len(label) <= MAX_LABEL for label in host.split("."))
 
 
@@ -142,17 +161,18 @@ def _is_custobar(host: str) -> bool:
 
 
 def _is_below(path: str, base: str) -> bool:
-    """Compare by whole segments, after undoing every layer of encoding a proxy might undo.
+    """Return whether a path is below a base path, by whole segments.
 
-    Segments that are empty or dots are refused: not everyone on the way reads them the same.
+    The path is decoded repeatedly, because a proxy may do that too. Empty segments and dots are
+    rejected, because proxies and servers treat them differently.
     """
     while (decoded := unquote(path)) != path:
         path = decoded
     *inner, last = path.replace("\\", "/").split("/")[1:] or [""]
-    wanted = base.split("/")[1:]
+    expected = base.split("/")[1:]
     return (
         not {"", ".", ".."}.intersection(inner)
         and last not in {".", ".."}
-        and inner[: len(wanted)] == wanted
-        and [*inner[len(wanted) :], last] != [""]
+        and inner[: len(expected)] == expected
+        and [*inner[len(expected) :], last] != [""]
     )

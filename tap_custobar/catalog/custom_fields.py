@@ -1,4 +1,4 @@
-"""The types of a company's own fields: Custobar's names for them, as JSON schemas."""
+"""The types of custom fields (a company's own): Custobar's type names and their JSON schemas."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
     from tap_custobar.records.decoder import Batch
 
-_TEXT = {"type": ["string", "null"]}
-_WHOLE_NUMBER = {"type": ["integer", "null"], "minimum": MIN_INTEGER, "maximum": MAX_INTEGER}
-# Texts, since a list's elements have no type of their own at Custobar, and a text holds anything.
-_LIST = {"type": ["array", "null"], "items": {"type": "string"}}
+_STRING = {"type": ["string", "null"]}
+_INTEGER = {"type": ["integer", "null"], "minimum": MIN_INTEGER, "maximum": MAX_INTEGER}
+# Elements are strings because Custobar gives them no type, and a string can represent any value.
+_ARRAY = {"type": ["array", "null"], "items": {"type": "string"}}
 
-#: Custobar's 15 type names, each with the JSON schema of its values.
+#: Custobar's 15 type names to the JSON schemas of their values.
 JSON_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "boolean": {"type": ["boolean", "null"]},
-    "country_code": _TEXT,
+    "country_code": _STRING,
     "date": {"type": ["string", "null"], "format": "date"},
     "datetime": {"type": ["string", "null"], "format": "date-time"},
-    "day_of_year": _TEXT,
-    "email": _TEXT,
-    "integer": _WHOLE_NUMBER,
-    "language_code": _TEXT,
-    "list": _LIST,
-    "money": _WHOLE_NUMBER,
+    "day_of_year": _STRING,
+    "email": _STRING,
+    "integer": _INTEGER,
+    "language_code": _STRING,
+    "list": _ARRAY,
+    "money": _INTEGER,
     "number": {"type": ["number", "null"]},
     "object": {"type": ["object", "null"]},
-    "phone_number": _TEXT,
-    "set": _LIST,
-    "string": _TEXT,
+    "phone_number": _STRING,
+    "set": _ARRAY,
+    "string": _STRING,
 }
 
-#: Which a field has that nobody declared.
+#: The type of a field that is not declared in the config.
 UNDECLARED = "string"
 
-_LOOKS: Mapping[str, Callable[[Any], bool]] = {
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "number": lambda value: isinstance(value, int | Decimal) and not isinstance(value, bool),
@@ -55,14 +55,23 @@ _LOOKS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def guess_type(values: Iterable[Any]) -> str:
-    """Return the name of the type that all values of a field look like, else `string`."""
-    held = [value for value in values if value not in (None, "")]
-    looks = (name for name, look in _LOOKS.items() if held and all(map(look, held)))
-    return next(looks, UNDECLARED)
+    """Return the name of the first type that all values of a field have, else `string`.
+
+    Args:
+        values: JSON values; nulls and empty strings are ignored.
+    """
+    present = [value for value in values if value not in (None, "")]
+    matching = (name for name, check in _CHECKS.items() if present and all(map(check, present)))
+    return next(matching, UNDECLARED)
 
 
 def contradicts(type_name: str, documented: Mapping[str, Any]) -> bool:
-    """Tell whether a declared type is another than that of a documented field."""
+    """Return whether a declared type differs from the type of a documented field.
+
+    Args:
+        type_name: Custobar's name of the declared type.
+        documented: The JSON schema of the documented field.
+    """
     declared = JSON_SCHEMAS[type_name]
     return declared.get("format") != documented.get("format") or (
         declared["type"][0] not in documented["type"]
@@ -70,15 +79,15 @@ def contradicts(type_name: str, documented: Mapping[str, Any]) -> bool:
 
 
 def custom_field(type_name: str, safe_name: str | None = None) -> dict[str, Any]:
-    """Return the JSON schema of one of the company's own fields.
+    """Return the JSON schema of a custom field.
 
     Args:
         type_name: Custobar's name of its type.
-        safe_name: The name that it leaves under, where that is not its own.
+        safe_name: The name that it is written under; None for its own.
     """
-    leaves_as = f" It leaves as {safe_name}, for databases." if safe_name else ""
+    written_as = f" Written as {safe_name}, for databases." if safe_name else ""
     return {
-        "description": f"The company's own field, of type {type_name}.{leaves_as}",
+        "description": f"Custom field of type {type_name}.{written_as}",
         **JSON_SCHEMAS[type_name],
         CUSTOBAR_TYPE: type_name,
         PERSONAL: CUSTOM,
@@ -86,20 +95,20 @@ def custom_field(type_name: str, safe_name: str | None = None) -> dict[str, Any]
 
 
 class UnseenFields:
-    """Declared fields that no record has had so far: a name that is mistyped never comes.
+    """Declared fields that no record has had so far, possibly because a name is misspelled.
 
     Attributes:
-        names: The fields.
-        rows: How many records were looked at.
+        names: The names of the fields.
+        rows: The number of records that were checked.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Take the declared names."""
+        """Create it with the names of the declared fields; no record is checked yet."""
         self.names = set(names)
         self.rows = 0
 
     def look_in(self, batch: Batch) -> None:
-        """Strike out the fields that these records have, be they null."""
+        """Remove the fields that these records have, even with the value null, from `names`."""
         self.rows += len(batch)
         for name in tuple(self.names):
             if batch.column(name).count(UNSET) < len(batch):

@@ -1,4 +1,4 @@
-"""What tells of a person, and what the settings let leave of it (docs/behaviour.md)."""
+"""Personal data: which properties are hashed or withheld (docs/behaviour.md, "Personal data")."""
 
 from __future__ import annotations
 
@@ -16,30 +16,36 @@ if TYPE_CHECKING:
 
     Properties = Mapping[str, Mapping[str, Any]]
 
-#: Keywords of our own in the JSON schemas of properties: whether a property tells of a person, what
-#: it identifies (the same in every stream), and Custobar's type where that matters.
+#: The tap's own keywords in the JSON schemas of properties: the kind of personal data, what a
+#: property identifies (the same in every stream), and Custobar's type where it matters.
 PERSONAL = "x-personal-data"
 IDENTIFIES = "x-identifies"
 CUSTOBAR_TYPE = "x-custobar-type"
 
 IDENTIFIER, ATTRIBUTE = "identifier", "attribute"
 
-#: The mark of the company's own fields, of which nobody knows.
+#: The kind of custom fields, which may hold any personal data.
 CUSTOM = "custom"
 
-#: What the catalog says of a hashed property, behind its description.
-NOTE = " Leaves hashed."
+#: The end of a hashed property's description in the catalog.
+NOTE = " Values are hashed."
 
 
 class Protection:
-    """Which properties of one stream are hashed, and which do not leave.
+    """Decides which properties of one stream are hashed and which are withheld.
 
     Attributes:
-        documented: The JSON schemas of the properties that are known, with their marks.
+        documented: The JSON schemas of the known properties, with the keywords above.
     """
 
     def __init__(self, settings: Settings, stream: str, documented: Properties) -> None:
-        """Take all settings, the stream's name, and the JSON schemas of its known properties."""
+        """Create the protection of a stream.
+
+        Args:
+            settings: All settings of the tap.
+            stream: The stream's name.
+            documented: The JSON schemas of its known properties.
+        """
         options = settings.options_for(stream)
         self.documented = documented
         self._stream = stream
@@ -48,13 +54,13 @@ class Protection:
         self._pseudonymizes = settings.is_pseudonymized
 
     def hashes(self, name: str) -> bool:
-        """Tell whether a property leaves as its hash."""
+        """Return whether a property is written as its hash."""
         return name in self._hash or (
             self._pseudonymizes and name not in self._keep and self._kind(name) == IDENTIFIER
         )
 
     def withholds(self, name: str) -> bool:
-        """Tell whether a property must not leave at all, and so is not asked for."""
+        """Return whether a property must not be written, so that it is not requested either."""
         return (
             self._pseudonymizes
             and name not in self._hash | self._keep
@@ -62,11 +68,11 @@ class Protection:
         )
 
     def is_email(self, name: str) -> bool:
-        """Tell whether a property is an e-mail address."""
+        """Return whether a property is an e-mail address."""
         return self.documented.get(name, {}).get(CUSTOBAR_TYPE) == "email"
 
     def identified_by(self, name: str) -> str | None:
-        """Return what a property identifies, in the words that all streams share."""
+        """Return what a property identifies, by the same name in all streams; None for nothing."""
         identified: str | None = self.documented.get(name, {}).get(IDENTIFIES)
         return identified
 
@@ -75,27 +81,34 @@ class Protection:
         return kind
 
     def described(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the JSON schema of a stream for the catalog: real types, hashes noted."""
-        return {
-            **schema,
-            "properties": {
-                name: {**about, "description": f"{about.get('description', '')}{NOTE}".strip()}
-                if self.hashes(name)
-                else about
-                for name, about in schema["properties"].items()
-            },
-        }
+        """Return the JSON schema of a stream for the catalog.
 
-    def leaving(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the JSON schema of what leaves of a stream.
-
-        A note of hashes that an older catalog has is taken away where it does not hold.
+        The properties have their types before hashing; `NOTE` ends the description of hashed ones.
         """
         return {
             **schema,
             "properties": {
-                name: hashed_schema(about) if self.hashes(name) else _without_note(about)
-                for name, about in schema.get("properties", {}).items()
+                name: {
+                    **definition,
+                    "description": f"{definition.get('description', '')}{NOTE}".strip(),
+                }
+                if self.hashes(name)
+                else definition
+                for name, definition in schema["properties"].items()
+            },
+        }
+
+    def leaving(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the JSON schema of a stream's records as they are written.
+
+        Where a property is no longer hashed, `NOTE` is removed from the description that an older
+        catalog has for it.
+        """
+        return {
+            **schema,
+            "properties": {
+                name: hashed_schema(definition) if self.hashes(name) else _without_note(definition)
+                for name, definition in schema.get("properties", {}).items()
                 if not self.withholds(name)
             },
         }
@@ -108,13 +121,13 @@ class Protection:
         surrogate_key: str | None,
         also_known: Collection[str] | None = (),
     ) -> None:
-        """Validate the settings `hash` and `keep`, now that the properties are known.
+        """Validate the options `hash` and `keep` against the properties of the stream.
 
         Args:
             properties: The JSON schemas of all properties.
             replication_keys: Properties that may be the replication key.
-            surrogate_key: The property that is computed from the others, if any.
-            also_known: Names that need not be among the properties; None for any name.
+            surrogate_key: The property that is computed from the others; None if there is none.
+            also_known: Names that need not be among the properties; None allows any name.
 
         Raises:
             ConfigValidationError: a name is unknown, or its property cannot be hashed.
@@ -149,7 +162,7 @@ class Protection:
             if name in replication_keys:
                 yield f"{place} is a replication key, which cannot be hashed"
             elif name == surrogate_key:
-                yield f"{place} is made of the other properties: hash those"
+                yield f"{place} is computed from the other properties: hash those instead"
             elif not is_hashable(properties[name]):
                 yield f"{place} is an object, which cannot be hashed"
 
@@ -162,10 +175,10 @@ def _without_note(definition: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def lost_joins(streams: Iterable[tuple[str, Protection, Iterable[str]]]) -> Iterator[str]:
-    """Yield a warning for each identifier that is hashed in one place and raw in another.
+    """Yield a warning for each identifier that is hashed in one property and not in another.
 
     Args:
-        streams: Of each stream that is read: name, protection, selected properties.
+        streams: The name, protection and selected properties of each stream that is read.
     """
     places: dict[str, tuple[list[str], list[str]]] = {}
     for stream, protection, names in streams:
@@ -177,13 +190,13 @@ def lost_joins(streams: Iterable[tuple[str, Protection, Iterable[str]]]) -> Iter
         if raw and hashed:
             yield (
                 f"{', '.join(hashed)}: hashed, but not {', '.join(raw)}, so they do not join. "
-                "List both in stream_options.<stream>.hash"
+                "Name both in stream_options.<stream>.hash"
             )
 
 
 def personal_properties(properties: Properties) -> dict[str, list[str]]:
-    """Return the names of a stream's documented properties that tell of a person, by their mark."""
+    """Return the names of a stream's documented properties that are personal data, by kind."""
     return {
-        mark: [name for name, about in properties.items() if about.get(PERSONAL) == mark]
-        for mark in (IDENTIFIER, ATTRIBUTE)
+        kind: [name for name, definition in properties.items() if definition.get(PERSONAL) == kind]
+        for kind in (IDENTIFIER, ATTRIBUTE)
     }

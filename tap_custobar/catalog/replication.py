@@ -1,4 +1,4 @@
-"""What a catalog asks for: its schemas, keys and ways of replication, however it was edited."""
+"""Normalization of catalogs: schemas, selection and replication, also of edited catalogs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ if TYPE_CHECKING:
 INCREMENTAL = "INCREMENTAL"
 FULL_TABLE = "FULL_TABLE"
 
-#: Where a part of a record is, as in the metadata of a catalog: ("properties", "a", "items", ...).
+#: The breadcrumb of a part of a record, as in a catalog's metadata: ("properties", "a", "items").
 Place: TypeAlias = "tuple[str, ...]"
 
 _KEPT = ("title", "description")
 _FORMATS = ("date", "date-time")
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
-#: Databases have integers of 64 bits.
+#: The range of the 64-bit integers of databases.
 _INTEGERS = {"minimum": MIN_INTEGER, "maximum": MAX_INTEGER}
 
-_TRUTHS = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 
 
 def strip_constraints(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON schema with its types and without further demands.
+    """Return a JSON schema without constraints, because values cannot be converted to meet them.
 
-    `anyOf` and `oneOf` become a list of types, as common catalogs mean them; limits, patterns,
-    enumerations and other formats than those of dates go, for no value can be bent to them.
-    Integers have the limits that hold for all of them. Keywords that begin with `x-` stay.
+    `anyOf` and `oneOf` become a list of types, as catalogs usually mean them. Limits, patterns,
+    enumerations and all formats except those of dates are removed; integers get the limits of all
+    integers. Keywords that begin with `x-` are kept.
+
+    Args:
+        definition: A JSON schema, of a stream or of a part of one.
     """
     if not isinstance(definition, dict):
         return {}
@@ -67,7 +70,11 @@ def _types(definition: Mapping[str, Any]) -> list[str]:
 def with_own_keywords(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON schema with the keywords `x-...` that another has in the same places.
 
-    A catalog does not keep them: the SDK writes and reads only those that it knows.
+    A catalog lacks them, because the SDK writes and reads only the keywords that it knows.
+
+    Args:
+        schema: The JSON schema of the catalog.
+        known: The JSON schema with the keywords.
     """
     merged = {**{name: known[name] for name in known if name.startswith("x-")}, **schema}
     if "items" in merged and "items" in known:
@@ -81,11 +88,11 @@ def with_own_keywords(schema: Mapping[str, Any], known: Mapping[str, Any]) -> di
 
 
 def normalize_catalog(catalog: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a catalog that says each thing once, in the place where the SDK looks for it.
+    """Return a catalog with replication and selection in the places where the SDK reads them.
 
-    Meltano and hand-edited catalogs say in the metadata how a stream is replicated, where the SDK
-    does not look for `replication-method`; old ones say at the stream or in its schema what is
-    selected. The metadata win. A stream is known by its `tap_stream_id` alone.
+    Meltano and hand-edited catalogs have `replication-method` in the metadata, where the SDK does
+    not read it; old catalogs have `selected` in the stream's entry or in its schema. The metadata
+    take precedence. A stream is identified by its `tap_stream_id` alone.
     """
     return {**catalog, "streams": [_normalized(entry) for entry in catalog["streams"]]}
 
@@ -106,23 +113,23 @@ def _normalized(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_selection(entry: Mapping[str, Any]) -> dict[Place, dict[str, Any]]:
-    """Return the metadata by their places, with what other parts of an entry say is selected."""
+    """Return the metadata of an entry by breadcrumb, with `selected` from its other parts."""
     metadata = {
         tuple(item["breadcrumb"]): dict(item["metadata"]) for item in entry.get("metadata") or ()
     }
     for place in list(metadata):
-        metadata[place]["selected"] = _truth(metadata[place].get("selected"))
-    told = [((), entry.get("selected")), *_selected(entry.get("schema"), ())]
-    for place, value in told:
-        about = metadata.setdefault(place, {}) if value is not None else metadata.get(place, {})
-        if about.get("selected") is None:
-            about["selected"] = _truth(value)
+        metadata[place]["selected"] = _boolean(metadata[place].get("selected"))
+    declared = [((), entry.get("selected")), *_selected(entry.get("schema"), ())]
+    for place, value in declared:
+        item = metadata.setdefault(place, {}) if value is not None else metadata.get(place, {})
+        if item.get("selected") is None:
+            item["selected"] = _boolean(value)
     metadata.setdefault((), {})
     return metadata
 
 
 def _selected(definition: object, place: Place) -> Iterator[tuple[Place, object]]:
-    """Yield what a JSON schema and its parts say of being selected, as catalogs once did."""
+    """Yield the keyword `selected` of a JSON schema and its parts, as in old catalogs."""
     if not isinstance(definition, dict):
         return
     if place[-1:] != ("items",):
@@ -133,17 +140,17 @@ def _selected(definition: object, place: Place) -> Iterator[tuple[Place, object]
             yield from _selected(member, (*place, "properties", name))
 
 
-def _truth(value: object) -> bool | None:
-    """Return what a catalog says, be it in a text; None where that is neither true nor false."""
-    return value if isinstance(value, bool) else _TRUTHS.get(str(value).lower())
+def _boolean(value: object) -> bool | None:
+    """Return a catalog's boolean, which may be a string; None for any other value."""
+    return value if isinstance(value, bool) else _BOOLEANS.get(str(value).lower())
 
 
 def drop_place(value: Any, place: Sequence[str]) -> None:  # noqa: ANN401 - any JSON value
-    """Take a member out of a record; changes the record.
+    """Remove a member from a record in place.
 
     Args:
-        value: A record, or a part of one.
-        place: Where the member is: in every element of a list, with `items` named or not.
+        value: A record or a part of one; changed in place.
+        place: The breadcrumb of the member, with or without `items` for the elements of arrays.
     """
     match place:
         case ["items", *rest] if isinstance(value, list):
@@ -161,7 +168,12 @@ def drop_place(value: Any, place: Sequence[str]) -> None:  # noqa: ANN401 - any 
 
 
 def drop_from_schema(schema: Any, place: Sequence[str]) -> None:  # noqa: ANN401 - any JSON value
-    """Take the same member out of a JSON schema; changes it."""
+    """Remove the same member from a JSON schema in place.
+
+    Args:
+        schema: A JSON schema or a part of one; changed in place.
+        place: The breadcrumb of the member; see `drop_place`.
+    """
     match schema, place:
         case {"items": items}, ["items", *rest]:
             drop_from_schema(items, rest)
@@ -178,25 +190,28 @@ def drop_from_schema(schema: Any, place: Sequence[str]) -> None:  # noqa: ANN401
 def replication_key(
     stream: str, method: str | None, key: str | None, valid: Sequence[str]
 ) -> str | None:
-    """Return the key that a stream is to be read incrementally by; None to read it whole.
+    """Return the replication key of a stream; None to read the full table.
 
     Args:
         stream: The stream's name.
-        method: What the catalog asks for; by default FULL_TABLE.
-        key: The replication key that it names; by default the first that is valid.
-        valid: Those that the stream can be read by.
+        method: The catalog's replication method; by default FULL_TABLE.
+        key: The catalog's replication key; by default the first valid one.
+        valid: The valid replication keys of the stream.
 
     Raises:
-        CatalogError: it asks for what the stream does not have.
+        CatalogError: the method or the key is not valid for the stream.
     """
     if key and key not in valid:
         choices = ", ".join(valid) or "none"
-        msg = f"The catalog's replication-key {key} is not valid for {stream}: {choices} is."
+        msg = f"The catalog's replication-key {key} is not valid for {stream}; valid: {choices}."
         raise CatalogError(msg)
     if method == INCREMENTAL and valid:
         return key or valid[0]
     if method not in (None, FULL_TABLE):
-        choices = "FULL_TABLE or INCREMENTAL" if valid else "only FULL_TABLE"
-        msg = f"The catalog asks for {method} replication of {stream}: {choices} is."
+        choices = "FULL_TABLE, INCREMENTAL" if valid else "FULL_TABLE"
+        msg = (
+            f"The catalog's replication-method {method} is not valid for {stream}; "
+            f"valid: {choices}."
+        )
         raise CatalogError(msg)
     return None

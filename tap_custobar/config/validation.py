@@ -1,4 +1,4 @@
-"""What is wrong with a config, in words that name the setting and never show its value."""
+"""Validation of a config; its messages name the setting and never show its value."""
 
 from __future__ import annotations
 
@@ -21,24 +21,27 @@ if TYPE_CHECKING:
 
     from tap_custobar.config.settings import StreamOptions
 
-#: Characters of a hash key at the least: a shorter one can be found by trying.
+#: Least characters of a hash key: a shorter one could be found by trial and error.
 MIN_HASH_KEY = 16
 
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _QUOTATION_MARKS = "\"'`\u00ab\u00b4\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
 _TYPES = {
-    "array": "a list",
+    "array": "an array",
     "boolean": "true or false",
-    "integer": "a whole number",
+    "integer": "an integer",
     "number": "a number",
     "object": "an object",
-    "string": "a text",
+    "string": "a string",
 }
 
 
 def describe(error: ValidationError) -> str:
-    """Say what a JSON schema validator found wrong, without the value it shows in its own text."""
+    """Return the message of a JSON schema validator's error.
+
+    The validator's own message shows the value.
+    """
     name = ".".join(map(str, error.absolute_path)) or "config"
     allowed: Any = error.validator_value
     schema: Any = error.schema
@@ -65,28 +68,28 @@ def describe(error: ValidationError) -> str:
         case "additionalProperties" if isinstance(error.instance, dict):
             known = schema["properties"]
             unknown = [key for key in error.instance if key not in known]
-            return f"{name}: does not know {', '.join(unknown)}; it knows {', '.join(known)}"
+            return f"{name}: must not contain {', '.join(unknown)}; allowed are {', '.join(known)}"
         case _:
-            return f"{name}: is not what its description asks for"
+            return f"{name}: does not match its description"
 
 
 def _describe_pattern(schema: Mapping[str, Any]) -> str:
-    """Say what a text must look like, by an example: a regular expression tells few people."""
+    """Return what a string must look like, by an example instead of its regular expression."""
     if "title" not in schema or "examples" not in schema:
-        return "is not what its description asks for"
+        return "does not match its description"
     if description := schema.get("description"):
         return f"must look like {schema['examples'][0]}. {description}"
     return f"must be {schema['title']}, like {schema['examples'][0]}"
 
 
 def check_else(stream_maps: object) -> Iterator[str]:
-    """Yield what is wrong with `__else__`, whose JSON schema in the SDK no validator can use."""
+    """Yield the problems of `__else__`, whose JSON schema in the SDK is not usable."""
     if not isinstance(stream_maps, dict):
         return
     for name, definition in [("", stream_maps), *stream_maps.items()]:
         if isinstance(definition, dict) and definition.get("__else__") not in (None, "__NULL__"):
             place = ".".join(filter(None, ("stream_maps", name, "__else__")))
-            yield f"{place}: must be __NULL__, which leaves all others out"
+            yield f"{place}: must be __NULL__, which removes all others"
 
 
 def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -94,8 +97,8 @@ def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) 
 
     Args:
         config: All settings; they fit the JSON schema.
-        orders: By the name of each stream, the only values that its option `order` may have; empty
-            where it takes field names.
+        orders: The name of each stream to the only values that its option `order` may have; empty
+            where it may have field names.
     """
     settings = Settings.from_config(config)
     if not settings.api_token:
@@ -103,7 +106,7 @@ def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) 
     elif any(settings.api_token[end] in _QUOTATION_MARKS for end in (0, -1)):
         yield "api_token: must not have quotation marks around it"
     elif not _HEADER_SAFE.fullmatch(settings.api_token):
-        yield "api_token: must not hold spaces, line breaks or other characters than ASCII"
+        yield "api_token: must not contain spaces, line breaks or non-ASCII characters"
     if not _HEADER_TEXT.fullmatch(settings.user_agent or "-"):
         yield "user_agent: must be one line of ASCII characters"
     yield from _check_start_date(settings)
@@ -130,13 +133,13 @@ def _check_start_date(settings: Settings) -> Iterator[str]:
     if start_date is None:
         yield "start_date: must be a date or date-time, like 2024-01-31"
     elif sort_key(start_date) > sort_key(to_utc(datetime.now(UTC).isoformat(), UTC) or ""):
-        # It would hide the records until then.
+        # Records before that date would never be read.
         yield "start_date: must not be in the future"
 
 
 def _check_address(settings: Settings) -> Iterator[str]:
     if not settings.api_url and not settings.company:
-        yield "company: is missing, and so is api_url. One of the two is required"
+        yield "company: is missing. Either company or api_url is required"
         return
     try:
         _ = settings.base_url
@@ -160,13 +163,13 @@ def _check_hash_key(settings: Settings) -> Iterator[str]:
             yield f"hash_key: must have at least {MIN_HASH_KEY} characters"
     elif settings.hashes_anything:
         yield (
-            "hash_key: is missing, and required where anything is hashed. Choose a random text of "
-            f"at least {MIN_HASH_KEY} characters, and keep it: another gives other hashes"
+            "hash_key: is missing, and required because properties are hashed. Set a random string "
+            f"of at least {MIN_HASH_KEY} characters, and keep it: another key gives other hashes"
         )
 
 
 def _check_stream_maps(stream_maps: Mapping[str, Any], streams: Collection[str]) -> Iterator[str]:
-    """Refuse a map that no stream takes: one that should hide personal data must not miss it."""
+    """Yield the stream maps that apply to no stream: they may be there to hide personal data."""
     for name, definition in stream_maps.items():
         source = definition.get("__source__", name) if isinstance(definition, dict) else name
         if not name.startswith("__") and not filter_names(streams, source):
@@ -174,7 +177,7 @@ def _check_stream_maps(stream_maps: Mapping[str, Any], streams: Collection[str])
 
 
 def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    """Yield a warning for each setting that does not exist, with the nearest one that does."""
+    """Yield a warning for each setting that does not exist, with the most similar name."""
     for name in config:
         if name not in known:
             nearest = get_close_matches(name, known, n=1)
@@ -185,12 +188,12 @@ def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[
 def unknown_variables(
     variables: Iterable[str], prefix: str, known: Collection[str]
 ) -> Iterator[str]:
-    """Yield a warning for each environment variable of the tap that is no setting.
+    """Yield a warning for each environment variable of the tap that is not a setting.
 
-    Meltano's own, which have an underscore behind the prefix, and the log level are known.
+    Meltano's own, which have an underscore after the prefix, and the log level are not reported.
     """
     for variable in variables:
         name = variable.removeprefix(prefix).lower()
         if variable.startswith(f"{prefix}_") or name in {variable.lower(), "loglevel"}:
             continue
-        yield from (f"{variable}: {told}" for told in unknown_settings([name], known))
+        yield from (f"{variable}: {warning}" for warning in unknown_settings([name], known))

@@ -61,7 +61,9 @@ class ValueHasher:
         self._inner = sha256(bytes(byte ^ _INNER for byte in block))
         self._outer = sha256(bytes(byte ^ _OUTER for byte in block))
 
-    def hash_all(self, values: Iterable[Any], *, has_lists: bool = False) -> list[Any]:
+    def hash_all(
+        self, values: Iterable[Any], *, has_lists: bool = False, are_emails: bool = False
+    ) -> list[Any]:
         """Return values with their hashes instead of them.
 
         Null, absent and empty values stay. What is not a string is hashed by its JSON text.
@@ -69,27 +71,27 @@ class ValueHasher:
         Args:
             values: JSON values, or UNSET.
             has_lists: Whether a list is hashed element by element.
+            are_emails: Whether blanks around a string, and capitals, make no difference.
         """
-        inner, outer = self._inner.copy, self._outer.copy
+        inner, outer = self._inner, self._outer
         hashed: list[Any] = []
         for value in values:
-            text = value
-            if value.__class__ is not str:
-                if value is None or value is UNSET:
-                    hashed.append(value)
-                    continue
-                if has_lists and value.__class__ is list:
-                    hashed.append(self.hash_all(value))
-                    continue
-                text = encode(value)
-            elif not value:
+            if type(value) is str:
+                text = value.strip().lower() if are_emails else value
+            elif value is UNSET or value is None:
                 hashed.append(value)
                 continue
-            digest = inner()
-            digest.update(text.encode())
-            sealed = outer()
-            sealed.update(digest.digest())
-            hashed.append(sealed.hexdigest())
+            elif has_lists and type(value) is list:
+                hashed.append(self.hash_all(value, are_emails=are_emails))
+                continue
+            else:
+                text = encode(value)
+            if text:
+                digest, sealed = inner.copy(), outer.copy()
+                digest.update(text.encode())
+                sealed.update(digest.digest())
+                text = sealed.hexdigest()
+            hashed.append(text)
         return hashed
 
 
@@ -124,9 +126,10 @@ class ColumnHasher:
         for name, has_lists in self._has_lists.items():
             values = batch.column(name)
             self._last_values.append(values)
-            if name in self._emails:
-                values = _normalized_emails(values)
-            batch.set_column(name, self._hasher.hash_all(values, has_lists=has_lists))
+            hashed = self._hasher.hash_all(
+                values, has_lists=has_lists, are_emails=name in self._emails
+            )
+            batch.set_column(name, hashed)
 
     def is_shown_by(self, link: str) -> bool:
         """Tell whether a link shows a value that was hashed in the last batch.
@@ -141,18 +144,6 @@ class ColumnHasher:
             _is_in(text.casefold(), shown)
             for text in {text for values in self._last_values for text in _texts(values)}
         )
-
-
-def _normalized_emails(values: Iterable[Any]) -> list[Any]:
-    """Return e-mail addresses without what makes no difference; also those in lists."""
-    return [
-        value.strip().lower()
-        if value.__class__ is str
-        else _normalized_emails(value)
-        if value.__class__ is list
-        else value
-        for value in values
-    ]
 
 
 def _texts(values: Iterable[Any]) -> Iterator[str]:

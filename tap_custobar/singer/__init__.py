@@ -1,1 +1,1 @@
-"""Overrides of the SDK, each with its reason, and where records are written."""
+"""Overrides of singer-sdk, each with its reason, and the output of messages."""

@@ -1,8 +1,8 @@
 """The files of BATCH messages, and the validation of `batch_config`.
 
-The SDK's own batcher serializes record by record, from dictionaries, at a tenth of the speed; file
-names, sizes, formats and manifests are the same here. It also reports a bad `batch_config` by a
-traceback.
+The SDK's own batcher serializes one record at a time, from dictionaries, at a tenth of the speed,
+and reports an invalid `batch_config` with a traceback. File names, sizes, formats and manifests are
+the same here.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from tap_custobar.records.decoder import Batch
 
 
-#: How hard gzip tries: its own default as a command. Python's, 9, takes three times as long for
-#: files that are 6 % smaller.
+#: The compression level of gzip, the default of its command. Python's default, 9, takes three times
+#: as long for files that are 6 % smaller.
 COMPRESS_LEVEL = 6
 
 
 class BatchFiles:
-    """Writes the records of one stream into JSON lines, so many a file."""
+    """Writes the records of one stream to files of JSON lines."""
 
     def __init__(self, config: BatchConfig, *, tap: str, stream: str) -> None:
-        """Take where and how to write.
+        """Create the writer; no file is opened yet.
 
         Args:
-            config: The SDK's batch config.
-            tap: The tap's name, for the names of files.
-            stream: The stream's.
+            config: The SDK's batch config, with the number of records per file.
+            tap: The tap's name, for the file names.
+            stream: The stream's name, for the file names.
         """
         self._config = config
         self._name = f"{config.storage.prefix or ''}{tap}--{stream}-{uuid4()}"
@@ -73,7 +73,7 @@ class BatchFiles:
         return stack.enter_context(gzip.GzipFile(None, "wb", COMPRESS_LEVEL, file))
 
     def _parts(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches, cut where a file is full."""
+        """Yield the batches, split where a file is full."""
         room = self._config.batch_size
         for batch in batches:
             start = 0
@@ -85,10 +85,10 @@ class BatchFiles:
 
 
 def batch_problems(batch_config: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield what keeps batch files from being written, in words that show no value.
+    """Yield the problems because of which no batch files can be written, without any value.
 
     Args:
-        batch_config: The setting, of the shape that its JSON schema demands; None without batches.
+        batch_config: The setting, which is valid by its JSON schema; None if it is not set.
     """
     if not batch_config:
         return
@@ -96,13 +96,13 @@ def batch_problems(batch_config: Mapping[str, Any] | None) -> Iterator[str]:
 
     batch = BatchConfig.from_dict(dict(batch_config))
     if batch.encoding.format == "parquet" and find_spec("pyarrow") is None:
-        yield "batch_config.encoding.format: parquet needs the package pyarrow"
+        yield "batch_config.encoding.format: parquet requires the package pyarrow"
     if not batch.storage.root:
         yield "batch_config.storage.root: is empty"
         return
     try:
-        _ = batch.storage._root_path.fs  # noqa: SLF001 - what the files are written by
+        _ = batch.storage._root_path.fs  # noqa: SLF001 - the SDK writes the files with it
     except ImportError as error:
-        yield f"batch_config.storage.root: needs a package: {one_line(str(error))}"
+        yield f"batch_config.storage.root: requires a package: {one_line(str(error))}"
     except Exception:  # noqa: BLE001 - each kind of storage has errors of its own
         yield "batch_config.storage.root: is not a folder or URL that files can be written to"

@@ -1,7 +1,7 @@
-"""The command line: files read with care, and every failure told in one line.
+"""The command line: validated input files, and single-line errors.
 
-The SDK's own prints a traceback for a failed sync and for a broken file, and lets failures in the
-callbacks of options (--test, --discover, --config) pass by all of its handlers.
+The SDK's own command prints a traceback for a failed sync and for a broken file, and does not
+handle errors in the callbacks of options (--test, --discover, --config).
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from tap_custobar.redaction import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Names of log levels, as Python has them.
+#: The names of Python's log levels.
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-#: The file beside the environment, in the folder that the tap is started in.
+#: The file of environment variables, in the working directory.
 DOTENV = ".env"
 
 _LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"
-#: What has failed where an error came by way of a file, the inner ones first.
-_OF_SETTINGS = {
-    "/faker/": "What faker_config says cannot be used",
+#: Messages of errors that settings cause, by a part of the path of the module that raises them.
+#: Modules come before those that call them.
+_SETTING_ERRORS = {
+    "/faker/": "faker_config cannot be used",
     "singer_sdk/helpers/_flattening.py": "The flattening of records failed",
     "singer_sdk/mapper.py": "An expression of stream_maps failed",
 }
@@ -57,22 +58,25 @@ class OneLineCommand(click.Command):
                 return super().main(*args, **kwargs)
             except ConfigValidationError as error:
                 variables = _prefix(str(self.name))
-                error.errors = [_look_in_environment(told, variables) for told in error.errors]
+                error.errors = [_with_env_hint(problem, variables) for problem in error.errors]
                 raise
 
 
 def _prefix(plugin: str) -> str:
-    """Return how the names of a plugin's environment variables begin."""
+    """Return the prefix of the names of a plugin's environment variables."""
     return f"{plugin.upper().replace('-', '_')}_"
 
 
-def _look_in_environment(problem: str, prefix: str) -> str:
-    """Say of a missing setting that the environment has it, where it is not read from there."""
-    setting, _, told = problem.partition(":")
-    if not told.startswith(" is missing"):
+def _with_env_hint(problem: str, prefix: str) -> str:
+    """Return a problem; for a missing setting, with a hint if an environment variable sets it.
+
+    The variables of `.env` are added to the environment.
+    """
+    setting, _, description = problem.partition(":")
+    if not description.startswith(" is missing"):
         return problem
     with suppress(UnicodeDecodeError):
-        parse_environment_config({}, prefix, DOTENV)  # into the environment
+        parse_environment_config({}, prefix, DOTENV)
     names = ("COMPANY", "API_URL") if setting == "company" else (setting.upper(),)
     variable = next((prefix + name for name in names if os.environ.get(prefix + name)), None)
     if variable is None:
@@ -82,9 +86,14 @@ def _look_in_environment(problem: str, prefix: str) -> str:
 
 @contextmanager
 def report_errors(
-    command: str, tell: Callable[[Exception], object] | None = None
+    command: str, on_error: Callable[[Exception], object] | None = None
 ) -> Iterator[None]:
-    """End a failure with one line in the log, what `tell` makes of it, and exit code 1."""
+    """Log an exception in single lines and exit with code 1.
+
+    Args:
+        command: The name of the logger.
+        on_error: Called with the exception before the exit; not for a broken pipe.
+    """
     try:
         yield
     except BrokenPipeError:
@@ -94,15 +103,15 @@ def report_errors(
         for problem in error_messages(error):
             logger.error("%s", problem)  # noqa: TRY400 - no traceback
         logger.debug("Traceback", exc_info=True)
-        if tell:
-            tell(error)
+        if on_error:
+            on_error(error)
         sys.exit(1)
 
 
 def log_to_stderr(plugin: str) -> None:
-    """Log as the SDK's own command does, and end with one line where it cannot be set up.
+    """Set up logging as the SDK's own command does; exit with a single-line error if it fails.
 
-    The SDK shows a traceback for a level that there is not and for a broken configuration file.
+    The SDK shows a traceback for an unknown level and for a broken configuration file.
     """
     level = _plugin_log_level(plugin_name=plugin)
     path = os.environ.get(_LOG_CONFIG)
@@ -117,27 +126,27 @@ def log_to_stderr(plugin: str) -> None:
         logging.captureWarnings(capture=True)
         return
     os.environ.pop(_LOG_CONFIG, None)
-    logging.root.handlers.clear()  # as many as a broken configuration left
+    logging.root.handlers.clear()  # a broken configuration may have added some
     _setup_console_logging()
     logging.getLogger(plugin).error("%s", problem)
     sys.exit(1)
 
 
 def _level_variable(plugin: str) -> str:
-    """Return the name of the environment variable that the log level comes from."""
+    """Return the name of the environment variable that sets the log level."""
     own = f"{_prefix(plugin)}LOGLEVEL"
     return own if os.environ.get(own) else "LOGLEVEL"
 
 
 def _log_config_problem(path: str, level: str) -> str | None:
-    """Set logging up by a configuration file; say what is wrong with it, if anything."""
+    """Set up logging from a configuration file; return what is wrong with it, or None."""
     problem: object
     try:
-        with open(path, "rb"):  # noqa: PTH123 - the SDK passes over one that is missing
+        with open(path, "rb"):  # noqa: PTH123 - the SDK ignores a missing file
             _setup_console_logging(log_level=level)
     except OSError as error:
         problem = error.strerror if error.filename == path else error
-    except Exception as error:  # noqa: BLE001 - YAML, and whatever its classes raise
+    except Exception as error:  # noqa: BLE001 - the classes that it names may raise anything
         problem = f"is not a usable logging configuration: {error}"
     else:
         return None
@@ -145,36 +154,40 @@ def _log_config_problem(path: str, level: str) -> str | None:
 
 
 def read_json_object(path: str) -> dict[str, Any]:
-    """Return the JSON object that a file holds.
+    """Return the JSON object of a file.
 
     Raises:
-        InputFileError: there is none.
+        InputFileError: the file cannot be read, or does not contain a JSON object.
     """
     return _as_object(path, read_json(path))
 
 
 def read_json(path: str) -> Any:  # noqa: ANN401 - any JSON value
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
-        InputFileError: it cannot be read, or is no JSON.
+        InputFileError: the file cannot be read, or is not valid JSON.
     """
     return _as_json(path, _read_text(path))
 
 
 def read_state(path: str) -> dict[str, Any]:
-    """Return the state in a file: as a target or Meltano writes it, or a whole STATE message.
+    """Return the state of a file, as a target or Meltano writes it, or of a whole STATE message.
+
+    An empty file is an empty state.
 
     Raises:
-        InputFileError: there is none. An empty file is an empty state.
+        InputFileError: the file cannot be read, or is not a state.
     """
     text = _read_text(path)
     if not text.strip():
-        logging.getLogger(__name__).info("%s is empty: there is no state to go on from", path)
+        logging.getLogger(__name__).info("%s is empty: starting without a state", path)
         return {}
     state = _without_wrappers(_as_object(path, _as_json(path, text)))
     if not _is_state(state):
-        raise InputFileError(path, "is no state of this tap: a STATE message's value is")
+        raise InputFileError(
+            path, "is not a state of this tap: it must be the value of a STATE message"
+        )
     return state
 
 
@@ -185,7 +198,7 @@ def _read_text(path: str) -> str:
     except OSError as error:
         raise InputFileError(path, error.strerror or "cannot be read") from None
     except UnicodeDecodeError:
-        raise InputFileError(path, "is no UTF-8 text") from None
+        raise InputFileError(path, "is not valid UTF-8") from None
 
 
 def _as_json(path: str, text: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -193,30 +206,35 @@ def _as_json(path: str, text: str) -> Any:  # noqa: ANN401 - any JSON value
         return load_json(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
-        raise InputFileError(path, f"is no valid JSON{f' (line {line})' if line else ''}") from None
+        place = f" (line {line})" if line else ""
+        raise InputFileError(path, f"is not valid JSON{place}") from None
 
 
 def _as_object(path: str, content: object) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise InputFileError(path, "holds no JSON object")
+        raise InputFileError(path, "is not a JSON object")
     return content
 
 
 class SingerFile(click.ParamType[io.StringIO]):
-    """A file option whose content is checked before the SDK reads it.
+    """A file option whose content is validated before the SDK reads it.
 
-    The SDK lets a broken catalog or state end in a traceback.
+    The SDK shows a traceback for a broken catalog or state.
     """
 
     name = "file"
 
     def convert(self, value: str, param: click.Parameter | None, _: object) -> io.StringIO:
-        """Return the file's text, as the open file that the SDK expects."""
+        """Return the content of the file as the open text file that the SDK expects.
+
+        Raises:
+            InputFileError: the content is not a valid catalog or state.
+        """
         if param and param.name == "state":
             return io.StringIO(dump_json(read_state(value)))
         content = read_json_object(value)
         if not _is_catalog(content):
-            raise InputFileError(value, "is no Singer catalog, as --discover writes it")
+            raise InputFileError(value, "is not a Singer catalog: make one with --discover")
         return io.StringIO(dump_json(content))
 
 
@@ -231,14 +249,14 @@ def _is_catalog(content: dict[str, Any]) -> bool:
 
 
 def _without_wrappers(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what a STATE message holds, or what Meltano stores a state in."""
+    """Return the state itself from a STATE message or from Meltano's stored state."""
     match state:
         case {"bookmarks": _}:
             return state
         case {"type": "STATE", "value": dict(inner)} | {"singer_state": dict(inner)}:
             return _without_wrappers(inner)
         case {"completed": {"singer_state": dict(inner)}}:
-            # What Meltano holds as partial is of a run after that: it is read again.
+            # Meltano's partial state is of a later, incomplete run, whose records are read again.
             return _without_wrappers(inner)
         case _:
             return state
@@ -250,7 +268,7 @@ def _is_state(content: dict[str, Any]) -> bool:
 
 
 def _is_bookmark(bookmark: object) -> bool:
-    """Tell whether the SDK can take this as a stream's bookmark."""
+    """Return whether the SDK accepts this as the bookmark of a stream."""
     if not isinstance(bookmark, dict):
         return False
     partitions = bookmark.get("partitions", [])
@@ -262,7 +280,7 @@ def _is_bookmark(bookmark: object) -> bool:
 
 
 def error_messages(error: Exception) -> list[str]:
-    """Say what a failure is, in one line for each thing to be mended."""
+    """Return the messages of an exception: a single line for each setting or stream."""
     if isinstance(error, ConfigValidationError):
         return error.errors
     if isinstance(error, StreamsFailedError):
@@ -271,15 +289,18 @@ def error_messages(error: Exception) -> list[str]:
 
 
 def error_message(error: Exception) -> str:
-    """Say what a failure is, without the content that an unexpected one may carry."""
+    """Return the message of an exception as a single line.
+
+    The own message of an unexpected exception is left out, because it may show record content.
+    """
     if isinstance(error, CustobarError | SingerSDKError):
         return " ".join(str(error).split())
     if isinstance(error, OSError):
-        # Packages for storage raise some with neither, and with a path where the text should be.
+        # Packages for storage raise some without either, and with a path as their message.
         return f"{error.filename or 'The system'}: {error.strerror or type(error).__name__}"
     frames = traceback.extract_tb(error.__traceback__)
-    for file, what in _OF_SETTINGS.items():
-        if any(file in frame.filename for frame in frames):
-            return f"{what} ({type(error).__name__})"
+    for path, message in _SETTING_ERRORS.items():
+        if any(path in frame.filename for frame in frames):
+            return f"{message} ({type(error).__name__})"
     place = frames[-1]
     return f"Unexpected {type(error).__name__} in {place.name}; {_UNEXPECTED}"

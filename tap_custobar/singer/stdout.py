@@ -1,4 +1,4 @@
-"""Whole lines on stdout: no signal leaves half of one, and a target that is gone ends the tap."""
+"""Output of whole lines to stdout: neither a signal nor a full pipe leaves a partial line."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ if TYPE_CHECKING:
 
 
 class StdoutWriter:
-    """Stdout, written by whole lines, and the one place that knows when it is between two."""
+    """Writes whole lines to stdout, and exits on a signal only between two lines."""
 
     def __init__(self) -> None:
-        """Begin between two lines."""
+        """Create a writer that has written nothing; there is only one for the process."""
         self._writing = False
         self._ending = False
         self._pending: Callable[[], NoReturn] | None = None
 
     def write(self, lines: bytes | bytearray) -> None:
-        """Write complete lines, then do what a signal asked for meanwhile.
+        """Write complete lines, then exit if a signal arrived in the meantime.
+
+        Args:
+            lines: UTF-8, with a line break at the end of each line.
 
         Raises:
-            BrokenPipeError: the target is gone.
-            OutputError: nothing more can be written (a full disk, say).
+            BrokenPipeError: the target has exited.
+            OutputError: nothing more can be written, because the disk is full, for example.
+            SystemExit: `exit_at_line_boundary` was called in the meantime.
         """
         self._writing = True
         try:
@@ -47,11 +51,11 @@ class StdoutWriter:
             end()
 
     def exit_at_line_boundary(self, end: Callable[[], NoReturn], exit_code: int) -> None:
-        """Call `end` as soon as no line is half written; asked again, end the process at once.
+        """Call `end` once no line is partly written; exit at once when called a second time.
 
         Args:
             end: Writes the last state and raises SystemExit.
-            exit_code: What the process ends with when it cannot wait.
+            exit_code: The exit code of the process when it exits at once.
         """
         if self._ending:
             os._exit(exit_code)
@@ -62,14 +66,14 @@ class StdoutWriter:
 
 
 def _write_all(lines: bytes | bytearray) -> None:
-    # Looked up each time, for tests put another one in its place. None where it came closed.
+    # Looked up each time, because tests replace it. None if the process started with it closed.
     if sys.stdout is None:
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
     stdout = sys.stdout.buffer
     with memoryview(lines) as view:
         written = 0
         while written < len(view):
-            # Unbuffered, as with PYTHONUNBUFFERED=1, a signal makes a write end short.
+            # If unbuffered, as with PYTHONUNBUFFERED=1, a signal makes a write partial.
             with view[written:] as rest:
                 try:
                     count = stdout.write(rest)
@@ -88,14 +92,14 @@ def _write_all(lines: bytes | bytearray) -> None:
 
 
 def _wait_until_writable(stdout: BinaryIO) -> None:
-    """Wait until a non-blocking stdout takes more, or for a slice of time."""
+    """Wait until a non-blocking stdout accepts more, or for `POLL_SECONDS`."""
     poll = select.poll()
     poll.register(stdout, select.POLLOUT)
     poll.poll(POLL_SECONDS * 1000)
 
 
 def _discard_stdout() -> None:
-    """Let the interpreter's own flush at its end go nowhere, instead of failing again."""
+    """Redirect stdout to the null device, so that the interpreter's last flush cannot fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     if sys.stdout is None:
         sys.stdout = os.fdopen(null, "w", encoding="utf-8")

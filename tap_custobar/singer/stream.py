@@ -1,4 +1,4 @@
-"""Where the SDK's stream is bent."""
+"""Overrides of the SDK's stream: catalogs, batches of records, versions and state."""
 
 from __future__ import annotations
 
@@ -55,29 +55,29 @@ if TYPE_CHECKING:
 
 
 class BaseStream(Stream):
-    """A stream that keeps its keys, and that tells a target to delete only when it is safe."""
+    """A stream whose SCHEMA always has its keys, and that sends deletes only when it is safe."""
 
     name: str
 
-    #: Properties that may be a replication key; none where a stream is read as a whole only.
+    #: Properties that may be the replication key; empty where only FULL_TABLE is possible.
     valid_replication_keys: Sequence[str] = ()
 
     replication_key: str | None = None
 
-    # The decoder makes the values fit, for every type and with the losses counted.
+    # The decoder converts values of all types, and counts those that are lost.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: The names that stay as they are; none where all do.
+    #: Names of the properties that are never renamed; empty where none is.
     documented: Collection[str] = ()
 
-    #: Which properties leave as hashes, and which do not leave.
+    #: Which properties are hashed, and which are withheld.
     protection: Protection
 
-    #: The properties that leave.
+    #: Names of the properties that are written.
     selected_names: frozenset[str]
 
     def __init__(self, tap: Tap, schema: dict[str, Any]) -> None:
-        """Make a stream of the tap with this JSON schema."""
+        """Create a stream of a tap, with its JSON schema."""
         super().__init__(tap, schema)
         self.logger.addFilter(_in_lines_of(self.name))
         self._records_in_state = 0
@@ -87,29 +87,29 @@ class BaseStream(Stream):
         self.extracted_at = datetime.now(UTC)
 
     def _write_activate_version_message(self, full_table_version: int) -> None:
-        """Write nothing yet.
+        """Write nothing yet: see `activate_version`.
 
-        The SDK sends the message before the records: a target that deletes for good would empty
-        its table before anything of the new one has come.
+        The SDK sends the message before the records, so that a target with hard deletes would empty
+        its table before it receives any record.
         """
 
     def use_version(self, version: int) -> None:
-        """Give the records another version than the run's own: that of the sync it goes on with."""
+        """Set the version of the records to that of the sync that is resumed."""
         if self._stream_version is not None:
             self._stream_version = version
 
     def get_record_counter(self, **options: Any) -> Counter:
-        """Return the SDK's counter, after keeping it: it counts what `_write` writes too."""
+        """Return the SDK's counter; it is also kept, to count the records that `_write` writes."""
         counter = super().get_record_counter(**options)
         self._record_counter = counter
         return counter
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the records that are to be written."""
+        """Yield the records that are to be written, in batches."""
         raise NotImplementedError
 
     def get_records(self, context: Context | None) -> Iterable[Record]:  # noqa: ARG002 - the SDK's hook
-        """Write every record of the stream, or yield it where the SDK has to see it."""
+        """Write all records of the stream, or yield them where the SDK must process each."""
         for batch in self._selected_batches():
             if self._writes_batches:
                 self._write(self._project(batch))
@@ -117,7 +117,7 @@ class BaseStream(Stream):
                 yield from batch.dicts()
 
     def _selected_batches(self) -> Iterator[Batch]:
-        """Yield the batches without what is not selected of their properties."""
+        """Yield the batches, with the deselected members removed from their properties."""
         for batch in self.batches():
             for place in self._deselected_members:
                 name = place[1]
@@ -129,10 +129,10 @@ class BaseStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        """Read the records, noting whether they may be written as they are, by the batch.
+        """Read the records, after deciding whether they can be written in whole batches.
 
-        The SDK's own loop is for all that takes them one by one: stream maps, --test, and writers
-        that know nothing else.
+        The SDK's own loop handles everything that needs single records: stream maps, --test, and
+        writers without `write_batch`.
         """
         self._writes_batches = (
             write_messages
@@ -150,9 +150,10 @@ class BaseStream(Stream):
         record: Record,  # noqa: ARG002 - the SDK's hook
         context: Context | None,  # noqa: ARG002
     ) -> Iterable[Context | None]:
-        """Return none, for there are no child streams: the SDK would ask the stream map's filter.
+        """Return no contexts, because there are no child streams.
 
-        It would do so once more for each record, and an expression that fails would not be named.
+        The SDK would evaluate the stream map's filter again for each record, and its error would
+        not name the expression.
         """
         return ()
 
@@ -162,7 +163,7 @@ class BaseStream(Stream):
 
     @cached_property
     def _projection(self) -> Projection | None:
-        """What gives records the columns of SCHEMA, where those are not the properties."""
+        """Gives records the columns of SCHEMA; None where those are the properties."""
         properties = self.stream_maps[0].raw_schema["properties"]
         names = self.safe_names
         if self.stream_maps[0].flattening_enabled:
@@ -189,9 +190,10 @@ class BaseStream(Stream):
         return self._projection.apply(batch) if self._projection else batch
 
     def _generate_record_messages(self, record: Record) -> Generator[RecordMessage, None, None]:
-        """Map a record, which fits already and holds nothing that is not selected.
+        """Yield the messages of a record, which matches the schema and the selection already.
 
-        The SDK's own walks through it twice to see to both, and gives each record another time.
+        The SDK's own method traverses the record twice for that, and gives each record another
+        `time_extracted`.
         """
         for stream_map in self.stream_maps:
             mapped = apply_stream_map(self.name, stream_map, record)
@@ -204,22 +206,22 @@ class BaseStream(Stream):
                 )
 
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        """Name the properties as the records do."""
+        """Yield the SCHEMA messages, with the names that the properties have in the records."""
         for message in super()._generate_schema_messages():
             properties = self._renamed(message.schema["properties"])
             message.schema = {**message.schema, "properties": properties}
             yield message
 
     def _renamed(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return a record, or the properties of its schema, under names that databases take."""
+        """Return a record, or the properties of its schema, with names that databases accept."""
         names = self.safe_names
         return {names.get(name, name): record[name] for name in record} if names else record
 
     @cached_property
     def safe_names(self) -> dict[str, str]:
-        """The names that some of the company's own fields leave under, by their real ones.
+        """The names of the renamed custom fields: Custobar's name to the written one.
 
-        Of all fields that are known, so that they do not change with what is selected.
+        They are computed from all known fields, so that they do not depend on the selection.
         """
         known = {**self.schema["properties"], **self.effective_schema["properties"]}
         return safe_names(known, self.documented) if self.documented else {}
@@ -240,11 +242,11 @@ class BaseStream(Stream):
 
     @property
     def sends_deletes(self) -> bool:
-        """Whether ACTIVATE_VERSION is to be sent, once the table is known to be whole."""
+        """Whether ACTIVATE_VERSION is to be sent once the whole table was read."""
         return self._stream_version is not None
 
     def when_announced(self, commit: Callable[[], None]) -> None:
-        """Call `commit` once all records are written: in batch mode, once their files are."""
+        """Call `commit` once all records are written; in batch mode, once their files are."""
         if self._is_in_batch_mode:
             self._commit = commit
         else:
@@ -255,10 +257,10 @@ class BaseStream(Stream):
         return self.get_batch_config(self.config) is not None
 
     def _sync_batches(self, batch_config: BatchConfig, context: Context | None = None) -> None:
-        """Write the batch files, then move the bookmark.
+        """Write the batch files and their BATCH messages, then move the bookmark.
 
         The SDK would exhaust `get_records` before it writes the message of the last file, and a
-        file that is not announced is lost. It would also write records that no stream map has seen.
+        file without a message is lost. It would also write records without applying stream maps.
         """
         if not self._is_unmapped or batch_config.encoding.format != "jsonl":
             super()._sync_batches(batch_config, context)
@@ -285,31 +287,40 @@ class BaseStream(Stream):
             self._record_counter.increment(len(batch))
 
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:  # noqa: ARG002
-        """Return a record as it leaves in batch files, where the SDK applies no stream map."""
+        """Return a record as it is written to batch files, where the SDK applies no stream map."""
         if not self._is_in_batch_mode:
             return row
         mapped = apply_stream_map(self.name, self.stream_maps[0], row)
         return mapped and self._renamed(mapped)
 
     def write_state_when_due(self, records: int) -> None:
-        """Write the state at the first page end at or past so many records since the last time.
+        """Write the state after a page, if `STATE_MSG_FREQUENCY` records were read since the last.
 
-        The SDK writes it within a page, where the mark has not moved: a line that says nothing.
+        The SDK writes it within a page, where the checkpoint has not advanced.
+
+        Args:
+            records: The number of records that were read so far.
         """
         if records - self._records_in_state >= self.STATE_MSG_FREQUENCY:
             self._records_in_state = records
             self._tap.state_writer.write_state(self.tap_state)
 
     def activate_version(self) -> None:
-        """Tell the target, after the last record, to drop the rows that did not come again."""
+        """Write ACTIVATE_VERSION: the target deletes the rows that this sync did not write."""
         if self._stream_version is not None:
             super()._write_activate_version_message(self._stream_version)
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply the catalog, after completing what an edited one may lack.
+        """Apply the catalog, after adding what an edited one may lack.
 
         Without `key_properties`, or with a key deselected, the SDK would write a SCHEMA without
-        the key; and one with demands that no value can be bent to would not fit its records.
+        the key; and records would not match a schema with constraints.
+
+        Args:
+            catalog: The catalog; the entry of this stream is changed in place.
+
+        Raises:
+            CatalogError: the replication method or key is not valid for the stream.
         """
         if entry := catalog.get_stream(self.name):
             key = replication_key(
@@ -337,7 +348,7 @@ class BaseStream(Stream):
             self._warn_of_lost_members()
 
     def _warn_of_withheld(self, metadata: MetadataMapping, names: Iterable[str]) -> None:
-        """Name what the catalog selects though the settings let it not leave."""
+        """Warn about properties that the catalog selects and the settings withhold."""
         withheld = [
             name
             for name in names
@@ -346,81 +357,82 @@ class BaseStream(Stream):
         if withheld and metadata.root.selected:
             self.logger.warning(
                 "Selected in the catalog, but left out by personal_data: %s. "
-                "stream_options.%s.keep lets them leave",
+                "To write them, name them in stream_options.%s.keep",
                 ", ".join(map(one_line, withheld)),
                 self.name,
             )
 
     def _warn_of_lost_members(self) -> None:
-        """Name what is not selected though members of it are: nothing of it leaves."""
+        """Warn about deselected properties with selected members: none of those is written."""
         if not self.selected:
             return
         selected = [
             place
-            for place, about in self.metadata.items()
-            if about.selected and not (place and self.protection.withholds(place[1]))
+            for place, metadata in self.metadata.items()
+            if metadata.selected and not (place and self.protection.withholds(place[1]))
         ]
-        for name in sorted({name for place in selected if (name := self._switched_off(place))}):
+        for name in sorted({name for place in selected if (name := self._deselected(place))}):
             self.logger.warning(
-                "%s is not selected in the catalog, though members of it are: "
+                "%s is not selected in the catalog, although members of it are: "
                 "select it too to get them",
                 name,
             )
 
-    def _switched_off(self, place: Place) -> str | None:
-        """Return the name of the outermost part around a place that is not selected, if any."""
-        around = (place[:length] for length in range(2, len(place)))
-        for outer in around:
+    def _deselected(self, place: Place) -> str | None:
+        """Return the dotted name of the outermost deselected parent of a member, if any."""
+        parents = (place[:length] for length in range(2, len(place)))
+        for outer in parents:
             if outer[-2] == "properties" and not self.mask[outer]:
                 return ".".join(step for step in outer if step not in {"properties", "items"})
         return None
 
     @cached_property
     def _deselected_members(self) -> list[Place]:
-        """Parts of the properties that are read which are not selected."""
+        """The breadcrumbs of members that are not selected."""
         return deselected_members(self.metadata)
 
     @property
     def partitions(self) -> None:
-        """None: the stream would be read once for each that another tap's state holds."""
+        """None; else the stream would be read once for each partition in another tap's state."""
 
     @property
     def metadata(self) -> MetadataMapping:
-        """The SDK's, with the replication keys that may be chosen, and without what is withheld."""
+        """The SDK's metadata, with the valid replication keys and without withheld properties."""
         metadata = super().metadata
         metadata.root.valid_replication_keys = list(self.valid_replication_keys) or None
         for name in filter(self.protection.withholds, self.effective_schema["properties"]):
-            about = metadata[("properties", name)]
-            about.selected = about.selected_by_default = False
-            about.inclusion = Metadata.InclusionType.AVAILABLE
+            withheld = metadata[("properties", name)]
+            withheld.selected = withheld.selected_by_default = False
+            withheld.inclusion = Metadata.InclusionType.AVAILABLE
         return metadata
 
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        """Return none: a bookmark may be in the future, and is warned about."""
+        """Return None, because a bookmark may be in the future; there is a warning for it."""
 
     def _write_starting_replication_value(self, context: Context | None) -> None:
-        """Write nothing: `incremental` reads and moves the bookmark.
+        """Write nothing, because `IncrementalBookmark` reads and moves the bookmark.
 
-        The SDK's way compares texts and moves back, and fails on records without the key.
+        The SDK compares strings, moves the bookmark back, and fails on records without the key.
         """
 
     def _increment_stream_state(
         self, latest_record: Record, *, context: Context | None = None
     ) -> None:
-        """Move nothing, for the same reason."""
+        """Move nothing, because `IncrementalBookmark` moves the bookmark."""
 
 
 def deselected_members(metadata: MetadataMapping) -> list[Place]:
-    """Return the places within properties that the metadata do not select."""
+    """Return the breadcrumbs of members of properties that the metadata do not select."""
     mask = metadata.resolve_selection()
     return [place for place in metadata if len(place) > 2 and not mask[place]]  # noqa: PLR2004 - ("properties", name)
 
 
 @cache
 def _in_lines_of(stream: str) -> Callable[[logging.LogRecord], bool]:
-    """Return a filter that names the stream in its lines, for Meltano shows nothing else of them.
+    """Return a log filter that puts the stream's name before messages without it.
 
-    Held back is the SDK's line on a failure: the cause follows, in a line of its own.
+    Meltano shows the message only. The SDK's message about a failed stream is dropped, because
+    the tap logs the cause itself.
     """
     is_named = re.compile(rf"\b{stream}\b").search
 

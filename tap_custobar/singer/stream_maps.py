@@ -1,4 +1,4 @@
-"""Stream maps of the SDK, applied so that a failing expression is named and nothing leaks."""
+"""Application of the SDK's stream maps; errors name the expression and show no value."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Record | None:
-    """Return a record as a stream map makes it; None where the map filters it out.
+    """Return the record that a stream map makes of a record; None if the map filters it out.
 
     Args:
         stream: Name of the stream, for errors.
-        stream_map: The map.
-        record: A record that fits the schema of the stream.
+        stream_map: The stream map.
+        record: A record that matches the schema of the stream.
 
     Raises:
         StreamMapError: an expression of the map failed.
@@ -29,11 +29,11 @@ def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Reco
     try:
         mapped = stream_map.transform(record)
     except Exception as error:  # noqa: BLE001 - an expression may raise anything
-        # Without the error itself: its text may contain a value, which DEBUG would log.
+        # Without the original error, because its message may contain a value that DEBUG would log.
         raise StreamMapError(stream, *_failed_expression(error)) from None
     if mapped is None or not stream_map.flattening_enabled:
         return mapped
-    # The SDK flattens a null object, or a member that no schema names, to a property of its own.
+    # The SDK flattens a null object, or a member that is not in the schema, to its own property.
     properties = stream_map.transformed_schema["properties"]
     return {
         name: _as_declared(value, properties[name])
@@ -43,19 +43,19 @@ def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Reco
 
 
 def _as_declared(value: object, definition: Mapping[str, Any]) -> object:
-    """Return a number or boolean as a string where SCHEMA has one, as flattening declares any."""
-    is_text = {"string", "null"}.issuperset(definition.get("type") or ())
-    return encode(value) if is_text and isinstance(value, bool | int | float | Decimal) else value
+    """Return a number or boolean as a string where flattening declares it as one in SCHEMA."""
+    is_string = {"string", "null"}.issuperset(definition.get("type") or ())
+    return encode(value) if is_string and isinstance(value, bool | int | float | Decimal) else value
 
 
 def _failed_expression(error: Exception) -> tuple[str, str]:
-    """Return the property and the expression of a stream map that failed, and no value."""
+    """Return the property and the expression of a stream map that failed."""
     trace = error.__traceback__
     property_name, expression = "?", "?"
     while trace:
         names = trace.tb_frame.f_locals
         if trace.tb_frame.f_code.co_name == "_eval" and "expr" in names:
-            # A filter's has none.
+            # The expression of a filter has no property name.
             property_name = str(names.get("property_name") or "__filter__")
             expression = str(names["expr"])
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""Where the SDK's tap is bent."""
+"""Overrides of the SDK's tap: the command, the config, discovery and the sync of all streams."""
 
 from __future__ import annotations
 
@@ -55,33 +55,38 @@ if TYPE_CHECKING:
 
 
 class BaseTap(Tap):
-    """A tap whose errors are single lines and whose config is validated whole, for every verb."""
+    """A tap with single-line errors, whose whole config is validated for every command."""
 
     message_writer_class = LineWriter
     _is_syncing = False
     capabilities: ClassVar = [*Tap.capabilities, TapCapabilities.TEST]
 
-    #: What the classes of all streams declare.
+    #: The declarations of all streams.
     declarations: ClassVar[Sequence[StreamDeclaration]]
 
-    #: Whether a catalog is made: then all streams are asked for the company's own fields.
+    #: Whether a catalog is made: then the custom fields of all streams are requested.
     makes_catalog = False
 
-    #: Whether custom fields leave under names that databases accept.
+    #: Whether custom fields are renamed to names that databases accept.
     renames = True
 
-    #: Names of the streams that are read, where a protocol other than Singer's decides it; None for
-    #: those that are selected by default. Discovery in a sync asks for no others.
+    #: Names of the streams that are read, if another protocol than Singer's selects them; None for
+    #: those that are selected by default. In a sync, discovery requests the fields of no others.
     needed_streams: Collection[str] | None = None
 
     def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's
-        """Take what the SDK's tap takes; a catalog that is a dictionary is normalized first."""
+        """Create a tap.
+
+        Args:
+            catalog: The SDK's argument; a dictionary is normalized first.
+            options: The other arguments of the SDK's tap.
+        """
         if isinstance(catalog, dict):
             for entry in catalog["streams"]:
                 if entry.get("stream") not in (None, entry["tap_stream_id"]):
                     self.logger.warning(
-                        "The catalog names the stream %s otherwise, which changes nothing: "
-                        "stream_maps can rename it, by __alias__",
+                        "The catalog has another name for the stream %s, which has no effect: "
+                        "to rename it, set __alias__ in stream_maps",
                         entry["tap_stream_id"],
                     )
             catalog = normalize_catalog(catalog)
@@ -89,18 +94,18 @@ class BaseTap(Tap):
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805 - as in the SDK
-        """Return the command, once it can be told what fails."""
+        """Return the command, after logging is set up."""
         log_to_stderr(cls.name)
         return cls.get_singer_command()
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return the SDK's command, with single-line errors for all of its verbs."""
+        """Return the SDK's command, with single-line errors for all of its options."""
         command = super().get_singer_command()
         for option in command.params:
             if isinstance(option.type, click.File):
                 option.type = SingerFile()
-                option.is_eager = True  # there for --test, wherever it stands
+                option.is_eager = True  # --test needs it, in whatever order the options are given
         return OneLineCommand(
             name=command.name,
             callback=command.callback,
@@ -116,9 +121,12 @@ class BaseTap(Tap):
         param: click.Option,  # noqa: ARG003
         value: tuple[str, ...],
     ) -> _ConfigInput:
-        """Read the config files, each once, so that a pipe will do.
+        """Return the merged config files, each read only once because it may be a pipe.
 
-        The SDK shows a traceback for one that is missing or broken.
+        The SDK shows a traceback for a missing or broken file.
+
+        Raises:
+            InputFileError: a file is missing or broken.
         """
         config: dict[str, Any] = {}
         for path in value:
@@ -128,9 +136,12 @@ class BaseTap(Tap):
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Read a record of each selected stream, and tell all that fail.
+        """Read one record of each selected stream, and report all streams that fail.
 
-        The SDK reads all streams, whatever the catalog selects, and stops at the first failure.
+        The SDK reads deselected streams too, and stops at the first failure.
+
+        Raises:
+            StreamsFailedError: at least one stream failed.
         """
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
@@ -150,37 +161,40 @@ class BaseTap(Tap):
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK
-        """Read settings from the environment, each by its declared type.
+        """The settings of the environment and of `.env`, parsed by their declared types.
 
-        The SDK's parser leaves numbers as text, and stops at an integer that is none with a
-        traceback that shows it. Here what is not of its type stays text, for the validation to
-        name; an empty variable counts as not set, as in a copied `.env.example`.
+        The SDK's parser leaves numbers as strings, and shows a traceback with the value for an
+        invalid integer. Here an invalid value stays a string, to be reported by the validation. An
+        empty variable counts as not set, as in a copied `.env.example`.
         """
         cls.append_builtin_config(cls.config_jsonschema)
         properties = cls.config_jsonschema["properties"]
-        as_text = {"properties": {name: {"type": "string"} for name in properties}}
+        all_strings = {"properties": {name: {"type": "string"} for name in properties}}
         prefix, exported = cls._env_var_prefix, dict(os.environ)
-        # The SDK would look for the file from its own folder upwards, and let it win.
+        # The SDK would search for `.env` from its own folder upwards, and give it precedence.
         try:
-            texts = parse_environment_config(as_text, prefix, DOTENV)
+            strings = parse_environment_config(all_strings, prefix, DOTENV)
         except UnicodeDecodeError:
-            raise InputFileError(DOTENV, "is no UTF-8 text") from None
+            raise InputFileError(DOTENV, "is not valid UTF-8") from None
         variables = {name: prefix + name.upper() for name in properties}
         os.environ |= exported
-        texts |= {name: exported[v] for name, v in variables.items() if exported.get(v)}
+        strings |= {name: exported[v] for name, v in variables.items() if exported.get(v)}
         for warning in validation.unknown_variables(os.environ, prefix, properties):
             cls.logger.warning(warning)
         return {
-            name: normalization.parse_variable(text, properties[name].get("type", "object"))
-            for name, text in texts.items()
-            if text
+            name: normalization.parse_variable(value, properties[name].get("type", "object"))
+            for name, value in strings.items()
+            if value
         }
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Validate the whole config; without any, `--discover` works offline.
+        """Normalize the config in place and validate it; without any, `--discover` works offline.
 
-        The SDK does not validate for --discover, prints the offending value (which may be the
-        token), and lets unknown settings pass.
+        The SDK does not validate for --discover, prints the invalid value (which may be the token),
+        and ignores unknown settings.
+
+        Raises:
+            ConfigValidationError: the config is not valid.
         """
         config = self._config
         self.append_builtin_config(self.config_jsonschema)
@@ -189,7 +203,7 @@ class BaseTap(Tap):
             if value is None:
                 del config[name]
             elif isinstance(value, str | float) and name in known:
-                # Meltano writes a fraction from the environment as text.
+                # Meltano passes a fraction from the environment as a string.
                 config[name] = normalization.parse_variable(
                     str(value), known[name].get("type", "object")
                 )
@@ -242,13 +256,16 @@ class BaseTap(Tap):
 
     @cached_property
     def discovered(self) -> dict[str, DiscoveredStream]:
-        """What discovery found out about each stream, by name."""
+        """What discovery found for each stream, by its name."""
         return self.discovery.discover()
 
     def run_discovery(self) -> str:
-        """Print the catalog, and return it as JSON; log the suggested types of custom fields.
+        """Print the catalog and return it as JSON; log the suggested types of custom fields.
 
-        The SDK's own stops at a full pipe.
+        The SDK's own method fails at a full pipe.
+
+        Raises:
+            CustobarError: discovery failed, or the catalog cannot be written.
         """
         self.makes_catalog = True
         try:
@@ -262,7 +279,7 @@ class BaseTap(Tap):
 
     @classmethod
     def print_about(cls, output_format: str | None = None) -> None:
-        """Print what the SDK prints of the tap, and which properties are personal data."""
+        """Print the SDK's description of the tap, and which properties are personal data."""
         formatter = AboutFormatter.get_formatter(output_format or "text")
         text = formatter.format_about(cls._get_about_info())
         personal = documented_personal_data(cls.declarations)
@@ -276,14 +293,14 @@ class BaseTap(Tap):
         click.echo(text)
 
     def sync_all(self) -> None:  # type: ignore[misc] # final in the SDK
-        """Read all selected streams; one that fails does not stop the others.
+        """Read all selected streams; a stream that fails does not stop the others.
 
-        The SDK's loop, but for child streams (there are none) and for going on: its own stops at
-        the first failure. To be dropped when the SDK goes on by itself.
+        The SDK's own method stops at the first failure. This one omits child streams, because there
+        are none.
 
         Raises:
             StreamsFailedError: at least one stream failed. Its bookmark has not moved.
-            BrokenPipeError: the target is gone.
+            BrokenPipeError: the target has exited.
             OutputError: nothing more can be written.
         """
         try:
@@ -300,7 +317,7 @@ class BaseTap(Tap):
             self.connection.close()
 
     def _warn_of_lost_joins(self) -> None:
-        """Warn about identifiers that are hashed in one stream and not in another."""
+        """Warn about identifiers that are hashed in one property and not in another."""
         streams = (stream for stream in self.streams.values() if isinstance(stream, BaseStream))
         for warning in lost_joins(
             (stream.name, stream.protection, stream.selected_names)
@@ -318,10 +335,15 @@ class BaseTap(Tap):
         stream.finalize_state_progress_markers()
 
     def try_streams(self, work: Callable[[Stream], object]) -> None:
-        """Do the work for every selected stream, whichever of them fail.
+        """Call `work` for every selected stream, even after some have failed.
+
+        Args:
+            work: Reads a stream.
 
         Raises:
-            StreamsFailedError: at least one did.
+            StreamsFailedError: at least one stream failed.
+            BrokenPipeError: the target has exited.
+            OutputError: nothing more can be written.
         """
         causes = {}
         for stream in self.streams.values():
@@ -339,9 +361,9 @@ class BaseTap(Tap):
             raise StreamsFailedError(causes)
 
     def _handle_termination(self, signum: int, _: FrameType | None) -> None:
-        """End between two lines, with the state of what was written, and the usual exit code.
+        """Write the state and exit between two lines, with the usual exit code of the signal.
 
-        The SDK's handler may act within a line, and ends with 0, as if all had been read.
+        The SDK's handler may exit within a line, and with 0, as after a complete sync.
         """
         exit_code = 128 + signum
 
@@ -353,11 +375,14 @@ class BaseTap(Tap):
         output.exit_at_line_boundary(end, exit_code)
 
     def setup_mapper(self) -> None:
-        """Let the streams complete the catalog before the stream maps are made from it.
+        """Create the stream maps from the catalog, after the streams have completed it.
 
-        The SDK makes the maps, and with them the SCHEMA messages, first; it ignores selected
-        streams that the tap does not have; and maps of deselected ones end its run, for their
-        selected schemas lack the key.
+        The SDK creates them, and the SCHEMA messages with them, from the incomplete catalog. It
+        ignores selected streams that the tap does not have, and fails at stream maps of deselected
+        streams, whose selected schemas lack the key.
+
+        Raises:
+            CatalogError: the catalog selects a stream that does not exist.
         """
         for name, entry in (self.input_catalog or {}).items():
             if name not in self.streams and entry.metadata.resolve_selection()[()]:
@@ -382,7 +407,7 @@ class BaseTap(Tap):
 
 def _personal_lines(personal: Mapping[str, Mapping[str, list[str]]], line: str) -> str:
     return "\n".join(
-        line.format(f"{schema}, {mark}s", ", ".join(names))
-        for schema, marks in personal.items()
-        for mark, names in marks.items()
+        line.format(f"{schema}, {kind}s", ", ".join(names))
+        for schema, kinds in personal.items()
+        for kind, names in kinds.items()
     )

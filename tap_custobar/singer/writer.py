@@ -1,4 +1,4 @@
-"""What the SDK writes messages by: whole lines, and the records of a page at once."""
+"""The SDK's message writer, with whole lines and with whole batches of records."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib import Message
 
-#: Stdout is one for the process, and so is what writes to it.
+#: The only writer of stdout in the process.
 output = StdoutWriter()
 
 
 class LineWriter(MsgSpecWriter):
-    """Writes messages as whole lines; the SDK's own writer is cut short by signals."""
+    """Writes messages as whole lines; a signal can interrupt the SDK's writer within a line."""
 
     def write_message(self, message: Message) -> None:
         """Write a message to stdout."""
@@ -30,20 +30,20 @@ class LineWriter(MsgSpecWriter):
         stream: str,
         lines: bytes,
         *,
-        count: int,  # noqa: ARG002 - what other protocols tell
+        count: int,  # noqa: ARG002 - for other protocols
         time_extracted: datetime,
         version: int | None,
     ) -> None:
-        """Write a RECORD message for each record, all at once.
+        """Write a RECORD message for each record, in one call.
 
         Args:
             stream: The stream's name.
-            lines: The records: JSON objects, each with a line break behind it and none within.
-            count: How many there are.
-            time_extracted: When their page came.
-            version: The version of the table, where there is one.
+            lines: The records as JSON objects, each with its only line break at its end.
+            count: The number of records.
+            time_extracted: When their page was received.
+            version: The version of the table; None if there is none.
         """
         frame = RecordMessage(stream, {}, version=version, time_extracted=time_extracted)
         head, _, tail = self.format_message(frame).partition(b"{}")
-        # A line break, and the frame around it: all in C, whatever the number of records.
+        # One replacement for all records is faster than an f-string for each.
         output.write(b"".join((head, lines[:-1].replace(b"\n", tail + head), tail)))

@@ -228,8 +228,8 @@ def test_check_tells_a_wrong_token(source: RunSource, server: Server) -> None:
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ("[]", "holds no JSON object"),
-        ({"api_token": TOKEN}, "company: is missing, and so is api_url"),
+        ("[]", "is not a JSON object"),
+        ({"api_token": TOKEN}, "company: is missing. Either company or"),
         (
             {"company": "acme", "api_token": TOKEN, "stream_maps": {}},
             "stream_maps: for Singer targets only",
@@ -455,8 +455,10 @@ def test_what_there_is_not_is_logged_and_skipped(source: RunSource, server: Serv
 
     assert ran.records("customers") == [{"external_id": "C1", "email": "C1@e.example"}]
     assert dict(server.requests[0].query)["fields"] == "external_id,email"
-    assert "orders is in the catalog but not at Custobar: skipped" in ran.log
-    assert "customers.acme__gone is in the catalog but not at Custobar: skipped" in ran.log
+    assert "orders is in the catalog but does not exist at Custobar: skipped" in ran.log
+    assert (
+        "customers.acme__gone is in the catalog but does not exist at Custobar: skipped" in ran.log
+    )
     # A destination keeps the table of a stream that did not complete.
     assert [word for word in ran.story if "orders" in word] == ["orders INCOMPLETE"]
     assert "customers COMPLETE" in ran.story
@@ -466,9 +468,9 @@ def test_what_there_is_not_is_logged_and_skipped(source: RunSource, server: Serv
 @pytest.mark.parametrize(
     ("catalog", "state", "told"),
     [
-        ("{", None, "catalog.json: is no valid JSON"),
+        ("{", None, "catalog.json: is not valid JSON"),
         ({"streams": [{**CUSTOMERS, "sync_mode": TOKEN}]}, None, "Invalid enum value '***'"),
-        ({"streams": [CUSTOMERS]}, [[], 1], "state.json: is no state of Airbyte's"),
+        ({"streams": [CUSTOMERS]}, [[], 1], "state.json: is not an Airbyte state"),
     ],
 )
 def test_broken_files_are_named(

@@ -333,7 +333,7 @@ def test_a_chain_of_empty_pages_ends(run_tap: RunTap, server: Server, rows: list
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
-    assert "1,000 times in a row" in run.errors[0]
+    assert "1,000 empty pages in a row" in run.errors[0]
     assert len(server.requests) <= 1002
 
 

@@ -426,7 +426,7 @@ def test_a_broken_schema_file_is_named(
     run = run_tap(None, "--discover", env={"PYTHONPATH": str(tmp_path)})
 
     assert run.exit_code == 1
-    assert run.errors == ["schemas/products.json is missing or broken: install tap-custobar again."]
+    assert run.errors == ["schemas/products.json is missing or broken: reinstall tap-custobar."]
 
 
 def test_a_field_of_any_name_arrives(run_tap: RunTap, server: Server) -> None:

@@ -60,7 +60,7 @@ def test_a_missing_scope_is_named(run_tap: RunTap, sandbox: Sandbox) -> None:
 def test_a_wrong_address_is_shown(run_tap: RunTap, sandbox: Sandbox) -> None:
     error = error_of(run_tap({**sandbox.config, "api_url": f"{sandbox.url}/v2"}))
 
-    assert f"nothing at {sandbox.url}/v2/data/customers/ (404)" in error
+    assert f"{sandbox.url}/v2/data/customers/ was not found (404)" in error
     assert "company or api_url" in error
 
 
@@ -241,7 +241,7 @@ def test_a_bundle_of_certificates_that_is_none_is_named(
 
     run = run_tap(tls_server.config, env={variable: str(bundle)})
 
-    assert f"{variable} names {bundle}, which cannot be used ({problem})." in error_of(run)
+    assert f"{variable} names {bundle}, which cannot be used ({problem}): " in error_of(run)
     assert "Retry" not in run.log
 
 
@@ -271,7 +271,7 @@ def test_a_redirect_is_not_followed(run_tap: RunTap, server: Server, location: s
 
     error = error_of(run_tap(server.config))
 
-    assert "answers with a redirect (302)" in error
+    assert "redirects (302), and redirects are never followed" in error
     assert [r.path for r in server.requests] == ["/api/data/customers/", "/api/data/products/"]
 
 
@@ -282,7 +282,7 @@ def test_silence_is_given_up(run_tap: RunTap) -> None:
 
         error = error_of(run_tap(config))
 
-    assert "did not answer within 0.2 s" in error
+    assert "did not respond within 0.2 s" in error
 
 
 def test_every_verb_tells_a_failure_in_one_line(run_tap: RunTap, sandbox: Sandbox) -> None:

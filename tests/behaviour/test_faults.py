@@ -133,9 +133,9 @@ CUT = r"The connection to 127\.0\.0\.1 could not be made or was cut\."
 BROKEN_OFF = r"The connection to 127\.0\.0\.1 broke off within an answer\."
 # What has arrived but was not yet read is lost with a reset.
 RESET = f"({CUT}|{BROKEN_OFF})"
-SILENT = r"127\.0\.0\.1 did not answer within 0\.5 s: .*"
-TOO_SLOW = r"127\.0\.0\.1 did not answer within 1\.5 s: .*"
-BROKEN_JSON = r"The answer is not Custobar's data but .*JSON.*"
+SILENT = r"127\.0\.0\.1 did not respond within 0\.5 s: .*"
+TOO_SLOW = r"127\.0\.0\.1 did not respond within 1\.5 s: .*"
+BROKEN_JSON = r"The response is not Custobar's data but .*JSON.*"
 
 #: What happens instead of page 2, and what a user reads of it.
 FAULTS: dict[str, tuple[Act, str]] = {
@@ -163,7 +163,7 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "half of a gzip": (says(answer(ZIPPED[: len(ZIPPED) // 2], GZIP)), BROKEN_OFF),
     "an interim response as a final one": (
         says(head(status="101 Switching Protocols")),
-        r"The answer is not Custobar's data but an interim response \(status 101\).*",
+        r"The response is not Custobar's data but an interim response \(status 101\).*",
     ),
 }
 
@@ -242,7 +242,7 @@ def test_an_outage_longer_than_the_retries_ends_the_stream(
 
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
-    assert_ended_at_page_2(run, rf"Custobar failed to answer GET {PATH} \(503\)\.")
+    assert_ended_at_page_2(run, rf"Custobar failed to process the request GET {PATH} \(503\)\.")
     assert faulty.targets[1:] == [PAGE_2, PAGE_2]
 
 
@@ -511,7 +511,7 @@ def test_a_body_larger_than_allowed_is_not_read_to_its_end(
     )
     run = start(config, catalog=ONLY_CUSTOMERS, before=before).end()
 
-    error = rf"The answer to GET {PATH} is larger than 1 MiB: lower page_size\."
+    error = rf"The response to GET {PATH} is larger than 1 MiB: lower page_size\."
     assert_ended_at_page_2(run, error)
     assert len(faulty.targets) == 2
 
@@ -535,7 +535,7 @@ def test_a_redirect_on_page_2_ends_the_stream_and_is_not_followed(
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
     address = re.escape(f"http://{faulty.host}{PATH}")
-    assert_ended_at_page_2(run, rf"{address} answers with a redirect \({status}\).*")
+    assert_ended_at_page_2(run, rf"{address} redirects \({status}\), .*")
     assert foreign.connections == 0
     assert len(faulty.targets) == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tarfile
@@ -20,6 +21,7 @@ import tap_custobar
 from tap_custobar.catalog.discovery import schema_directory
 from tap_custobar.streams import STREAMS
 from tests.conftest import entry_of
+from tests.readme import blocks
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "tap_custobar"
@@ -163,3 +165,52 @@ def test_the_metadata_is_valid_and_tells_what_an_index_shows(wheel: Path) -> Non
 def test_a_checkout_uses_its_own_schemas() -> None:
     assert Path(tap_custobar.__file__).parent == PACKAGE
     assert Path(str(schema_directory())) == ROOT / "schemas"
+
+
+def shell(script: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as a reader pastes it, in a checkout, with a home folder of its own."""
+    return subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT,
+        # With the machine's own settings of uv and pip.
+        env={**os.environ, "HOME": str(home), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("uv tool install .", "tap-custobar"),
+        ("uv tool run pipx install .", "tap-custobar"),
+        ("uv tool install meltanolabs-target-csv", "target-csv"),
+    ],
+)
+def test_the_readmes_ways_to_install(tmp_path: Path, command: str, program: str) -> None:
+    """With uv from the environment that the Makefile makes."""
+    programs = f"{ROOT / '.venv-uv/bin'}:{os.environ['PATH']}"
+    cache = {"UV_CACHE_DIR": str(Path.home() / ".cache/uv"), **os.environ}["UV_CACHE_DIR"]
+
+    installed = shell(command, tmp_path, UV_CACHE_DIR=cache, PATH=programs)
+    ran = shell(f"{tmp_path}/.local/bin/{program} --version", tmp_path)
+
+    assert installed.returncode == 0, installed.stderr
+    assert ran.stdout.startswith(f"{program} v")
+
+
+def test_the_readmes_quick_start(tmp_path: Path) -> None:
+    [block] = [block for block in blocks("sh") if any("tap_custobar.sandbox" in x for x in block)]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    script = "\n".join(block).replace("8080", str(port))
+    script = script.replace("tap_custobar.sandbox", f"tap_custobar.sandbox --port {port}")
+    script = script.replace("records.jsonl", str(tmp_path / "records.jsonl"))
+
+    ran = shell(f"trap 'kill $(jobs -p)' EXIT\n{script}", tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
+    lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    assert sum('"type":"RECORD"' in line for line in lines) == 1300

@@ -448,6 +448,6 @@ def test_a_full_disk_ends_the_run_with_its_cause(
 
     assert ended.returncode == 1
     assert ended.stderr.count("| ERROR") == 1
-    assert "Nothing can be written to stdout: No space left on device." in ended.stderr
+    assert "Cannot write to stdout: No space left on device." in ended.stderr
     assert "Traceback" not in ended.stderr
     assert asked(server) in (["0"], [])

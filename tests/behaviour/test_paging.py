@@ -100,7 +100,7 @@ def test_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
-    assert "page already read" in run.errors[0]
+    assert "page that was already read" in run.errors[0]
     assert [r.target for r in server.requests[1:]] == [f"{PATH}?cursor=a", f"{PATH}?cursor=b"]
 
 
@@ -166,8 +166,8 @@ def test_another_scheme_and_port_of_the_same_host_are_ours_to_choose(
         ("?cursor=" + "x" * 9000, "longer than"),
         ("?cursor=a\nb", "control characters"),
         ("?cursor=a b", "spaces"),
-        ("http://[::1", "no valid URL"),
-        ("http://127.0.0.1:port/api/x/", "no valid URL"),
+        ("http://[::1", "is not a valid URL"),
+        ("http://127.0.0.1:port/api/x/", "is not a valid URL"),
         ("ftp://127.0.0.1/api/x/", "another server"),
     ],
 )

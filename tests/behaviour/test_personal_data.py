@@ -544,7 +544,7 @@ def test_a_counterpart_that_is_not_read_is_not_named(run_tap: RunTap, server: Se
         ),
         (
             {"hash_key": KEY, "stream_options": {"events": {"hash": ["event_key"]}}},
-            "events.hash: event_key is made of the other properties",
+            "events.hash: event_key is computed from the other properties",
         ),
     ],
 )

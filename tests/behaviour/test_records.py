@@ -243,8 +243,8 @@ def test_broken_json_on_a_later_page_names_page_and_place(run_tap: RunTap, serve
 
     (error,) = run.errors
     assert error == (
-        "products failed: The answer is not Custobar's data but broken JSON (expecting value at "
-        "character 31) on page 2: run again, and ask Custobar if it stays."
+        "products failed: The response is not Custobar's data but broken JSON (expecting value at "
+        "character 31) on page 2: run again, and report it to Custobar if it persists."
     )
 
 

@@ -71,7 +71,7 @@ def test_retries_end_at_their_number(run_tap: RunTap, server: Server) -> None:
     assert run.exit_code == 1
     assert len(server.requests) == 4
     assert run.errors == [
-        "customers failed: Custobar failed to answer GET /api/data/customers/ (503)."
+        "customers failed: Custobar failed to process the request GET /api/data/customers/ (503)."
     ]
 
 

@@ -179,7 +179,7 @@ def test_the_test_verb_heeds_the_catalog(
 ) -> None:
     rows = [{"external_id": str(i)} for i in range(5)]
     server.replies(Reply({"customers": rows}))
-    file = tmp_path / "chosen.json"
+    file = tmp_path / "catalog.json"
     file.write_text(json.dumps(catalog(customers=True)))
     arguments = ["--catalog", str(file), "--test"]
     if first == "--test":
@@ -401,9 +401,9 @@ def test_an_object_that_is_switched_off_with_members_on_is_named(
         metadata = [*chosen(("", is_selected)), *marks]
         return run_tap(server.config, catalog=entry(schema=schema, metadata=metadata)).log
 
-    warning = f"customers: {told} is not selected in the catalog, though members of it are"
+    warning = f"customers: {told} is not selected in the catalog, although members of it are"
     assert run(is_selected=True).count(warning) == 1
-    assert "though members" not in run(is_selected=False)
+    assert "although members" not in run(is_selected=False)
 
 
 def test_a_stream_that_the_catalog_names_otherwise_keeps_its_name(
@@ -417,7 +417,7 @@ def test_a_stream_that_the_catalog_names_otherwise_keeps_its_name(
 
     assert run.exit_code == 0
     assert run.ids("customers") == ["1"]
-    assert "The chosen names the stream customers otherwise, which changes nothing" in run.log
+    assert "The catalog has another name for the stream customers, which has no effect" in run.log
 
 
 @pytest.mark.parametrize(
@@ -452,7 +452,7 @@ def test_a_definition_of_another_shape_is_named_or_passed_over(
         assert run.ids("customers") == ["1"]
     else:
         assert len(run.errors) == 1
-        assert "is no Singer catalog" in run.errors[0]
+        assert "is not a Singer catalog" in run.errors[0]
 
 
 def test_partitions_of_another_taps_state_do_not_repeat_a_stream(

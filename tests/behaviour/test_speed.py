@@ -256,7 +256,7 @@ def test_an_error_ahead_shows_after_the_page_before_it(server: Server, run_tap: 
 
     assert run.exit_code == 1
     assert run.ids("customers") == ["C0", "C1", "C2"]
-    assert "customers failed: The token may not read this" in run.errors[0]
+    assert "customers failed: The token has no access" in run.errors[0]
 
 
 def test_the_test_verb_asks_for_nothing_ahead(server: Server, run_tap: RunTap) -> None:

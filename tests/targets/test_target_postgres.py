@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_custobar.streams import STREAMS as STREAM_TYPES
 from tests.catalogs import catalog
+from tests.conftest import select, started_sandbox
+from tests.targets.conftest import ROOT
 
 if TYPE_CHECKING:
     from tests.conftest import Run, RunTap, Sandbox
@@ -146,3 +150,46 @@ def test_only_what_is_selected_becomes_a_column(
     }
     tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'selected'"
     assert postgres.query(tables) == [{"table_name": "customers"}]
+
+
+DOCUMENTED = re.findall(
+    r"CREATE TABLE (\w+) \(\n(.*?)\n\);", (ROOT / "docs/streams.md").read_text("utf-8"), re.DOTALL
+)
+
+
+def created_table(postgres: Postgres, schema: str, name: str) -> list[str]:
+    """Return the lines of a table's columns and primary key, without the company's own fields."""
+    place = f'attrelid = \'"{schema}"."{name}"\'::regclass'
+    columns = postgres.query(f"""
+        SELECT attname || ' ' || format_type(atttypid, atttypmod) AS line
+        FROM pg_attribute WHERE {place} AND attnum > 0 ORDER BY attnum
+    """)  # noqa: S608
+    keys = postgres.query(f"""
+        SELECT attname AS name FROM pg_index
+        JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
+        WHERE {place} AND indisprimary ORDER BY array_position(indkey::int[], attnum::int)
+    """)  # noqa: S608
+    lines = [str(column["line"]).removesuffix(" without time zone") for column in columns]
+    key = ", ".join(str(each["name"]) for each in keys)
+    return [*(line for line in lines if "__" not in line), f"PRIMARY KEY ({key})"]
+
+
+@pytest.mark.parametrize("shape", ["transactions", "rows"])
+def test_the_documented_tables_are_those_that_are_created(
+    run_tap: RunTap, pipe: Pipe, postgres: Postgres, shape: str
+) -> None:
+    schema = f"documented_{shape}"
+    with started_sandbox("--sales-shape", shape) as sandbox:
+        found = json.loads(run_tap(sandbox.config, "--discover").stdout)
+        every = select(found, **{entry["tap_stream_id"]: True for entry in found["streams"]})
+        piped = pipe(sandbox.config, "postgres", postgres.config(schema), catalog=every)
+
+    assert piped.exit_codes == (0, 0), piped.target_log
+    is_rows = shape == "rows"
+    documented = {
+        name: [line.strip(" ,") for line in body.split(",\n")]
+        for name, body in DOCUMENTED
+        if name != "sales" or ("sale_external_id" in body) == is_rows
+    }
+    assert len(documented) == len(STREAM_TYPES)
+    assert {name: created_table(postgres, schema, name) for name in documented} == documented

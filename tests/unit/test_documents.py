@@ -40,10 +40,27 @@ def test_every_file_that_is_named_exists(name: str) -> None:
         assert (ROOT / file).exists(), file
 
 
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_somewhere(name: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", DOCUMENTS[name]):
+        path, _, anchor = link.partition("#")
+        if "://" in path:
+            continue
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
 def test_every_module_that_is_more_than_a_helper_is_in_the_flow() -> None:
     """So that the list does not fall behind: new modules are in it, or are helpers by name."""
     helpers = {"streams"}
-    flow = CONTRIBUTING.split("## The way data flows\n")[1].split("\n## ")[0]
+    flow = CONTRIBUTING.split("## One record's way\n")[1].split("\n## ")[0]
     listed = {Path(file).stem for file in re.findall(r"`tap_custobar/(\w+\.py)`", flow)}
     modules = {path.stem for path in (ROOT / "tap_custobar").glob("[a-z]*.py")}
 

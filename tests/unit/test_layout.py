@@ -24,7 +24,7 @@ TAP = sorted(MODULES.keys() - SANDBOX)
 
 #: Packages and modules from the ground up: each knows only itself and what stands on lower floors.
 FLOORS = [
-    "errors redaction wording",
+    "errors redaction signals wording",
     "records",
     "api",
     "state config",

@@ -270,10 +270,15 @@ def test_a_stream_is_read_by_the_key_that_its_catalog_names(
 @pytest.mark.parametrize(
     ("method", "key", "valid", "problem"),
     [
-        ("INCREMENTAL", "price", ["date"], "replication-key price is not valid for sales: date"),
-        (None, "price", [], "price is not valid for sales: none is"),
-        ("INCREMENTAL", None, [], "INCREMENTAL replication of sales: only FULL_TABLE"),
-        ("LOG_BASED", None, ["date"], "LOG_BASED replication of sales: FULL_TABLE or INCREMENTAL"),
+        ("INCREMENTAL", "price", ["date"], "replication-key price is not valid for sales.* date"),
+        (None, "price", [], "price is not valid for sales.* none"),
+        ("INCREMENTAL", None, [], "INCREMENTAL is not valid for sales.* FULL_TABLE.$"),
+        (
+            "LOG_BASED",
+            None,
+            ["date"],
+            "LOG_BASED is not valid for sales.* FULL_TABLE, INCREMENTAL.$",
+        ),
     ],
 )
 def test_what_a_stream_does_not_have_is_refused_with_what_it_has(

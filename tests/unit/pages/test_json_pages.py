@@ -209,7 +209,7 @@ def test_what_came_instead_is_said_without_its_content(
     with pytest.raises(InvalidResponseError) as raised:
         parse(body, content_type=content_type)
 
-    assert f"The answer is not Custobar's data but {what}: check" in str(raised.value)
+    assert f"The response is not Custobar's data but {what}: check" in str(raised.value)
     assert "SECRET" not in str(raised.value)
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 

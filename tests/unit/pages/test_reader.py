@@ -273,7 +273,7 @@ def test_pages_without_a_record_end_after_so_many(monkeypatch: pytest.MonkeyPatc
     }
     reading = Reading({**answers, "?limit=5": [page(0, "?cursor=0")]})
 
-    with pytest.raises(EmptyPagesError, match="3 times in a row"):
+    with pytest.raises(EmptyPagesError, match="3 .*in a row"):
         reading.rows()
 
     # One with a record in between begins the count anew.

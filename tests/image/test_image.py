@@ -1,0 +1,259 @@
+"""Both container images against the sandbox, as their users run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.catalogs import incremental
+from tests.conftest import entry_of
+from tests.image.conftest import PROJECT
+from tests.image.containers import DATA, ROOT, Image
+from tests.server import Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Run, Sandbox
+    from tests.image.containers import Container
+    from tests.server import Request, Server
+
+pytestmark = pytest.mark.image
+
+CONFIG = ("--config", "config.json")
+PYTHON = "/opt/tap-custobar/bin/python"
+#: What is to be in no layer, be it of the base.
+STRAY = re.compile(r"(^|/)\.git$|/\.cache/pip(/|$)|bin/(cc|c\+\+|gcc|g\+\+|git|ld|make)$")
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """What the images were built on."""
+    with Image.opened(os.environ["IMAGE_BASE"], tmp_path_factory.mktemp("base")) as image:
+        return image
+
+
+def last_state(run: Run) -> Any:  # noqa: ANN401 - any JSON value
+    return run.of_type("STATE")[-1]["value"]
+
+
+def test_the_tap_describes_itself(tap: Image) -> None:
+    version = tap.run("--version")
+    about = tap.run("--about", "--format=json")
+
+    assert version.stdout.startswith(f"tap-custobar v{PROJECT['version']}, ")
+    assert json.loads(about.stdout)["name"] == "tap-custobar"
+
+
+def test_the_tap_discovers(tap: Image, sandbox: Sandbox) -> None:
+    run = tap.run(*CONFIG, "--discover", files={"config.json": sandbox.config})
+
+    assert run.exit_code == 0
+    assert "external_id" in entry_of(json.loads(run.stdout))["schema"]["properties"]
+
+
+@pytest.mark.parametrize("user", [None, "12345:0"], ids=["its own user", "any user"])
+def test_the_tap_reads_every_record(tap: Image, sandbox: Sandbox, user: str | None) -> None:
+    run = tap.run(*CONFIG, files={"config.json": sandbox.config}, user=user)
+
+    assert run.exit_code == 0
+    assert len(run.records("customers")) == sandbox.customers
+    assert len(run.records("products")) == sandbox.products
+
+
+def test_settings_come_from_the_environment_too(tap: Image, sandbox: Sandbox) -> None:
+    env = {f"TAP_CUSTOBAR_{name.upper()}": str(value) for name, value in sandbox.config.items()}
+
+    run = tap.run("--config", "ENV", env=env)
+
+    assert len(run.records("customers")) == sandbox.customers
+
+
+def test_a_state_goes_out_and_in_again(tap: Image, sandbox: Sandbox) -> None:
+    files = {
+        "config.json": {**sandbox.config, "lookback_days": 0},
+        "catalog.json": incremental("products"),
+    }
+    arguments = (*CONFIG, "--catalog", "catalog.json")
+
+    first = tap.run(*arguments, files=files)
+    second = tap.run(
+        *arguments, "--state", "state.json", files={**files, "state.json": last_state(first)}
+    )
+
+    assert len(first.records("products")) == sandbox.products
+    assert second.exit_code == 0
+    assert len(second.records("products")) < sandbox.products
+    assert last_state(second) == last_state(first)
+
+
+@pytest.mark.parametrize("env", [{}, {"PYTHONTZPATH": ""}], ids=["as it is", "none in the base"])
+def test_it_knows_the_time_zones(tap: Image, server: Server, env: dict[str, str]) -> None:
+    row = {"external_id": "1", "date_joined": "2024-06-01T12:00:00"}
+    server.answer = lambda request: Reply(
+        {"customers": [row]} if "customers" in request.path else {"products": []}
+    )
+
+    config = {**server.config, "timezone": "Europe/Helsinki"}
+    run = tap.run(*CONFIG, files={"config.json": config}, env=env)
+
+    assert [r["date_joined"] for r in run.records("customers")] == ["2024-06-01T09:00:00Z"]
+
+
+def test_sigterm_ends_a_sync_with_its_state(tap: Image, sandbox: Sandbox) -> None:
+    config = {**sandbox.config, "page_size": 20}
+    files = {"config.json": {**config, "request_interval": 1}}
+    with tap.started(*CONFIG, files=files) as container:
+        container.take(25)  # some of the second page, so that there is a first to go on from
+        container.terminate()
+        first = container.end()
+    second = tap.run(
+        *CONFIG,
+        "--state",
+        "state.json",
+        files={"config.json": config, "state.json": last_state(first)},
+    )
+
+    assert first.exit_code == 143
+    assert first.messages[-1]["type"] == "STATE"
+    assert len(first.ids("customers")) < sandbox.customers
+    assert "Going on where the last sync was interrupted" in second.log
+    assert len({*first.ids("customers"), *second.ids("customers")}) == sandbox.customers
+
+
+def opened_by_reader(pipe: Path, container: Container) -> int:
+    """Open a pipe to write to, as soon as the container reads from it."""
+    while container.process.poll() is None:
+        with suppress(OSError):  # as long as nobody does
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.01)
+    pytest.fail(container.end().log)
+
+
+@pytest.mark.parametrize(("name", "verb"), [("tap", ()), ("source", ("check",))])
+def test_sigterm_ends_it_before_it_has_its_settings(
+    name: str, verb: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    image: Image = request.getfixturevalue(name)
+    pipe = image.folder / "pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    with image.started(*verb, "--config", f"{DATA}/pipe") as container:
+        writer = opened_by_reader(pipe, container)
+        container.terminate()
+        os.close(writer)  # for the signal may come just before it reads
+        run = container.end()
+
+    assert run.exit_code == 143
+    assert run.stdout == ""
+
+
+def test_sigterm_ends_a_check_that_waits(source: Image, server: Server) -> None:
+    asked, ended = threading.Event(), threading.Event()
+
+    def answer(_: Request) -> Reply:
+        asked.set()
+        ended.wait()
+        return Reply()
+
+    server.answer = answer
+    with source.started("check", *CONFIG, files={"config.json": server.config}) as container:
+        assert asked.wait(60)
+        container.terminate()
+        run = container.end()
+    ended.set()
+
+    assert run.exit_code == 143
+
+
+def messages(run: Run, kind: str) -> list[Any]:
+    assert run.exit_code == 0, run.log
+    return [message[kind] for message in run.messages if kind in message]
+
+
+def test_the_source_answers_each_verb_of_airbyte(source: Image, sandbox: Sandbox) -> None:
+    files: dict[str, Any] = {"config.json": sandbox.config}
+
+    assert messages(source.run("spec"), "spec")
+    [status] = messages(source.run("check", *CONFIG, files=files), "connectionStatus")
+    [catalog] = messages(source.run("discover", *CONFIG, files=files), "catalog")
+    [customers] = [stream for stream in catalog["streams"] if stream["name"] == "customers"]
+    files["catalog.json"] = {
+        "streams": [
+            {
+                "stream": customers,
+                "sync_mode": "full_refresh",
+                "destination_sync_mode": "overwrite",
+            }
+        ]
+    }
+    read = source.run("read", *CONFIG, "--catalog", "catalog.json", files=files)
+
+    assert status == {"status": "SUCCEEDED"}
+    assert len(messages(read, "record")) == sandbox.customers
+
+
+def test_airbyte_starts_the_source_by_a_variable(source: Image) -> None:
+    run = source.run("-c", 'eval "$AIRBYTE_ENTRYPOINT spec"', entrypoint="/bin/sh")
+
+    assert messages(run, "spec")
+
+
+def test_it_runs_as_an_ordinary_user(image: Image) -> None:
+    run = image.run("-c", "import os; print(os.getuid(), os.getgid())", entrypoint=PYTHON)
+
+    assert run.stdout == "1000 1000\n"
+    assert image.config["User"] == "1000:1000"
+
+
+def test_its_labels_say_what_it_is(image: Image, base: Image) -> None:
+    labels = image.config["Labels"]
+    prefix = "org.opencontainers.image"
+
+    assert image.name == f"{labels[f'{prefix}.title']}:{labels[f'{prefix}.version']}"
+    assert labels[f"{prefix}.version"] == PROJECT["version"]
+    assert labels[f"{prefix}.licenses"] == PROJECT["license"]
+    assert re.fullmatch("[0-9a-f]{40}(-dirty)?", labels[f"{prefix}.revision"])
+    assert labels[f"{prefix}.base.name"] == base.name
+
+
+def test_above_its_base_it_holds_its_environment_and_nothing_else(
+    image: Image, base: Image
+) -> None:
+    shared = len(base.layers)
+    paths = [path for layer in image.layers[shared:] for path in layer.paths]
+
+    assert [layer.digest for layer in image.layers[:shared]] == [
+        layer.digest for layer in base.layers
+    ]
+    assert "opt/tap-custobar/bin/tap-custobar" in paths
+    assert {path for path in paths if not path.startswith("opt/tap-custobar/")} <= {
+        "data",
+        "opt",
+        "opt/tap-custobar",
+    }
+    assert not [path for path in paths if re.search("/(pip|hatchling|tests)(-[0-9]|$)", path)]
+
+
+def test_no_layer_holds_a_compiler_or_what_is_left_of_a_build(image: Image) -> None:
+    stray = [path for layer in image.layers for path in layer.paths if STRAY.search(path)]
+
+    assert stray == []
+
+
+def test_every_package_in_it_is_one_of_the_pinned(image: Image) -> None:
+    code = "from importlib.metadata import distributions as d; print(*(x.name for x in d()))"
+
+    names = image.run("-c", code, entrypoint=PYTHON).stdout.split()
+
+    pins = (ROOT / "requirements/runtime.txt").read_text(encoding="utf-8")
+    pinned = re.findall(r"^([a-z0-9-]+)==", pins, re.MULTILINE)
+    found = {re.sub("[-_.]+", "-", name).lower() for name in names}
+    assert {"singer-sdk", "tap-custobar"} <= found <= {*pinned, "tap-custobar"}
