@@ -162,7 +162,17 @@ def test_a_base_without_a_path_is_not_below_itself() -> None:
         )
 
 
-@pytest.mark.parametrize("path", ["/api/%2e/x/", "/api/x/%2E", "/api//x/", "/api/x/%252e/y/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/%2e/x/",
+        "/api/x/%2E",
+        "/api//x/",
+        "/api/x/%252e/y/",
+        "/api/x%5C..%5Cy/",
+        "/api/x/%5C..",
+    ],
+)
 def test_a_segment_that_servers_may_leave_out_is_refused(path: str) -> None:
     with pytest.raises(UrlError, match="not below /api"):
         ACME.resolve(path, current="https://acme.custobar.com/api/x/")
