@@ -288,9 +288,9 @@ def test_a_body_that_trickles_is_cut_off(
     drip: bytes,
 ) -> None:
     faulty.script = [trickle(head, drip)]
-    client = CustobarClient(**{**client_settings, "request_timeout": 0.2, "max_retries": 0})
+    client = CustobarClient(**{**client_settings, "request_timeout": 0.15, "max_retries": 0})
 
-    with pytest.raises(RequestTimeoutError, match=r"did not respond within 0\.6 s"):
+    with pytest.raises(RequestTimeoutError, match=r"did not respond within 0\.45 s"):
         client.get(f"http://{faulty.host}/", body_of, first_page=False)
 
     assert faulty.left.wait(60)

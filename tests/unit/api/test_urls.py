@@ -155,6 +155,29 @@ def test_the_base_itself_and_its_neighbours_are_not_below_it(path: str) -> None:
         ACME.resolve(path, current="https://acme.custobar.com/api/x/")
 
 
+def test_a_base_without_a_path_is_not_below_itself() -> None:
+    with pytest.raises(UrlError, match="not below"):
+        ApiUrl.parse("https://shop.example").resolve(
+            "https://shop.example", current="https://shop.example/x/"
+        )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/%2e/x/",
+        "/api/x/%2E",
+        "/api//x/",
+        "/api/x/%252e/y/",
+        "/api/x%5C..%5Cy/",
+        "/api/x/%5C..",
+    ],
+)
+def test_a_segment_that_servers_may_leave_out_is_refused(path: str) -> None:
+    with pytest.raises(UrlError, match="not below /api"):
+        ACME.resolve(path, current="https://acme.custobar.com/api/x/")
+
+
 def test_an_url_of_8_kb_is_followed_and_one_more_character_is_not() -> None:
     url = "https://acme.custobar.com/api/x/?cursor=".ljust(8192, "x")
 
@@ -204,6 +227,11 @@ def test_a_refusal_shows_no_query_and_is_bounded() -> None:
         ("http://127.0.0.1:8000/api", "http", "127.0.0.1", "127.0.0.1:8000", "/api"),
         ("http://[::1]/api", "http", "::1", "[::1]", "/api"),
         ("HTTP://localhost/api", "http", "localhost", "localhost", "/api"),
+        ("https://shop.example/API-X", "https", "shop.example", "shop.example", "/API-X"),
+        *(
+            (f"https://{host}/api", "https", host, host, "/api")
+            for host in (f"{'a' * 63}.example", ".".join(["shop"] * 20))
+        ),
     ],
 )
 def test_a_base_url_is_read(text: str, scheme: str, host: str, netloc: str, path: str) -> None:
@@ -213,14 +241,15 @@ def test_a_base_url_is_read(text: str, scheme: str, host: str, netloc: str, path
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "is not a valid URL, like"),
+        ("", "^is not a valid URL, like https://COMPANY.custobar.com/api$"),
+        (f"https://{'a' * 64}.example/api", "is not a valid URL, like"),
         ("acme", "is not a valid URL, like"),
         ("https:///api", "is not a valid URL, like"),
         ("ftp://acme.custobar.com/api", "is not a valid URL, like"),
         ("file:///etc/passwd", "is not a valid URL, like"),
-        ("https://acme.custobar.com/api?x", "query or fragment"),
+        ("https://acme.custobar.com/api?x", "^must end with the path, without query or fragment$"),
         ("https://acme.custobar.com/api#x", "query or fragment"),
-        ("http://acme.custobar.com/api", "must begin with https"),
+        ("http://acme.custobar.com/api", "^must begin with https .*unencrypted.$"),
         ("http://localhost.evil.example/api", "must begin with https"),
         ("http://10.0.0.1/api", "must begin with https"),
         ("https://token@acme.custobar.com/api", "user name or password"),

@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_custobar.records.converters import ConversionError, ConverterFactory, with_text_members
+from tap_custobar.records.converters import (
+    ConversionError,
+    ConverterFactory,
+    holds_timestamps,
+    with_text_members,
+)
 from tests.conftest import formats
 from tests.unit.strategies import fitting, json_values, mixed_schemas, nested, schemas
 
@@ -492,3 +497,22 @@ def test_of_several_types_one_is_chosen_that_loses_nothing(
     schema = {"type": types, "items": {"type": "integer"}}
 
     assert same(become(schema, value), kept)
+
+
+@pytest.mark.parametrize(
+    ("schema", "found"),
+    [
+        (DATE_TIME, True),
+        ({"type": "array", "items": DATE_TIME}, True),
+        ({"type": "object", "properties": {"size": of("number"), "at": DATE_TIME}}, True),
+        ({"type": "array", "items": {"type": "object", "properties": {"at": DATE_TIME}}}, True),
+        (DATE, False),
+        (STOCK, False),
+        ({"type": ["object", "null"], "properties": None}, False),
+        ({"type": "array", "items": None}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_timestamps_are_found_at_any_depth(schema: dict[str, Any], *, found: bool) -> None:
+    assert holds_timestamps(schema) is found

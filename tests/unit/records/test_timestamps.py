@@ -8,8 +8,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_custobar.records.timestamps import are_timestamps, cut_fraction, to_date, to_utc
-from tests.conftest import is_date, is_instant
+from tap_custobar.records.timestamps import (
+    are_dates,
+    are_timestamps,
+    cut_fraction,
+    days_before,
+    is_date,
+    is_date_time,
+    sort_key,
+    to_date,
+    to_utc,
+)
+from tests.conftest import is_date as is_real_date
+from tests.conftest import is_instant
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -187,7 +198,6 @@ def test_any_text_is_a_real_instant_or_none(text: str) -> None:
 )
 def test_a_date_is_a_date_and_so_is_its_midnight(end: str) -> None:
     assert to_date(f"2024-02-29{end}") == "2024-02-29"
-    assert is_date("2024-02-29")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +225,7 @@ def test_any_date_stays(day: datetime) -> None:
 def test_any_text_is_a_real_date_or_none(text: str) -> None:
     day = to_date(text)
 
-    assert day is None or (re.fullmatch(r"\d{4}-\d\d-\d\d", day) and is_date(day))
+    assert day is None or (re.fullmatch(r"\d{4}-\d\d-\d\d", day) and is_real_date(day))
 
 
 PLAIN = "2024-02-29T10:00:00Z"
@@ -276,3 +286,59 @@ def test_any_timestamps_in_utc_are_accepted(values: list[str]) -> None:
 @given(st.lists(_any_timestamps | _altered_timestamps, max_size=3))
 def test_timestamps_checked_at_once_are_those_checked_one_by_one(values: list[str]) -> None:
     assert are_timestamps(values) is all(map(_is_timestamp, values))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("2024-02-29T00:00:00", "2023-02-29", "2024-2-029", "0000-01-01", "", 5, None),
+        *('2024-02-29","2024-02-29', "2024-02-29\n", "\ud800024-02-29", ["2024-02-29"]),
+    ],
+    ids=ascii,
+)
+def test_one_odd_text_among_plain_dates_is_seen(odd: object) -> None:
+    assert are_dates([])
+    assert are_dates(["2024-02-29", "0001-01-01", "9999-12-31"])
+    for texts in ([odd], ["2024-02-29", odd], [odd, "2024-02-29"]):
+        assert are_dates(texts) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("2024-02-29", "date"),
+        ("2024-02-29T00:00:00", "date-time"),
+        ("2024-02-29 10:00", "date-time"),
+        ("2024-02-29T10:00:00+02:00", "date-time"),
+        ("2023-02-29", None),
+        ("2023-02-29T10:00", None),
+        ("soon", None),
+    ],
+)
+def test_a_date_is_told_from_a_date_time(text: str, kind: str | None) -> None:
+    assert is_date(text) is (kind == "date")
+    assert is_date_time(text) is (kind == "date-time")
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["", ".0", ".5", ".50", ".05"]))))
+def test_instants_sort_by_time_and_not_by_text(times: list[tuple[int, str]]) -> None:
+    instants = [f"2024-02-29T10:00:{second:02}{fraction}Z" for second, fraction in times]
+
+    by_time = sorted(instants, key=datetime.fromisoformat)
+
+    assert sorted(instants, key=sort_key) == by_time
+    assert len(set(map(sort_key, instants))) == len(set(map(datetime.fromisoformat, instants)))
+
+
+@pytest.mark.parametrize(
+    ("days", "before"),
+    [
+        (0, "2024-03-01T10:00:00.5Z"),
+        (1, "2024-02-29T10:00:00.5Z"),
+        (366, "2023-03-01T10:00:00.5Z"),
+        (999_999, "0001-01-01T00:00:00Z"),
+        (10**12, "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_days_are_looked_back_at_the_same_time_of_day(days: int, before: str) -> None:
+    assert days_before("2024-03-01T10:00:00.5Z", days) == before

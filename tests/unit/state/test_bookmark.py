@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC
+from fnmatch import fnmatchcase
 from itertools import chain, pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tap_custobar.state.bookmark import IncrementalBookmark
+from tap_custobar.state.bookmark import MAX_SHORT_RUNS, IncrementalBookmark
 from tap_custobar.state.completeness import Completeness
 
 Dates = list[str | None]
@@ -112,3 +115,325 @@ def test_old_dates_that_are_all_the_same_prove_no_order(old: list[str], size: in
 
     assert new == ["2024-01-20T00:00:00Z"]
     assert asked == len(in_pages(same, size)) + 1
+
+
+OLD, NEW = "2024-01-05T00:00:00Z", "2024-01-09T00:00:00Z"
+NOW, FUTURE = "2024-02-01T00:00:00Z", "2024-02-01T00:00:01Z"
+EARLIER = "2024-01-01T00:00:00Z"
+
+
+def load(state: dict[str, Any], **options: Any) -> IncrementalBookmark:
+    """Begin a run with what the last one left in the state."""
+    defaults = {"key": "date", "start_date": None, "lookback_days": 0, "zone": UTC, "now": NOW}
+    return IncrementalBookmark(state, logger=logging.getLogger("test"), **{**defaults, **options})
+
+
+def at(value: object) -> dict[str, Any]:
+    return {"replication_key": "date", "replication_key_value": value}
+
+
+def table(*counts: int | None, records: int = 2, ended_on_empty_page: bool = False) -> Completeness:
+    """Return what came of a table: pages of two records and the counts that the API gave."""
+    read = Completeness()
+    for count in counts:
+        read.add_page(records=records, skipped=0, count=count)
+    read.ended_on_empty_page = ended_on_empty_page
+    return read
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+def assert_logged(logged: pytest.LogCaptureFixture, *patterns: str) -> None:
+    """Compare the lines logged since the last look with patterns as of file names."""
+    lines = list(logged.messages)
+    logged.clear()
+    assert len(lines) == len(patterns), lines
+    for line, pattern in zip(lines, patterns, strict=True):
+        assert fnmatchcase(line, pattern), line
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "lower_bound"),
+    [
+        ({}, {}, ""),
+        ({}, {"start_date": "2024-01-05"}, "2024-01-05T00:00:00"),
+        ({}, {"start_date": "2024-01-05T10:00:00+02:00"}, "2024-01-05T08:00:00"),
+        ({}, {"start_date": "2024-01-05", "zone": ZoneInfo("Asia/Tokyo")}, "2024-01-04T15:00:00"),
+        (at("2024-01-05"), {}, "2024-01-05T00:00:00"),
+        (at("2024-01-05T10:00:00.50Z"), {}, "2024-01-05T10:00:00.5"),
+        (at("2024-01-05"), {"zone": ZoneInfo("Asia/Tokyo")}, "2024-01-04T15:00:00"),
+        (at(OLD), {"lookback_days": 3}, "2024-01-02T00:00:00"),
+        (at(OLD), {"lookback_days": 999_999}, "0001-01-01T00:00:00"),
+        (at(OLD), {"start_date": "2024-01-03"}, "2024-01-05T00:00:00"),
+        (at(OLD), {"start_date": "2024-01-03", "lookback_days": 9}, "2024-01-03T00:00:00"),
+        (at(OLD), {"start_date": "2024-01-07"}, "2024-01-07T00:00:00"),
+        ({"replication_key_value": OLD}, {}, "2024-01-05T00:00:00"),
+        ({"replication_key": "date"}, {"start_date": "2024-01-03"}, "2024-01-03T00:00:00"),
+        ({**at(OLD), "replication_key": "created"}, {}, ""),
+    ],
+    ids=str,
+)
+def test_reading_begins_at_the_bookmark_less_the_lookback_or_at_the_start_date(
+    logged: pytest.LogCaptureFixture,
+    state: dict[str, Any],
+    options: dict[str, Any],
+    lower_bound: str,
+) -> None:
+    bookmark = load(state, **options)
+
+    assert bookmark.lower_bound == lower_bound
+    assert bookmark.select_new([f"{lower_bound}Z", None]) == [True, True]
+    assert_logged(logged)
+
+
+@pytest.mark.parametrize("value", [5, "soon", "", [OLD], {"a": 1}, False], ids=str)
+def test_a_bookmark_that_is_no_timestamp_lets_everything_be_read(
+    logged: pytest.LogCaptureFixture, value: object
+) -> None:
+    assert load(at(value)).lower_bound == ""
+    assert_logged(logged, "The bookmark is no*date-time: *")
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [(NOW, []), (FUTURE, [f"The bookmark {FUTURE} is in the future*(Meltano: --full-refresh)"])],
+)
+def test_a_bookmark_of_the_future_is_pointed_out(
+    logged: pytest.LogCaptureFixture, value: str, lines: list[str]
+) -> None:
+    load(at(value))
+
+    assert_logged(logged, *lines)
+
+
+@pytest.mark.parametrize(
+    ("dates", "state"),
+    [
+        ([FUTURE, NOW, OLD], at(NOW)),
+        ([FUTURE], at(OLD)),
+        ([FUTURE, None], at(OLD)),
+        ([NEW, "2024-01-09T00:00:00.0Z", OLD], at(NEW)),
+        ([EARLIER], at(OLD)),
+        ([None], at(OLD)),
+        ([], at(OLD)),
+    ],
+    ids=str,
+)
+def test_the_bookmark_moves_to_the_latest_that_is_not_of_the_future(
+    dates: Dates, state: dict[str, Any]
+) -> None:
+    came = at(OLD)
+    bookmark = load(came)
+
+    bookmark.select_new(dates)
+    bookmark.commit(table(), is_drained=False)
+
+    assert came == state
+
+
+def test_a_first_run_without_a_record_leaves_no_bookmark() -> None:
+    for dates in ([], [None], [FUTURE]):
+        state: dict[str, Any] = {}
+        bookmark = load(state)
+        bookmark.select_new(dates)
+        bookmark.commit(table(), is_drained=True)
+        assert state == {}
+
+
+def test_a_bookmark_of_another_key_is_replaced_by_one_of_this_key() -> None:
+    state = {**at(NEW), "replication_key": "created"}
+    bookmark = load(state)
+
+    bookmark.select_new([OLD])
+    bookmark.commit(table(), is_drained=True)
+
+    assert state == at(OLD)
+
+
+@pytest.mark.parametrize(
+    ("dates", "has_news"),
+    [
+        ([], False),
+        ([None], False),
+        ([EARLIER], False),
+        ([OLD], True),
+        ([NEW, EARLIER], True),
+    ],
+    ids=str,
+)
+def test_a_page_has_news_where_a_dated_record_is_new(dates: Dates, *, has_news: bool) -> None:
+    bookmark = load(at(OLD))
+    bookmark.select_new(dates)
+
+    assert bookmark.has_news is has_news
+    bookmark.is_exhausted()
+    assert not bookmark.has_news  # that was asked of the page before
+
+
+@pytest.mark.parametrize(
+    ("state", "start_date", "pages", "exhausted"),
+    [
+        (at(OLD), None, [[NEW], [EARLIER]], [False, True]),
+        (at(OLD), None, [[NEW, EARLIER], [EARLIER]], [False, True]),
+        (at(OLD), None, [[NEW], [None], [EARLIER]], [False, False, True]),
+        # The bookmark's own record is still there, so the latest came first ...
+        (at(OLD), None, [[OLD], [EARLIER]], [False, True]),
+        # ... while without it the order is not proved.
+        (at(OLD), None, [[EARLIER], [EARLIER]], [False, False]),
+        (at(OLD), None, [[FUTURE], [EARLIER]], [False, False]),
+        (at(OLD), None, [[EARLIER, NEW], [EARLIER]], [False, False]),
+        # No record need be of the start date itself.
+        ({}, OLD, [[NEW], [EARLIER]], [False, True]),
+        ({}, OLD, [[OLD], [EARLIER]], [False, False]),
+        ({}, None, [[NEW], [EARLIER]], [False, False]),
+        ({**at(OLD), "unordered": True}, None, [[NEW], [EARLIER]], [False, False]),
+    ],
+    ids=str,
+)
+def test_reading_ends_with_a_page_without_news_once_the_latest_came_first(
+    state: dict[str, Any], start_date: str | None, pages: list[Dates], exhausted: list[bool]
+) -> None:
+    bookmark = load(state, start_date=start_date)
+    ends = []
+    for page in pages:
+        bookmark.select_new(page)
+        ends.append(bookmark.is_exhausted())
+
+    assert ends == exhausted
+
+
+def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_one(
+    logged: pytest.LogCaptureFixture,
+) -> None:
+    state = at(OLD)
+    bookmark = load(state)
+    for page in ([OLD], [NEW]):  # the order holds from page to page too
+        bookmark.select_new(page)
+        assert not bookmark.is_exhausted()
+    bookmark.commit(table(), is_drained=True)
+    assert state == {**at(NEW), "unordered": True}
+    assert_logged(logged, "Custobar does not * the latest date first, as *: all pages are read, *")
+
+    bookmark = load(state)
+    assert_logged(logged, "*ll pages*the latest date first")
+    bookmark.select_new([NEW, OLD])
+    bookmark.commit(table(ended_on_empty_page=True), is_drained=False)
+    assert state["unordered"]  # not known of the rest of the table
+
+    bookmark = load(state)
+    bookmark.select_new([NEW, OLD])
+    bookmark.commit(table(5, 5, records=2, ended_on_empty_page=True), is_drained=True)
+    assert state["unordered"]
+
+    bookmark = load(state)
+    bookmark.select_new([NEW, OLD])
+    bookmark.commit(table(), is_drained=True)
+    assert state["unordered"] is None
+    logged.clear()
+    load(state)
+    assert_logged(logged)
+
+
+@pytest.mark.parametrize(("is_drained", "what"), [(True, "the table"), (False, "new")])
+def test_a_count_that_fell_is_pointed_out_and_stops_no_bookmark(
+    logged: pytest.LogCaptureFixture, what: str, *, is_drained: bool
+) -> None:
+    state = at(OLD)
+    bookmark = load(state)
+    bookmark.select_new([NEW])
+
+    bookmark.commit(table(5, 4), is_drained=is_drained)
+
+    assert state == at(NEW)
+    assert_logged(
+        logged,
+        f"Custobar's count fell while *{what}*: up to 1 record may *(Meltano: --full-refresh)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("read", "state", "lines"),
+    [
+        (table(None, ended_on_empty_page=True), at(OLD), ["The bookmark *last page*empty"]),
+        (table(4, 4, ended_on_empty_page=True), at(NEW), []),
+        (table(None), at(NEW), []),
+    ],
+)
+def test_the_bookmark_stays_where_the_last_page_came_empty_and_nothing_was_counted(
+    logged: pytest.LogCaptureFixture, read: Completeness, state: dict[str, Any], lines: list[str]
+) -> None:
+    came = at(OLD)
+    bookmark = load(came)
+    bookmark.select_new([NEW])
+
+    bookmark.commit(read, is_drained=True)
+
+    assert came == state
+    assert_logged(logged, *lines)
+
+
+def commit(state: dict[str, Any], *, missing: int, is_drained: bool = True) -> None:
+    bookmark = load(state)
+    bookmark.select_new([NEW])
+    bookmark.commit(table(4 + missing, 4 + missing), is_drained=is_drained)
+
+
+def test_the_bookmark_stays_for_records_that_did_not_come_unless_they_are_missing_again(
+    logged: pytest.LogCaptureFixture,
+) -> None:
+    state = at(OLD)
+    commit(state, missing=1)
+    assert state == {**at(OLD), "missing": 1, "short_runs": 1}
+    assert_logged(logged, "*1 record fewer than Custobar's count*: the bookmark *, and *again")
+
+    commit(state, missing=3)
+    assert state == {**at(OLD), "missing": 3, "short_runs": 2}
+    assert_logged(logged, "*3 records fewer than Custobar's count*: the bookmark *, and *again")
+
+    commit(state, missing=3)
+    assert state == {**at(NEW), "missing": 3, "short_runs": 3}
+    assert_logged(logged, "*3 records fewer than *as in the *: the bookmark moves. Custobar *")
+
+    commit(state, missing=0)
+    assert state == {**at(NEW), "missing": None, "short_runs": None}  # Meltano merges states
+    assert_logged(logged)
+
+    commit(state, missing=2)
+    assert (state["missing"], state["short_runs"]) == (2, 1)
+
+
+def test_the_bookmark_moves_after_five_runs_that_each_lacked_another_number(
+    logged: pytest.LogCaptureFixture,
+) -> None:
+    state = at(OLD)
+    for run in range(MAX_SHORT_RUNS):
+        commit(state, missing=run + 1)
+        assert state["replication_key_value"] == OLD
+    logged.clear()
+
+    commit(state, missing=9)
+
+    assert state == {**at(NEW), "missing": 9, "short_runs": 6}
+    assert_logged(logged, "*9 records fewer than *, and too few in the 5 *: the bookmark moves*")
+
+
+def test_a_run_that_needs_no_whole_table_ends_the_series_of_short_ones() -> None:
+    state = at(OLD)
+    commit(state, missing=1)
+
+    commit(state, missing=1, is_drained=False)
+
+    assert state == {**at(NEW), "missing": None, "short_runs": None}
+
+
+@pytest.mark.parametrize("short_runs", ["many", None, [1], 2.5], ids=str)
+def test_a_number_of_short_runs_that_is_none_begins_anew(short_runs: object) -> None:
+    state = {**at(OLD), "short_runs": short_runs}
+
+    commit(state, missing=1)
+
+    assert state["short_runs"] == 1

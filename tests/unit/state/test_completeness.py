@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -158,3 +159,44 @@ def test_more_records_than_counted_and_keys_that_came_twice_are_told() -> None:
         "Received 2 records more than Custobar's count",
         "Received 1 record whose key was already received",
     ]
+
+
+def test_keys_are_counted_only_up_to_the_limit() -> None:
+    read = Completeness(key_limit=2)
+    for keys in ("ab", "ab"):
+        read.add_page(records=2, skipped=0, count=None, keys=keys)
+
+    assert read.repeated == 0
+
+
+def test_rows_without_a_record_add_up_and_count_as_rows_of_their_page() -> None:
+    # Each page counts its own rows, so nothing is known of the whole.
+    read = table_of(Counts("ab", 1, 3), Counts("cd", 2, 4))
+
+    assert (read.skipped, read.count) == (3, None)
+
+
+def test_a_new_table_is_not_known_to_lack_anything() -> None:
+    read = Completeness()
+
+    assert (read.records, read.skipped, read.repeated, read.highest, read.lowest) == (0,) * 5
+    assert read.ended_on_empty_page is False
+
+
+def test_what_a_drained_table_lacks_is_reported() -> None:
+    table = table_of(Counts("ab", 0, 1009), Counts("cd", 0, 1007))
+
+    fell, missing = table.shortfalls()
+
+    assert fell.startswith("Custobar's count fell while ")
+    assert "the table" in fell
+    assert "up to 2 records may" in fell
+    assert fell.endswith("again")
+    assert missing == "Received 1,005 records fewer than Custobar's count"
+
+
+def test_a_last_page_that_came_empty_leaves_a_gap() -> None:
+    table = table_of(Counts("ab", 0, None))
+    table.ended_on_empty_page = True
+
+    assert fnmatchcase(str(table.gap()), "the last page * Custobar *empty")

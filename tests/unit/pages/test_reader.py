@@ -1,0 +1,322 @@
+"""From page to page, against a client that answers from a table."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+
+from tap_custobar.api.responses import Response
+from tap_custobar.api.urls import ApiUrl
+from tap_custobar.errors import (
+    BadRequestError,
+    CustobarError,
+    EmptyPagesError,
+    InvalidResponseError,
+    NextLinkLostError,
+    PaginationLoopError,
+    UnauthorizedError,
+    UrlError,
+)
+from tap_custobar.pages import reader
+from tap_custobar.pages.json_pages import Page
+from tap_custobar.pages.paginators import NextUrlPaginator
+from tap_custobar.pages.reader import LastPageProbe, PageIterator
+from tap_custobar.redaction import Redactor
+from tap_custobar.state.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BASE = "https://acme.custobar.com/api/data/customers/"
+FIRST = f"{BASE}?limit=5"
+
+Answer: TypeAlias = "Page | CustobarError"
+
+
+def page(rows: int = 1, next_link: str | None = None) -> Page:
+    return Page([], next_link, rows)
+
+
+class Client:
+    """Answers each URL with what stands for it in a table: one after the other, the last again."""
+
+    def __init__(self, answers: dict[str, list[Answer]]) -> None:
+        self.answers = {f"{BASE}{query}": list(each) for query, each in answers.items()}
+        self.answer: Answer = page()
+        self.asked: list[str] = []
+        self.first_pages: list[bool] = []
+        self.prefetched: list[str | None] = []
+
+    def get(self, url: str, parse: Callable[[Response], Page], *, first_page: bool) -> Page:
+        self.asked.append(url.removeprefix(BASE))
+        self.first_pages.append(first_page)
+        answers = self.answers[url]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, CustobarError) and not isinstance(answer, InvalidResponseError):
+            raise answer
+        self.answer = answer
+        return parse(Response(b"", CaseInsensitiveDict()))
+
+    def parse(self, _: Response) -> Page:
+        """Return the last answer, or refuse it as a parser does."""
+        if isinstance(self.answer, CustobarError):
+            raise self.answer
+        return self.answer
+
+    def prefetch(self, url: str | None) -> None:
+        self.prefetched.append(url and url.removeprefix(BASE))
+
+
+class Reading:
+    """One stream's pages, read to the end."""
+
+    def __init__(
+        self,
+        answers: dict[str, list[Answer]],
+        *,
+        stored: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.client = Client(answers)
+        self.bookmark: dict[str, Any] = {"resume": stored} if stored else {}
+        self.checkpoint = Checkpoint(self.bookmark, fingerprint="f", now=1000, enabled=True)
+        connection: Any = SimpleNamespace(
+            client=self.client,
+            base_url=ApiUrl.parse("https://acme.custobar.com/api"),
+            redact=Redactor(["APISECRET"]),
+        )
+        defaults: dict[str, Any] = {"prefetch": False, "probe": None}
+        self.pages = PageIterator(
+            connection,
+            self.checkpoint,
+            FIRST,
+            paginator=NextUrlPaginator,
+            parse=self.client.parse,
+            logger=logging.getLogger("test"),
+            **{**defaults, **options},
+        )
+
+    def rows(self) -> list[int]:
+        """Read to the end, as a sync does, and return how many rows each page had."""
+        rows = []
+        for each in self.pages:
+            rows.append(each.row_count)
+            self.checkpoint.table.add_page(records=each.row_count, skipped=0, count=None)
+            self.pages.commit(each, records=each.row_count)
+        return rows
+
+
+def stored(next_url: str = "/api/data/customers/?cursor=2") -> dict[str, Any]:
+    numbers = {"began": 900, "records": 7, "skipped": 0, "count": 0}
+    return {"next": next_url, "asked": "f", **numbers}
+
+
+def test_an_empty_first_page_leads_on_to_one_with_records() -> None:
+    reading = Reading(
+        {
+            "?limit=5": [page(0, "?cursor=2")],
+            "?cursor=2": [page(0, "?cursor=3")],
+            "?cursor=3": [page(2)],
+        }
+    )
+
+    assert reading.rows() == [0, 0, 2]
+    assert reading.client.asked == ["?limit=5", "?cursor=2", "?cursor=3"]
+    assert not reading.checkpoint.table.ended_on_empty_page
+
+
+def test_an_empty_table_is_one_page_that_is_asked_for_once() -> None:
+    reading = Reading({"?limit=5": [page(0)]})
+
+    assert reading.rows() == [0]
+    assert reading.client.asked == ["?limit=5"]
+
+
+def test_only_the_first_page_may_owe_its_failure_to_the_settings() -> None:
+    reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(1)]})
+    reading.rows()
+    resumed = Reading({"?cursor=2": [page(1)]}, stored=stored())
+    resumed.rows()
+
+    assert reading.client.first_pages == [True, False]
+    assert resumed.client.first_pages == [False]
+
+
+def test_a_page_that_is_not_committed_comes_again() -> None:
+    reading = Reading({"?limit=5": [page(1, "?cursor=2")]})
+
+    for number, _ in enumerate(reading.pages):
+        if number:
+            break
+
+    assert reading.client.asked == ["?limit=5", "?limit=5"]
+
+
+def test_the_checkpoint_follows_the_pages_and_goes_with_the_last_one() -> None:
+    reading = Reading({"?limit=5": [page(4, "?cursor=2")], "?cursor=2": [page(1)]})
+    checkpoints = []
+    for each in reading.pages:
+        reading.pages.commit(each, records=each.row_count)
+        checkpoints.append(reading.bookmark["resume"])
+
+    assert checkpoints[0]["next"] == "/api/data/customers/?cursor=2"
+    assert checkpoints[1] is None
+
+
+@pytest.mark.parametrize(
+    ("next_link", "keeps"), [("?cursor=APISECRET", True), ("?cursor=2", False)]
+)
+def test_a_next_link_that_may_not_be_seen_is_not_stored(next_link: str, *, keeps: bool) -> None:
+    reading = Reading({"?limit=5": [page(1, next_link)]}, stored=stored("/api/data/x/"))
+    reading.checkpoint.restart()
+
+    reading.pages.commit(page(1, next_link), records=1, keeps_checkpoint=keeps)
+
+    assert reading.bookmark == {"resume": None}
+
+
+def test_an_interrupted_sync_goes_on_at_its_page(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    reading = Reading({"?cursor=2": [page(3)]}, stored=stored())
+
+    assert reading.rows() == [3]
+    assert reading.checkpoint.table.records == 10
+    [line] = caplog.messages
+    assert line.endswith(", after 7 records")
+
+
+@pytest.mark.parametrize(
+    ("answer", "checkpoint", "reason"),
+    [
+        (BadRequestError(400, "/api/", "no"), stored(), "400"),
+        (page(0), stored(), "empty"),
+        (page(1), stored("/admin/"), "not below /api"),
+        (page(1), {"next": 5}, "is not"),
+    ],
+    ids=["refused", "empty", "elsewhere", "broken"],
+)
+def test_a_checkpoint_that_leads_nowhere_is_left_for_the_beginning(
+    caplog: pytest.LogCaptureFixture, answer: Answer, checkpoint: dict[str, Any], reason: str
+) -> None:
+    reading = Reading({"?cursor=2": [answer], "?limit=5": [page(5)]}, stored=checkpoint)
+
+    assert reading.rows() == [5]
+    assert reading.checkpoint.table.records == 5
+    [line] = caplog.messages
+    assert reason in line
+
+
+def test_an_outage_at_a_checkpoint_costs_only_this_run() -> None:
+    reading = Reading({"?cursor=2": [UnauthorizedError("Token")]}, stored=stored())
+
+    with pytest.raises(UnauthorizedError):
+        reading.rows()
+
+    assert reading.bookmark == {"resume": stored()}
+
+
+def test_a_page_without_a_checkpoint_fails_for_good() -> None:
+    reading = Reading({"?limit=5": [BadRequestError(400, "/api/", "no")]})
+
+    with pytest.raises(BadRequestError):
+        reading.rows()
+
+
+def test_a_last_page_that_came_empty_twice_is_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+    reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(0)]})
+
+    assert reading.rows() == [1, 0]
+    assert reading.client.asked == ["?limit=5", "?cursor=2", "?cursor=2"]
+    assert reading.checkpoint.table.ended_on_empty_page
+    assert "empty twice: records may be missing" in caplog.text
+
+
+def test_a_last_page_that_came_empty_once_is_the_one_that_comes_next() -> None:
+    reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(0), page(3)]})
+
+    assert reading.rows() == [1, 3]
+    assert not reading.checkpoint.table.ended_on_empty_page
+
+
+def test_a_loop_ends_the_stream_and_leaves_no_checkpoint_to_meet_it_again() -> None:
+    reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(1, "?limit=5")]})
+
+    with pytest.raises(PaginationLoopError, match="after 2 pages"):
+        reading.rows()
+
+    assert reading.bookmark == {"resume": None}
+
+
+def test_a_next_page_elsewhere_ends_the_stream_after_the_page_that_named_it() -> None:
+    reading = Reading({"?limit=5": [page(1, "https://evil.example/")]}, prefetch=True)
+    seen = []
+
+    def read() -> None:
+        for each in reading.pages:
+            seen.append(each.row_count)
+            reading.pages.commit(each, records=1)
+
+    with pytest.raises(UrlError):
+        read()
+    assert seen == [1]
+    assert not any(reading.client.prefetched)
+
+
+def test_pages_without_a_record_end_after_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_EMPTY_PAGES", 3)
+    answers: dict[str, list[Answer]] = {
+        f"?cursor={number}": [page(number == 1, f"?cursor={number + 1}")] for number in range(9)
+    }
+    reading = Reading({**answers, "?limit=5": [page(0, "?cursor=0")]})
+
+    with pytest.raises(EmptyPagesError, match=r"3 .*in a row"):
+        reading.rows()
+
+    # One with a record in between begins the count anew.
+    assert reading.client.asked[-1] == "?cursor=4"
+    assert reading.bookmark == {"resume": None}
+
+
+def test_the_next_page_is_on_its_way_while_one_is_worked_on() -> None:
+    reading = Reading({"?limit=5": [page(1, "?b")], "?b": [page(1)]}, prefetch=True)
+
+    for each in reading.pages:
+        assert reading.client.prefetched[-1] == each.next_link
+        reading.pages.commit(each, records=1)
+    reading.pages.close()
+
+    assert [*filter(None, reading.client.prefetched)] == ["?b"]
+    assert reading.client.prefetched[-1] is None
+
+
+PROBE = LastPageProbe(full_page=5, url=f"{BASE}?limit=1", header="X-Custobar-Next-Url")
+
+
+@pytest.mark.parametrize(
+    ("last", "one_row", "is_lost"),
+    [(page(5), page(1), True), (page(5), page(1, "?cursor=2"), False), (page(4), page(1), False)],
+    ids=["full", "full and last", "not full"],
+)
+def test_a_full_last_page_is_doubted_where_its_link_may_get_lost(
+    last: Page, one_row: Page, *, is_lost: bool
+) -> None:
+    reading = Reading({"?limit=5": [last], "?limit=1": [one_row]}, probe=PROBE)
+
+    if is_lost:
+        with pytest.raises(NextLinkLostError, match="X-Custobar-Next-Url"):
+            reading.rows()
+    else:
+        assert reading.rows() == [last.row_count]
+    assert ("?limit=1" in reading.client.asked) is (last.row_count == 5)
+
+
+def test_a_page_that_cannot_be_read_is_named_by_its_number() -> None:
+    html = InvalidResponseError("a page of HTML")
+    reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [html]})
+
+    with pytest.raises(InvalidResponseError, match="page 2"):
+        reading.rows()

@@ -1,0 +1,257 @@
+"""An interrupted sync goes on where it ended, or says why it does not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tap_custobar.state.checkpoint import MAX_HOURS, Checkpoint, fingerprint
+from tap_custobar.state.completeness import MAX_KEYS
+
+BEGAN = 1_700_000_000
+OURS = fingerprint("customers", "Token")
+NEXT = "/api/data/customers/?limit=5&cursor=2"
+
+#: What an interrupted run leaves in the state.
+STORED: dict[str, Any] = {
+    "next": NEXT,
+    "asked": OURS,
+    "began": BEGAN,
+    "records": 8,
+    "skipped": 2,
+    "count": 100,
+    "lowest": 90,
+    "repeated": 3,
+}
+
+
+def load(bookmark: dict[str, Any], *, hours: float = 1, **options: Any) -> Checkpoint:
+    """Begin a run some hours after the one that was interrupted."""
+    defaults = {"fingerprint": OURS, "enabled": True, "counts_all_keys": True}
+    return Checkpoint(bookmark, now=BEGAN + int(hours * 3600), **{**defaults, **options})
+
+
+def why_not(changed: dict[str, Any]) -> str | None:
+    return load({"resume": {**STORED, **changed}}).rejection
+
+
+#: Why a checkpoint is not used.
+FOREIGN = why_not({"next": None})
+OTHER_REQUEST = why_not({"asked": "another"})
+TOO_OLD = why_not({"began": BEGAN - MAX_HOURS * 3600})
+
+
+def test_each_reason_is_a_line_of_its_own() -> None:
+    reasons = [str(reason) for reason in (FOREIGN, OTHER_REQUEST, TOO_OLD)]
+
+    assert len({*reasons}) == 3
+    assert all(reason.isprintable() and len(reason) > 20 for reason in reasons)
+    assert f"in the last {MAX_HOURS} hours" in str(TOO_OLD).replace(" of ", " in ")
+
+
+def test_a_first_run_begins_at_the_beginning() -> None:
+    bookmark: dict[str, Any] = {}
+
+    first = load(bookmark, hours=0)
+
+    assert (first.next, first.rejection, first.started_at) == (None, None, BEGAN)
+    assert (first.table.records, first.table.count) == (0, None)
+    assert bookmark == {}
+
+
+def test_an_interrupted_sync_goes_on_with_all_that_came_before() -> None:
+    resumed = load({"resume": STORED})
+
+    assert (resumed.next, resumed.rejection) == (NEXT, None)
+    assert resumed.started_at == BEGAN  # one sync, so its records keep one version
+    table = resumed.table
+    assert (table.records, table.skipped, table.repeated) == (8, 2, 3)
+    assert (table.count, table.lowest) == (100, 90)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "lowest", "repeated"),
+    [(["lowest"], 100, 3), (["repeated"], 90, 0), (["lowest", "repeated"], 100, 0)],
+    ids=str,
+)
+def test_a_checkpoint_of_the_first_version_is_taken(
+    left_out: list[str], lowest: int, repeated: int
+) -> None:
+    resumed = load({"resume": {name: STORED[name] for name in STORED if name not in left_out}})
+
+    assert resumed.next == NEXT
+    assert (resumed.table.lowest, resumed.table.repeated) == (lowest, repeated)
+
+
+@pytest.mark.parametrize(
+    ("counts", "stored"),
+    [
+        ([100, 90], {"count": 100, "lowest": 90}),
+        ([None, None], {"count": 0, "lowest": 0}),
+        ([5, 5], {"count": 0, "lowest": 0}),  # each page's own number of rows
+    ],
+    ids=str,
+)
+def test_what_came_is_stored_with_each_page(
+    counts: list[int | None], stored: dict[str, int]
+) -> None:
+    bookmark: dict[str, Any] = {}
+    running = load(bookmark, hours=0)
+    for count in counts:
+        running.table.add_page(records=4, skipped=1, count=count, keys="aabc")
+
+    running.advance(f"https://token@acme.example:8443{NEXT}#part")
+
+    assert bookmark["resume"] == {**STORED, "repeated": 5, **stored}
+    assert load(json.loads(json.dumps(bookmark))).table.records == 8
+
+
+def test_without_a_query_the_path_alone_is_stored() -> None:
+    bookmark: dict[str, Any] = {}
+
+    load(bookmark).advance("https://acme.example/api/data/customers/")
+
+    assert bookmark["resume"]["next"] == "/api/data/customers/"
+
+
+def test_keys_that_came_twice_are_stored_only_where_deletes_or_a_bookmark_need_them() -> None:
+    bookmark: dict[str, Any] = {}
+    running = load(bookmark, counts_all_keys=False)
+    running.table.add_page(records=2, skipped=0, count=None, keys="aa")
+
+    running.advance(NEXT)
+
+    assert bookmark["resume"]["repeated"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "repeated"),
+    [({"counts_all_keys": True}, 2), ({"counts_all_keys": False}, 1)],
+    ids=str,
+)
+def test_only_where_something_needs_them_all_keys_are_remembered(
+    options: dict[str, bool], repeated: int
+) -> None:
+    table = load({}, **options).table
+    table.add_page(records=MAX_KEYS, skipped=0, count=None, keys=[0, *range(MAX_KEYS - 1)])
+
+    table.add_page(records=1, skipped=0, count=None, keys=[0])
+
+    assert table.repeated == repeated
+
+
+def test_by_default_a_run_remembers_a_bounded_number_of_keys() -> None:
+    table = Checkpoint({}, fingerprint=OURS, now=BEGAN, enabled=True).table
+    table.add_page(records=MAX_KEYS, skipped=0, count=None, keys=range(MAX_KEYS))
+
+    table.add_page(records=1, skipped=0, count=None, keys=[0])
+
+    assert table.repeated == 0
+
+
+def test_behind_the_last_page_nothing_is_left_to_go_on_from() -> None:
+    bookmark = {"resume": STORED}
+
+    load(bookmark).advance("")
+
+    assert bookmark == {"resume": None}  # Meltano merges states
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "reason"),
+    [
+        ({}, {"hours": MAX_HOURS}, TOO_OLD),
+        ({"began": BEGAN + 7200}, {"hours": 1}, TOO_OLD),
+        ({"asked": fingerprint("products", "Token")}, {}, OTHER_REQUEST),
+        ({}, {"enabled": False}, OTHER_REQUEST),
+        ({}, {"enabled": False, "rejection": "it is incremental"}, "it is incremental"),
+        *(
+            ({name: wrong}, {}, FOREIGN)
+            for name in STORED
+            for wrong in (None, [5], "x" if isinstance(STORED[name], int) else 5)
+        ),
+        *(
+            ({"next": away}, {}, FOREIGN)
+            for away in ("", "https://evil.example/", "//evil.example/", "api/data/", "?cursor=2")
+        ),
+    ],
+    ids=str,
+)
+def test_another_checkpoint_is_not_used_and_the_reason_is_given(
+    changed: dict[str, Any], options: dict[str, Any], reason: str
+) -> None:
+    fresh = load({"resume": {**STORED, **changed}}, **options)
+
+    assert fresh.rejection == reason
+    assert fresh.next is None
+    assert fresh.started_at > BEGAN
+    assert fresh.table.records == 0
+
+
+@pytest.mark.parametrize("hours", [0, 19.99])
+def test_a_checkpoint_holds_for_hours(hours: float) -> None:
+    assert load({"resume": STORED}, hours=hours).next == NEXT
+
+
+@pytest.mark.parametrize("value", ["text", 5, [STORED], {}, False], ids=str)
+def test_what_is_no_checkpoint_is_not_used(value: object) -> None:
+    fresh = load({"resume": value})
+
+    assert fresh.rejection == FOREIGN
+    assert fresh.next is None
+
+
+@pytest.mark.parametrize("name", ["next", "asked", "began", "records", "skipped", "count"])
+def test_a_checkpoint_that_lacks_something_is_not_used(name: str) -> None:
+    part = {key: STORED[key] for key in STORED if key != name}
+
+    assert load({"resume": part}).rejection == FOREIGN
+
+
+def test_a_restart_keeps_the_checkpoint_until_the_first_page_has_come() -> None:
+    bookmark = {"resume": STORED}
+    running = load(bookmark)
+
+    running.restart()
+
+    assert (running.next, running.started_at) == (None, BEGAN + 3600)
+    assert (running.table.records, running.table.repeated) == (0, 0)
+    assert bookmark == {"resume": STORED}
+    running.advance(NEXT)
+    assert bookmark["resume"]["began"] == BEGAN + 3600
+
+
+def test_a_restart_of_a_sync_that_keeps_no_checkpoint_takes_it_away() -> None:
+    bookmark = {"resume": STORED}
+
+    load(bookmark, enabled=False).restart()
+
+    assert bookmark == {"resume": None}
+
+
+@pytest.mark.parametrize("bookmark", [{"resume": STORED}, {"version": 1}], ids=str)
+def test_a_discarded_checkpoint_is_gone_from_the_state_too(bookmark: dict[str, Any]) -> None:
+    running = load(bookmark)
+
+    running.discard()
+
+    assert running.next is None
+    assert bookmark.get("resume") is None
+    assert ("resume" in bookmark) is ("version" not in bookmark)
+
+
+def test_a_sync_that_keeps_no_checkpoint_stores_none() -> None:
+    bookmark: dict[str, Any] = {}
+    running = load(bookmark, enabled=False)
+
+    running.advance(NEXT)
+    running.discard()
+
+    assert bookmark == {}
+
+
+def test_a_fingerprint_is_the_same_in_every_process_and_shows_nothing() -> None:
+    assert fingerprint("customers", ["city=Oulu"]) == "5de1ce7b5660641c6dd0ed60"
+    assert fingerprint("customers", ["city=Turku"]) != fingerprint("customers", ["city=Oulu"])

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_custobar.api.responses import Response
+from tap_custobar.api.urls import MAX_LENGTH, ApiUrl
+from tap_custobar.request import CAMPAIGN_API, DATA_API, StreamRequest, fetch_sample, page_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_custobar.pages.json_pages import Page
+    from tap_custobar.request import Endpoint
+
+BASE = ApiUrl.parse("https://acme.custobar.com/api")
+
+
+def request(**options: Any) -> StreamRequest:
+    return StreamRequest(BASE, "/data/customers/", DATA_API, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "query"),
+    [
+        ({}, ""),
+        ({"page_size": 5}, "?limit=5"),
+        ({"fields": "external_id,email"}, "?fields=external_id,email"),
+        ({"order": ["-date", "id"]}, "?order=-date,id"),
+        (
+            {"filters": {"email": "a b@c.fi", "is_member": "true"}},
+            "?email=a%20b%40c.fi&is_member=true",
+        ),
+        ({"is_csv": True}, "?format=csv"),
+        (
+            {
+                "page_size": 5,
+                "fields": "id",
+                "filters": {"x": "1"},
+                "order": ["date"],
+                "is_csv": True,
+            },
+            "?limit=5&fields=id&x=1&order=date&format=csv",
+        ),
+    ],
+    ids=str,
+)
+def test_the_first_url_has_the_parameters_that_are_needed(
+    options: dict[str, Any], query: str
+) -> None:
+    assert request(**options).first_url == f"https://acme.custobar.com/api/data/customers/{query}"
+
+
+@pytest.mark.parametrize(
+    ("length", "names_fields"), [(MAX_LENGTH // 2 - 1, True), (MAX_LENGTH // 2, False), (0, False)]
+)
+def test_too_long_a_list_of_fields_is_left_out(length: int, *, names_fields: bool) -> None:
+    asked = request(fields="x" * length)
+
+    assert asked.names_fields is names_fields
+    assert ("fields=" in asked.first_url) is names_fields
+    assert len(asked.first_url) < MAX_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("options", "is_probed"),
+    [
+        ({"is_csv": True, "page_size": 5}, True),
+        ({"is_csv": True, "page_size": 1}, False),
+        ({"is_csv": True}, False),
+        ({"page_size": 5}, False),
+    ],
+    ids=str,
+)
+def test_a_last_page_is_doubted_where_only_a_header_names_the_next(
+    options: dict[str, Any], *, is_probed: bool
+) -> None:
+    probe = request(fields="id", **options).last_page_probe()
+
+    assert (probe is not None) is is_probed
+    if probe:
+        assert probe.full_page == 5
+        assert probe.url.endswith("/data/customers/?limit=1&fields=id&format=csv")
+        assert probe.header == "X-Custobar-Next-Url"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_csv", "wanted", "needed", "size"),
+    [
+        (DATA_API, False, None, None, 10_000),
+        (DATA_API, True, None, None, 100_000),
+        (DATA_API, False, 500, None, 500),
+        (DATA_API, False, 20_000, None, 10_000),
+        (DATA_API, True, 20_000, None, 20_000),
+        (DATA_API, False, 500, 5, 5),
+        (DATA_API, False, 5, 500, 5),
+        (DATA_API, False, None, 1, 1),
+        (CAMPAIGN_API, False, None, None, None),
+        (CAMPAIGN_API, False, 500, None, 500),
+        (CAMPAIGN_API, False, 50_000, None, 10_000),
+        (CAMPAIGN_API, False, None, 5, 5),
+    ],
+)
+def test_a_page_is_as_large_as_is_allowed_wanted_and_needed(
+    endpoint: Endpoint, wanted: int | None, needed: int | None, size: int | None, *, is_csv: bool
+) -> None:
+    assert page_size(endpoint, is_csv=is_csv, wanted=wanted, needed=needed) == size
+
+
+def test_a_sample_is_one_small_page_of_whole_records() -> None:
+    asked = []
+
+    class Client:
+        def get(self, url: str, parse: Callable[[Response], Page], *, first_page: bool) -> Page:
+            asked.append((url, first_page))
+            return parse(Response(b'{"campaigns": [{"id": 1}], "next": "2"}', {}))
+
+    class Connection:
+        base_url = BASE
+        client = Client()
+
+    connection: Any = Connection()
+    sample = fetch_sample(connection, "campaigns", "/campaign/", CAMPAIGN_API, 7)
+
+    assert (sample.rows, sample.next_link) == ([{"id": 1}], "2")
+    assert asked == [("https://acme.custobar.com/api/campaign/?limit=7", True)]
