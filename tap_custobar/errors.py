@@ -235,15 +235,12 @@ class RateLimitedError(TransientError):
     """Status 429."""
 
     def __init__(self, retry_after: float | None) -> None:
-        """Create the error with the seconds of the header Retry-After, if there is one.
-
-        Without one they are 60, because the API limits the requests of a minute.
-        """
+        """Create the error with the seconds of the header Retry-After, if there is one."""
         super().__init__(
             "Custobar reports too many requests (429): "
             "raise request_interval, or run fewer pipelines at a time."
         )
-        self.retry_after = 60.0 if retry_after is None else retry_after
+        self.retry_after = retry_after
 
 
 class ServerError(TransientError):

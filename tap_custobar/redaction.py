@@ -1,4 +1,8 @@
-"""Redaction of secrets and personal data in log lines and errors."""
+"""Redaction: of secrets in all log lines, and of personal data in quoted text.
+
+What else keeps values out of logs: errors quote no values (`singer.cli.error_message`), failing
+stream maps and requests are re-raised without their cause, and urllib3 logs errors only.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tap_custobar.pages.paginators import CursorParamPaginator, NextUrlPaginator
 from tap_custobar.pages.reader import LastPageProbe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_custobar.api.urls import ApiUrl
     from tap_custobar.connection import Connection
@@ -51,7 +51,7 @@ class StreamRequest:
     """The request for a whole list.
 
     Attributes:
-        base_url: The API's.
+        base_url: The base URL of the API.
         path: Below the base URL, with its closing slash.
         endpoint: The API that the list belongs to.
         page_size: Records of a page; None leaves it to the API.
@@ -105,6 +105,25 @@ class StreamRequest:
         if self.is_csv:
             query["format"] = "csv"
         return query
+
+
+def fields_parameter(
+    properties: Collection[str], selected: Iterable[str], *, always: bool = False
+) -> str | None:
+    """Return the value of `fields` (section "Specifying the returned fields").
+
+    Args:
+        properties: All properties of the stream's schema, in its order.
+        selected: The selected ones, keys included, in any order.
+        always: Whether to list them even if all are selected.
+
+    Returns:
+        The selected properties in the order of the schema; None if all are selected, because the
+        API returns every field by default.
+    """
+    requested = set(selected)
+    names = [name for name in properties if name in requested]
+    return ",".join(names) if always or len(names) < len(properties) else None
 
 
 def page_size(

@@ -10,7 +10,7 @@ from singer_sdk.singerlib import Schema
 
 from tap_custobar.catalog.custom_fields import UnseenFields
 from tap_custobar.catalog.discovery import StreamDeclaration
-from tap_custobar.catalog.shapes import SAMPLE_SIZE, check_shape
+from tap_custobar.catalog.shapes import SHAPE_SAMPLE_SIZE, check_shape
 from tap_custobar.errors import CatalogError
 from tap_custobar.pages.csv_pages import CsvPageParser
 from tap_custobar.pages.json_pages import JsonPageParser
@@ -20,11 +20,17 @@ from tap_custobar.records.converters import with_text_members
 from tap_custobar.records.decoder import RecordDecoder
 from tap_custobar.records.filter_check import FilterCheck
 from tap_custobar.records.hashing import ColumnHasher
-from tap_custobar.records.schema import SelectedSchema, fields_parameter
+from tap_custobar.records.schema import SelectedSchema
 from tap_custobar.records.surrogate_keys import surrogate_keys
 from tap_custobar.records.timestamps import to_utc
 from tap_custobar.redaction import one_line
-from tap_custobar.request import DATA_API, StreamRequest, fetch_sample, page_size
+from tap_custobar.request import (
+    DATA_API,
+    StreamRequest,
+    fetch_sample,
+    fields_parameter,
+    page_size,
+)
 from tap_custobar.singer.stream import BaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import Checkpoint, fingerprint
@@ -52,7 +58,7 @@ _RECORD_SETTINGS = ("timezone", "stream_map", "faker", "flattening")
 class CustobarStream(BaseStream):
     """A list of the API: request -> pages -> raw rows -> batches -> whatever writes them."""
 
-    #: Below the base URL, with its closing slash, as the scopes of API keys name it.
+    #: Path below the base URL, with its closing slash; also the scope of the API key.
     path: ClassVar[str]
 
     #: The API that the list belongs to.
@@ -204,7 +210,7 @@ class CustobarStream(BaseStream):
                 self.endpoint,
                 is_csv=self._is_csv,
                 wanted=self._settings.page_size,
-                # --test stops at the record after so many.
+                # --test stops when it receives one record more than it needs.
                 needed=self.ABORT_AT_RECORD_COUNT and self.ABORT_AT_RECORD_COUNT + 1,
             ),
             fields=self._fields,
@@ -229,13 +235,13 @@ class CustobarStream(BaseStream):
 
     @cached_property
     def selected_names(self) -> frozenset[str]:  # type: ignore[override] # computed once
-        """The properties that leave; the catalog always selects the keys."""
+        """Names of the properties that are written; the catalog always selects the keys."""
         properties = self.effective_schema["properties"]
         return frozenset(name for name in properties if self.mask["properties", name])
 
     @cached_property
     def _hashed(self) -> list[str]:
-        """The properties that leave as hashes."""
+        """Names of the properties that are hashed."""
         return sorted(filter(self.protection.hashes, self.selected_names))
 
     def _selected_schema(self) -> SelectedSchema:
@@ -245,7 +251,10 @@ class CustobarStream(BaseStream):
             CatalogError: nothing is selected that the surrogate key could be computed from.
         """
         if self.selected_names == {self.surrogate_key}:
-            msg = f"{self.surrogate_key} is made of the other fields of {self.name}: select some."
+            msg = (
+                f"{self.surrogate_key} is computed from the other fields of {self.name}: select "
+                "some."
+            )
             raise CatalogError(msg)
         properties = {
             name: with_text_members(definition, self._known.get(name) or {})
@@ -289,7 +298,6 @@ class CustobarStream(BaseStream):
         """Return the checkpoint of an interrupted sync of the same request, or an empty one."""
         names = sorted(name for name in self.config if name.startswith(_RECORD_SETTINGS))
         hashing = [self._hashed, hash_key_fingerprint(self._settings.hash_key or "")]
-        may_resume = self._settings.resume
         checkpoint = Checkpoint(
             self.stream_state,
             fingerprint=fingerprint(
@@ -301,18 +309,23 @@ class CustobarStream(BaseStream):
                 *(hashing if self._hashed else []),
             ),
             now=self._initialized_at // 1000,
-            enabled=(
-                may_resume
-                and not self._partial_reason
-                and not self._orders_by_personal_data
-                and self.replication_key is None
-            ),
+            disabled_by=self._not_resumable_reason,
             counts_all_keys=self.sends_deletes or self.replication_key is not None,
-            **({} if may_resume else {"rejection": "the setting resume is false"}),
         )
         if checkpoint.rejection and self._hashed:
             checkpoint.discard()  # its cursor may show values that are hashed by now
         return checkpoint
+
+    @property
+    def _not_resumable_reason(self) -> str | None:
+        """Why an interrupted sync must not be resumed; None if it may be."""
+        if not self._settings.resume:
+            return "the setting resume is false"
+        if self.replication_key:
+            return "an incremental sync continues from its bookmark"
+        if self._orders_by_personal_data:
+            return "with this order a checkpoint would show personal data"
+        return self._partial_reason
 
     @property
     def _partial_reason(self) -> str | None:
@@ -328,7 +341,7 @@ class CustobarStream(BaseStream):
 
     @property
     def _orders_by_personal_data(self) -> bool:
-        """Whether a cursor may show values that do not leave as they are."""
+        """Whether a next link may contain values that are hashed or left out."""
         names = [name.removeprefix("-") for name in self._options.order]
         return any(self.protection.hashes(n) or self.protection.withholds(n) for n in names)
 
@@ -360,7 +373,7 @@ class CustobarStream(BaseStream):
         # The key of line items is always requested, and JSON has it only where it exists.
         if self._is_csv or not shape.is_shape_of(self.primary_keys):
             sample = fetch_sample(
-                self._connection, self.name, self.path, self.endpoint, SAMPLE_SIZE
+                self._connection, self.name, self.path, self.endpoint, SHAPE_SAMPLE_SIZE
             )
             self._check_shape(sample.sample_names())
 

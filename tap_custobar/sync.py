@@ -142,7 +142,7 @@ class Sync:
         self._progress.count_page(
             counts.written, done=table.records, total=None if is_bounded else table.count
         )
-        if self.bookmark and self.bookmark.is_exhausted():
+        if self.bookmark and self.bookmark.end_page():
             self.is_drained = False
             return False
         may_be_stored = not self._hasher.is_shown_by(page.next_link or "")

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from tap_custobar import errors
 from tap_custobar.api.retries import Retries
-from tap_custobar.api.transport import RateLimiter, RequestWorker, TokenAuth, interruptible_sleep
+from tap_custobar.api.transport import RateLimiter, RequestWorker, TokenAuth
+from tap_custobar.signals import interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -24,7 +24,7 @@ from urllib3.exceptions import (
 
 from tap_custobar import errors
 from tap_custobar.api import urls
-from tap_custobar.api.retries import parse_retry_after
+from tap_custobar.api.retries import RATE_LIMIT_WAIT, parse_retry_after
 from tap_custobar.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def error_for_status(
     if status < HTTPStatus.OK:
         return errors.InvalidResponseError(f"an interim response (status {status})")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return errors.RateLimitedError(retry_after)
+        return errors.RateLimitedError(RATE_LIMIT_WAIT if retry_after is None else retry_after)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LIKE_SERVER_ERRORS:
         return errors.ServerError(status, path, retry_after, redact.sanitize(_reason(response)))
     if status == HTTPStatus.UNAUTHORIZED:

@@ -23,6 +23,10 @@ MAX_RETRY_AFTER = 600.0
 MAX_WAITED = 900.0
 
 
+#: Seconds to wait after status 429 without a Retry-After: the API limits the requests of a minute.
+RATE_LIMIT_WAIT = 60.0
+
+
 @dataclass(slots=True)
 class Retries:
     """The retries of one request.

@@ -30,6 +30,7 @@ from tap_custobar.api.responses import (
     read_response,
     translate_exceptions,
 )
+from tap_custobar.signals import POLL_SECONDS, interruptible_sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -42,20 +43,8 @@ THREAD_NAME = "custobar-requests"
 #: Seconds to establish a connection; a server that is up accepts one at once.
 CONNECT_TIMEOUT = 10.0
 
-#: Longest single wait, in seconds. Python runs a signal handler in the main thread once that is
-#: back from the system call; a signal that arrives just before a wait begins, or in another thread,
-#: does not end the wait.
-POLL_SECONDS = 0.5
-
 #: A whole response may take this many times `request_timeout`, which limits silence only.
 MAX_TIMEOUTS = 3
-
-
-def interruptible_sleep(seconds: float) -> None:
-    """Sleep for a number of seconds; a signal handler runs within `POLL_SECONDS`."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, POLL_SECONDS))
 
 
 class TokenAuth(AuthBase):

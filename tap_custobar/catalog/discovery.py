@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 #: Records that types are guessed from.
 SAMPLE_SIZE = 1000
 
-#: What came where at least a CSV header should have.
+#: Describes a response that lacks even a CSV header.
 _NOTHING = "an empty body"
 
 #: Failures that concern one stream only.
@@ -291,7 +291,7 @@ class Discovery:
         renamed = safe_names(custom, documented) if self._renames else {}
         for name, safe_name in renamed.items():
             self._logger.info(
-                "%s: the field %s leaves as %s", stream.name, one_line(name), safe_name
+                "%s: the field %s is written as %s", stream.name, one_line(name), safe_name
             )
         properties = documented | {
             name: custom_field(types[name], renamed.get(name)) for name in custom
@@ -359,7 +359,7 @@ def shipped_schema(stream: str) -> dict[str, Any]:
     return schema
 
 
-def schema_directory() -> Any:  # noqa: ANN401 - importlib.resources' own type moves about
+def schema_directory() -> Any:  # noqa: ANN401 - the type is private to importlib.resources
     """Return the folder of the JSON schemas: in the package, or beside it in a checkout."""
     packaged = files("tap_custobar") / "schemas"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "schemas"

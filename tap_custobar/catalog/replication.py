@@ -67,26 +67,6 @@ def _types(definition: Mapping[str, Any]) -> list[str]:
     return [name for name in names if name in _TYPES]
 
 
-def with_own_keywords(schema: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON schema with the keywords `x-...` that another has in the same places.
-
-    A catalog lacks them, because the SDK writes and reads only the keywords that it knows.
-
-    Args:
-        schema: The JSON schema of the catalog.
-        known: The JSON schema with the keywords.
-    """
-    merged = {**{name: known[name] for name in known if name.startswith("x-")}, **schema}
-    if "items" in merged and "items" in known:
-        merged["items"] = with_own_keywords(merged["items"], known["items"])
-    if "properties" in merged and (members := known.get("properties")):
-        merged["properties"] = {
-            name: with_own_keywords(member, members.get(name, {}))
-            for name, member in merged["properties"].items()
-        }
-    return merged
-
-
 def normalize_catalog(catalog: Mapping[str, Any]) -> dict[str, Any]:
     """Return a catalog with replication and selection in the places where the SDK reads them.
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 #: Records that show in which shape a list comes.
-SAMPLE_SIZE = 100
+SHAPE_SAMPLE_SIZE = 100
 
 
 class LineItemShape(NamedTuple):
@@ -28,7 +28,7 @@ class LineItemShape(NamedTuple):
     replication_keys: Sequence[str]
 
     def is_shape_of(self, names: Collection[str]) -> bool:
-        """Tell whether these property names, or those of a primary key, are of this shape."""
+        """Return whether these property names, or those of a primary key, are of this shape."""
         return self.keys[0] in names
 
 
@@ -40,13 +40,13 @@ def check_shape(
     names: AbstractSet[str],
     is_discovered: bool,
 ) -> None:
-    """Compare the shape of the records that came with the one that the primary key is of.
+    """Compare the shape of the received records with that of the primary key.
 
     Args:
         stream: Name of the stream.
         shape: Its other shape.
         primary_keys: Those of the catalog, or of discovery.
-        names: Properties that came; none say nothing.
+        names: Properties of the received records; if empty, nothing is checked.
         is_discovered: Whether discovery asks the API for the shape.
 
     Raises:

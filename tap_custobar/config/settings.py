@@ -35,8 +35,8 @@ class StreamOptions(msgspec.Struct, frozen=True):
         filters: Field name to a string, number or boolean.
         order: Field names, with a leading dash for descending.
         custom_fields: Field name to Custobar's type name.
-        hash: Properties that leave as hashes.
-        keep: Properties that `personal_data` leaves as they are.
+        hash: Properties that are hashed.
+        keep: Properties that `personal_data` does not change.
     """
 
     filters: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The schema of the selected properties, and the API's parameter `fields`."""
+"""The schema of the selected properties."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import tzinfo
 
 
@@ -45,22 +45,3 @@ class SelectedSchema:
         """The JSON schemas of the selected properties."""
         definitions = self.properties.items()
         return {name: definition for name, definition in definitions if name in self.selected}
-
-
-def fields_parameter(
-    properties: Collection[str], selected: Iterable[str], *, always: bool = False
-) -> str | None:
-    """Return the value of `fields` (section "Specifying the returned fields").
-
-    Args:
-        properties: All properties of the stream's schema, in its order.
-        selected: The selected ones, keys included, in any order.
-        always: Whether to list them even if all are selected.
-
-    Returns:
-        The selected properties in the order of the schema; None if all are selected, because the
-        API returns every field by default.
-    """
-    requested = set(selected)
-    names = [name for name in properties if name in requested]
-    return ",".join(names) if always or len(names) < len(properties) else None

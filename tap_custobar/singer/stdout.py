@@ -8,8 +8,8 @@ import select
 import sys
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from tap_custobar.api.transport import POLL_SECONDS
 from tap_custobar.errors import OutputError
+from tap_custobar.signals import POLL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,6 @@ from tap_custobar.catalog.replication import (
     drop_place,
     replication_key,
     strip_constraints,
-    with_own_keywords,
 )
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
 from tap_custobar.records.safe_names import safe_names
@@ -344,7 +343,6 @@ class BaseStream(Stream):
                 entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
         super().apply_catalog(catalog)
         if self._input_schema is not None:
-            self._input_schema = with_own_keywords(self._input_schema, self.schema)
             self._warn_of_lost_members()
 
     def _warn_of_withheld(self, metadata: MetadataMapping, names: Iterable[str]) -> None:

@@ -143,8 +143,8 @@ class IncrementalBookmark:
         """
         return self._latest_on_page is not None and self._latest_on_page >= self.lower_bound
 
-    def is_exhausted(self) -> bool:
-        """Return whether later pages cannot have a new record; to be called once after each page.
+    def end_page(self) -> bool:
+        """End the current page, and return whether no later page can have a new record.
 
         A page without a new record does not prove that all later records are older. The latest
         record must have been received before, which a server that ignores the order need not send

@@ -36,15 +36,14 @@ class Checkpoint:
         table: The completeness of the table so far, previous runs of this sync included.
     """
 
-    def __init__(  # noqa: PLR0913 - one argument a fact, all by name
+    def __init__(
         self,
         bookmark: dict[str, Any],
         *,
         fingerprint: str,
         now: int,
-        enabled: bool,
+        disabled_by: str | None = None,
         counts_all_keys: bool = False,
-        rejection: str = _CHANGED,
     ) -> None:
         """Load the checkpoint of an interrupted sync, if it is valid for this one.
 
@@ -53,16 +52,15 @@ class Checkpoint:
                 a file, so the checkpoint in it can be any value.
             fingerprint: Fingerprint of this sync's request.
             now: Epoch seconds.
-            enabled: Whether this sync may be resumed, and so stores a checkpoint.
+            disabled_by: Why this sync must not be resumed, so that it stores no checkpoint; None if
+                it may be.
             counts_all_keys: Whether deletes or a bookmark depend on the counts.
-            rejection: Why a stored checkpoint is not used if this sync may not be resumed.
         """
         self._bookmark = bookmark
         self._fingerprint = fingerprint
         self._now = now
-        self._enabled = enabled
+        self._disabled_by = disabled_by
         self._counts_all_keys = counts_all_keys
-        self._rejection = rejection
         self._reset()
         value = bookmark.get(RESUME_KEY)
         self.rejection = None if value is None else self._load(value)
@@ -73,7 +71,7 @@ class Checkpoint:
         So the next run can still use it if this one fails because of an outage.
         """
         self._reset()
-        if not self._enabled:
+        if self._disabled_by is not None:
             self.discard()
 
     def discard(self) -> None:
@@ -96,7 +94,7 @@ class Checkpoint:
         It is removed with an explicit null, because Meltano merges states: a missing key would
         preserve the old value.
         """
-        if not self._enabled:
+        if self._disabled_by is not None:
             return
         if not next_url:
             self._bookmark[RESUME_KEY] = None
@@ -128,8 +126,8 @@ class Checkpoint:
                 pass
             case _:
                 return _INVALID
-        if not self._enabled:
-            return self._rejection
+        if self._disabled_by:
+            return self._disabled_by
         if fingerprint != self._fingerprint:
             return _CHANGED
         if not 0 <= self._now - started_at < MAX_HOURS * 3600:

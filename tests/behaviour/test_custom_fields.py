@@ -493,7 +493,7 @@ def test_fields_that_databases_cannot_name_leave_under_a_safe_name(
     assert by_catalog.of_type("SCHEMA") == run.of_type("SCHEMA")
     assert by_catalog.records("customers") == run.records("customers")
     for name in names:
-        lines = [line for line in discovered.log.splitlines() if f"leaves as {name}" in line]
+        lines = [line for line in discovered.log.splitlines() if f"is written as {name}" in line]
         assert len([line for line in lines if "| customers: the field" in line]) == 1
         assert any(name in d["description"] for d in properties.values())
 

@@ -147,6 +147,6 @@ def test_a_key_that_would_be_made_of_nothing_is_refused(run_tap: RunTap, server:
 
     assert run.exit_code == 1
     assert run.errors == [
-        "events failed: event_key is made of the other fields of events: select some."
+        "events failed: event_key is computed from the other fields of events: select some."
     ]
     assert server.requests == []

@@ -70,10 +70,6 @@ def test_a_server_that_asks_for_less_than_our_own_wait_is_given_that(seconds: fl
     assert 16 <= wait <= 32
 
 
-def test_too_many_requests_wait_a_minute_unless_told_otherwise() -> None:
-    assert Retries(1).next_wait(RateLimitedError(None), first_page=True) == 60
-
-
 def test_a_server_error_without_a_wish_waits_as_any_other() -> None:
     wait = Retries(1).next_wait(ServerError(503, "/", None), first_page=True)
 

@@ -7,16 +7,15 @@ import pytest
 import requests
 
 from tap_custobar.api.transport import (
-    POLL_SECONDS,
     THREAD_NAME,
     Cancellation,
     NoRedirects,
     RateLimiter,
     RequestWorker,
     TokenAuth,
-    interruptible_sleep,
 )
 from tap_custobar.errors import CustobarError
+from tap_custobar.signals import POLL_SECONDS, interruptible_sleep
 from tests.faulty import serving
 
 if TYPE_CHECKING:
@@ -101,13 +100,14 @@ def test_a_worker_that_was_never_used_has_no_thread() -> None:
 def test_a_worker_sends_its_requests_from_one_thread_over_one_connection(
     faulty: FaultyServer,
 ) -> None:
-    threads: set[int] = set()
+    before = threading.enumerate()
+    threads: set[threading.Thread] = set()
     faulty.script = [lambda line: line.send(ONE_BYTE)]
     worker = new_worker()
     for number in range(3):
         pending = worker.submit(f"http://{faulty.host}/{number}")
         assert worker.result(pending).body == b"1"
-        threads |= {id(t) for t in threading.enumerate() if t.name == THREAD_NAME}
+        threads |= {t for t in threading.enumerate() if t.name == THREAD_NAME and t not in before}
 
     assert faulty.targets == ["/0", "/1", "/2"]
     assert (faulty.connections, len(threads)) == (1, 1)

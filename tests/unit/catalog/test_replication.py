@@ -12,7 +12,6 @@ from tap_custobar.catalog.replication import (
     normalize_catalog,
     replication_key,
     strip_constraints,
-    with_own_keywords,
 )
 from tap_custobar.errors import CatalogError
 from tests.unit.strategies import json_values, schemas
@@ -70,21 +69,6 @@ def test_a_stripped_schema_has_nothing_left_to_strip(schema: dict[str, Any]) -> 
     stripped = strip_constraints(schema)
 
     assert strip_constraints(stripped) == stripped
-
-
-def test_a_catalogs_schema_gets_our_own_keywords_back() -> None:
-    known = {
-        "x-a": 1,
-        "description": "ours",
-        "properties": {"b": {"items": {"x-b": 2, "type": "string"}}, "c": {"x-c": 3}},
-    }
-    catalogs = {"x-a": 9, "properties": {"b": {"items": TEXT}, "d": TEXT}}
-
-    assert with_own_keywords(catalogs, known) == {
-        "x-a": 9,
-        "properties": {"b": {"items": {"x-b": 2, "type": "string"}}, "d": TEXT},
-    }
-    assert with_own_keywords({}, known) == {"x-a": 1}
 
 
 def entry(**parts: Any) -> dict[str, Any]:

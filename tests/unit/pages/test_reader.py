@@ -83,7 +83,7 @@ class Reading:
     ) -> None:
         self.client = Client(answers)
         self.bookmark: dict[str, Any] = {"resume": stored} if stored else {}
-        self.checkpoint = Checkpoint(self.bookmark, fingerprint="f", now=1000, enabled=True)
+        self.checkpoint = Checkpoint(self.bookmark, fingerprint="f", now=1000)
         connection: Any = SimpleNamespace(
             client=self.client,
             base_url=ApiUrl.parse("https://acme.custobar.com/api"),

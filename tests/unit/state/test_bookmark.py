@@ -61,7 +61,7 @@ def read(pages: list[Dates], since: str, block: int) -> tuple[int, Dates, str]:
                 for date, wanted in zip(part, increment.select_new(part), strict=True)
                 if wanted
             ]
-        if increment.is_exhausted():
+        if increment.end_page():
             break
     increment.commit(Completeness(), is_drained=asked == len(pages))
     return asked, new, bookmark["replication_key_value"]
@@ -270,7 +270,7 @@ def test_a_page_has_news_where_a_dated_record_is_new(dates: Dates, *, has_news: 
     bookmark.select_new(dates)
 
     assert bookmark.has_news is has_news
-    bookmark.is_exhausted()
+    bookmark.end_page()
     assert not bookmark.has_news  # that was asked of the page before
 
 
@@ -301,7 +301,7 @@ def test_reading_ends_with_a_page_without_news_once_the_latest_came_first(
     ends = []
     for page in pages:
         bookmark.select_new(page)
-        ends.append(bookmark.is_exhausted())
+        ends.append(bookmark.end_page())
 
     assert ends == exhausted
 
@@ -313,7 +313,7 @@ def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_
     bookmark = load(state)
     for page in ([OLD], [NEW]):  # the order holds from page to page too
         bookmark.select_new(page)
-        assert not bookmark.is_exhausted()
+        assert not bookmark.end_page()
     bookmark.commit(table(), is_drained=True)
     assert state == {**at(NEW), "unordered": True}
     assert_logged(logged, "Custobar does not * the latest date first, as *: all pages are read, *")

@@ -29,7 +29,7 @@ STORED: dict[str, Any] = {
 
 def load(bookmark: dict[str, Any], *, hours: float = 1, **options: Any) -> Checkpoint:
     """Begin a run some hours after the one that was interrupted."""
-    defaults = {"fingerprint": OURS, "enabled": True, "counts_all_keys": True}
+    defaults = {"fingerprint": OURS, "counts_all_keys": True}
     return Checkpoint(bookmark, now=BEGAN + int(hours * 3600), **{**defaults, **options})
 
 
@@ -143,7 +143,7 @@ def test_only_where_something_needs_them_all_keys_are_remembered(
 
 
 def test_by_default_a_run_remembers_a_bounded_number_of_keys() -> None:
-    table = Checkpoint({}, fingerprint=OURS, now=BEGAN, enabled=True).table
+    table = Checkpoint({}, fingerprint=OURS, now=BEGAN).table
     table.add_page(records=MAX_KEYS, skipped=0, count=None, keys=range(MAX_KEYS))
 
     table.add_page(records=1, skipped=0, count=None, keys=[0])
@@ -165,8 +165,7 @@ def test_behind_the_last_page_nothing_is_left_to_go_on_from() -> None:
         ({}, {"hours": MAX_HOURS}, TOO_OLD),
         ({"began": BEGAN + 7200}, {"hours": 1}, TOO_OLD),
         ({"asked": fingerprint("products", "Token")}, {}, OTHER_REQUEST),
-        ({}, {"enabled": False}, OTHER_REQUEST),
-        ({}, {"enabled": False, "rejection": "it is incremental"}, "it is incremental"),
+        ({}, {"disabled_by": "it is incremental"}, "it is incremental"),
         *(
             ({name: wrong}, {}, FOREIGN)
             for name in STORED
@@ -226,7 +225,7 @@ def test_a_restart_keeps_the_checkpoint_until_the_first_page_has_come() -> None:
 def test_a_restart_of_a_sync_that_keeps_no_checkpoint_takes_it_away() -> None:
     bookmark = {"resume": STORED}
 
-    load(bookmark, enabled=False).restart()
+    load(bookmark, disabled_by="it is incremental").restart()
 
     assert bookmark == {"resume": None}
 
@@ -244,7 +243,7 @@ def test_a_discarded_checkpoint_is_gone_from_the_state_too(bookmark: dict[str, A
 
 def test_a_sync_that_keeps_no_checkpoint_stores_none() -> None:
     bookmark: dict[str, Any] = {}
-    running = load(bookmark, enabled=False)
+    running = load(bookmark, disabled_by="it is incremental")
 
     running.advance(NEXT)
     running.discard()

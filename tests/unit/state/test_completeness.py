@@ -76,7 +76,7 @@ def pages_of_a_table(draw: st.DrawFn) -> list[Counts]:
 
 
 def checkpoint(bookmark: dict[str, Any]) -> Checkpoint:
-    return Checkpoint(bookmark, fingerprint="f", now=1000, enabled=True, counts_all_keys=True)
+    return Checkpoint(bookmark, fingerprint="f", now=1000, counts_all_keys=True)
 
 
 @given(pages_of_a_table(), st.sets(st.integers(0, 7)))
