@@ -74,7 +74,8 @@ class Stream:
         own: The fields whose values are made for each record, the keys first.
         shared: Portions of fields whose values, for speed, come from a pool of ready-made ones.
             A record draws 16 numbers, one for each field of `own` and one for each
-            portion; a portion draws as many, one for each of its fields.
+            portion, which begin again with the first where there are more; a portion draws as
+            many, one for each of its fields.
         derived: Names that records can be ordered by without holding them: the field they come
             from, and how.
         keys: Names of the fields that together identify a record.
@@ -169,7 +170,7 @@ def _selected(
         wanted = [each.name for each in portion if each.name in names]
         if wanted:
             parts = [{name: part[name] for name in wanted if name in part} for part in pool]
-            pools.append((slot, parts))
+            pools.append((slot % 16, parts))
     return steps, pools
 
 
