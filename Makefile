@@ -48,6 +48,13 @@ test-dagster: .venv/ready .venv-dagster/ready .venv-target-csv/ready ## examples
 		examples/dagster/*.py tests/dagster/*.py
 	.venv-dagster/bin/pytest tests/dagster
 
+# What dbt computed becomes the picture in docs/.
+FIGURES = .venv/customers-by-month.json
+
+test-dbt: .venv/ready .venv-dbt/ready .venv-target-duckdb/ready ## examples/dbt, with the real dbt on DuckDB; docs/customers.svg
+	FIGURES=$(FIGURES) .venv/bin/pytest -m dbt tests/dbt
+	.venv/bin/python -m scripts.customers_chart $(FIGURES)
+
 test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a source; PyAirbyte reads into DuckDB
 	.venv/bin/mypy --python-executable .venv-pyairbyte/bin/python tests/airbyte/*.py
 	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
@@ -187,6 +194,7 @@ lock: .venv-uv/ready ## renew the pinned versions in requirements/
 		-o requirements/dagster.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
+	$(COMPILE) requirements/dbt.in -o requirements/dbt.txt
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) requirements/postgres-server.in -o requirements/postgres-server.txt
 	$(COMPILE) requirements/pyairbyte.in -o requirements/pyairbyte.txt
