@@ -1,4 +1,4 @@
-"""Lets `make check` find a Custobar API key, beside the keys of better-known services."""
+"""A plugin of detect-secrets that finds Custobar API keys; `make check` uses it."""
 
 import re
 from typing import ClassVar
@@ -7,7 +7,7 @@ from detect_secrets.plugins.base import RegexBasedDetector
 
 
 class CustobarKeyDetector(RegexBasedDetector):
-    """Keys start with API and go on in capitals and digits, about 40 characters in all."""
+    """Finds API keys: the letters API, then capitals and digits, about 40 characters in total."""
 
     secret_type = "Custobar API key"  # noqa: S105 # pragma: allowlist secret
     denylist: ClassVar = [re.compile(r"\bAPI[A-Z0-9]{24,}\b")]

@@ -1,7 +1,7 @@
-"""Ends the tap at points all over a run, in every way there is, and looks for what got lost.
+"""Stops the tap at points spread over a run, in every possible way, and looks for lost records.
 
-Each time a second run goes on from the last state that the first one wrote in a whole line. The
-two together must give every record, and ask for no page again that the state covers.
+Each time, a second run resumes from the last state that the first one wrote in a complete line.
+Together they must write every record, and request no page again that the state covers.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ TABLE = frozenset(f"C{number}" for number in range(PAGES * PAGE))
 POINTS = 48
 WORKERS = 2
 PIPE = 4096
-#: Longer than the pipe, which takes shorter lines whole: none of those could be cut.
+#: Longer than the pipe, because the pipe writes a shorter line as a whole: it cannot be cut.
 TEXT = "Ä" * 3000
 TIMEOUT = 60
 
-# A state at every page end, as with pages of 10,000 records.
+# A state message after every page, as with pages of 10,000 records.
 CODE = (
     "from tap_custobar.stream import CustobarStream; from tap_custobar.tap import TapCustobar; "
     f"CustobarStream.STATE_MSG_FREQUENCY = {PAGE}; TapCustobar.cli()"
 )
 
-#: How a run is ended, and what it may end with.
+#: How a run is stopped: the signal, if any, and the exit code that is expected.
 KINDS: dict[str, tuple[signal.Signals | None, int]] = {
     "SIGTERM": (signal.SIGTERM, 128 + signal.SIGTERM),
     "SIGINT": (signal.SIGINT, 128 + signal.SIGINT),
@@ -56,15 +56,15 @@ KINDS: dict[str, tuple[signal.Signals | None, int]] = {
 
 
 class Api:
-    """A table of customers in pages, on the tests' server.
+    """A paged table of customers on the tests' server.
 
     Attributes:
         server: The server.
-        requested: Numbers of the requested pages, in order.
+        requested: The numbers of the requested pages, in order.
     """
 
     def __init__(self, server: Server) -> None:
-        """Let a server answer with the pages of the table."""
+        """Make a server respond with the pages of the table."""
         self.server = server
         self.requested: list[int] = []
         server.answer = self._answer
@@ -88,7 +88,7 @@ class Api:
 
 @contextmanager
 def api() -> Iterator[Api]:
-    """Run a server."""
+    """Run a server while the context lasts."""
     server = Server()
     try:
         yield Api(server)
@@ -98,7 +98,7 @@ def api() -> Iterator[Api]:
 
 @dataclass(frozen=True)
 class Run:
-    """What a target got of a run, and how the run ended."""
+    """What a target received from a run, and how the run ended."""
 
     stdout: bytes
     exit_code: int
@@ -106,26 +106,32 @@ class Run:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The whole lines."""
+        """The messages of the complete lines."""
         end = self.stdout.rfind(b"\n") + 1
         return [json.loads(line) for line in self.stdout[:end].splitlines()]
 
     @property
     def keys(self) -> set[str]:
-        """The keys of the customers that came."""
+        """The primary keys of the customers received."""
         records = [message["record"] for message in self.messages if message["type"] == "RECORD"]
         return {record["external_id"] for record in records}
 
     @property
     def state(self) -> dict[str, Any]:
-        """The last state that came."""
+        """The last state received; empty if there was none."""
         states = [message["value"] for message in self.messages if message["type"] == "STATE"]
         return states[-1] if states else {}
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where a run is ended, and how."""
+    """Where and how a run is stopped.
+
+    Attributes:
+        line: Number of lines that are read before.
+        kind: A key of KINDS.
+        unbuffered: Whether Python's stdout is unbuffered.
+    """
 
     line: int
     kind: str
@@ -134,7 +140,20 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of ending a run at a point, and of the run after it."""
+    """The result of stopping a run at a point, and of the next run.
+
+    Attributes:
+        point: Where and how the run was stopped.
+        exit_code: Exit code of the stopped run.
+        next_exit_code: Exit code of the next run.
+        written: Number of customers that the stopped run wrote.
+        union: Number of customers that both runs wrote together.
+        lost: Number of customers that no run wrote, or that the state covers but the stopped run
+            did not write.
+        refetched: Number of pages requested again although the state covers them.
+        half_lines: 1 if the stopped run ended within a line, else 0.
+        noise: Whether a log has a traceback.
+    """
 
     point: Point
     exit_code: int
@@ -148,12 +167,12 @@ class Outcome:
 
     @property
     def is_over(self) -> bool:
-        """Whether the run had written all and ended before it could be ended."""
+        """Whether the run had already finished before it could be stopped."""
         return self.exit_code == 0 and self.written == len(TABLE)
 
     @property
     def is_wrong(self) -> bool:
-        """Whether anything is not as it should be; only SIGKILL may leave half a line."""
+        """Whether anything is wrong; only after SIGKILL may a line be incomplete."""
         kind = self.point.kind
         return bool(
             self.lost
@@ -166,7 +185,13 @@ class Outcome:
 
 
 def run_tap(url: str, state: dict[str, Any], point: Point | None = None) -> Run:
-    """Run the tap, to its end or to a point."""
+    """Run the tap to its end or to a point.
+
+    Args:
+        url: Base URL of the API.
+        state: The state to start from.
+        point: Where to stop the run; None to run it to its end.
+    """
     environment = {"PATH": os.environ["PATH"]}
     if point and point.unbuffered:
         environment["PYTHONUNBUFFERED"] = "1"
@@ -176,7 +201,7 @@ def run_tap(url: str, state: dict[str, Any], point: Point | None = None) -> Run:
         config.write_text(json.dumps({**settings, "discover_custom_fields": False}))
         state_file.write_text(json.dumps(state))
         files = ["--config", str(config), "--state", str(state_file)]
-        # A small pipe, so that the tap is never far ahead of the line that was read.
+        # A small pipe, so that the tap is never far ahead of the lines read so far.
         with subprocess.Popen(
             [sys.executable, "-c", CODE, *files],
             stdout=subprocess.PIPE,
@@ -196,7 +221,7 @@ def run_tap(url: str, state: dict[str, Any], point: Point | None = None) -> Run:
 
 
 def take(tap: subprocess.Popen[bytes], point: Point | None) -> bytes:
-    """Return what a target takes of the tap's output, ending the tap at the point."""
+    """Return the output that a target receives, and stop the tap at the point."""
     if tap.stdout is None:
         return b""
     if point is None:
@@ -210,32 +235,32 @@ def take(tap: subprocess.Popen[bytes], point: Point | None) -> bytes:
 
 
 def covered_pages(state: dict[str, Any]) -> int:
-    """Tell how many pages a state says have been written."""
+    """Return the number of pages that a state declares as written."""
     bookmark = state.get("bookmarks", {}).get("customers", {})
     if "resume" not in bookmark:
         return 0
-    mark = bookmark["resume"]
-    return PAGES if mark is None else int(re.findall(r"cursor=(\d+)", mark["next"])[0])
+    checkpoint = bookmark["resume"]
+    return PAGES if checkpoint is None else int(re.findall(r"cursor=(\d+)", checkpoint["next"])[0])
 
 
 def end_at(point: Point) -> Outcome:
-    """End a run at a point, let another one go on, and compare."""
+    """Stop a run at a point, resume it with another one, and compare them with the table."""
     with api() as server:
         first = run_tap(server.url, {}, point)
         server.requested.clear()
         second = run_tap(server.url, first.state)
         covered = covered_pages(first.state)
-        # Behind a finished table the next run begins anew, as it should.
+        # After a completed table the next run starts over, as it should.
         again = [page for page in server.requested if page < covered < PAGES]
     union = first.keys | second.keys
-    said = {f"C{number}" for number in range(covered * PAGE)}
+    declared = {f"C{number}" for number in range(covered * PAGE)}
     return Outcome(
         point,
         first.exit_code,
         second.exit_code,
         written=len(first.keys),
         union=len(union),
-        lost=len((TABLE - union) | (said - first.keys)),
+        lost=len((TABLE - union) | (declared - first.keys)),
         refetched=len(again),
         half_lines=int(not first.stdout.endswith(b"\n")),
         noise=bool(re.search("Traceback|Exception ignored", first.log + second.log)),
@@ -243,11 +268,11 @@ def end_at(point: Point) -> Outcome:
 
 
 def points(count: int) -> list[Point]:
-    """Spread so many points over the lines of a run, rotating the kinds and the buffering."""
+    """Return `count` points spread over the lines of a run, of all kinds and both bufferings."""
     with api() as server:
         whole = run_tap(server.url, {})
     if whole.exit_code or whole.keys != TABLE:
-        sys.exit(f"The tap fails even when left alone:\n{whole.log}")
+        sys.exit(f"The tap fails even if it is not stopped:\n{whole.log}")
     lines = len(whole.messages)
     kinds = list(KINDS)
     return [
@@ -257,8 +282,8 @@ def points(count: int) -> list[Point]:
 
 
 def show(outcomes: list[Outcome]) -> None:
-    """Print a line for each way to end a run, and one for each time that it went wrong."""
-    head = f"{'ended by':<12} {'stdout':<11} {'points':>6} {'over':>5} {'lost':>5}"
+    """Print a line for each way to stop a run, and one for each outcome that is wrong."""
+    head = f"{'stopped by':<12} {'stdout':<11} {'points':>6} {'ended':>5} {'lost':>5}"
     print(f"{head} {'re-fetched':>10} {'half lines':>10}  exit codes")
     for kind in KINDS:
         for unbuffered in (False, True):
@@ -268,20 +293,20 @@ def show(outcomes: list[Outcome]) -> None:
             counts = f"{len(group):>6} {sum(o.is_over for o in group):>5}"
             counts += f" {sum(o.lost for o in group):>5} {sum(o.refetched for o in group):>10}"
             counts += f" {sum(o.half_lines for o in group):>10}"
-            told = ", ".join(f"{code} x {times}" for code, times in sorted(codes.items()))
-            print(f"{kind:<12} {'unbuffered' if unbuffered else 'buffered':<11} {counts}  {told}")
+            exits = ", ".join(f"{code} x {times}" for code, times in sorted(codes.items()))
+            print(f"{kind:<12} {'unbuffered' if unbuffered else 'buffered':<11} {counts}  {exits}")
     fewest = min(outcome.union for outcome in outcomes)
-    print(f"{fewest} of {len(TABLE)} records in the union of two runs, where they are fewest")
+    print(f"Two runs together wrote at least {fewest} of {len(TABLE)} records")
     for outcome in outcomes:
         if outcome.is_wrong:
             print(f"WRONG: {outcome}")
 
 
 def main() -> None:
-    """Sweep over a run, and exit with 1 when anything got lost or was asked for again."""
+    """Sweep over a run, and exit with 1 if any outcome is wrong."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=POINTS, help="how often to end a run")
+    parser.add_argument("--points", type=int, default=POINTS, help="number of runs to stop")
     options = parser.parse_args()
     with ThreadPoolExecutor(WORKERS) as pool:
         outcomes = list(pool.map(end_at, points(max(options.points, 2))))

@@ -1,6 +1,7 @@
-"""Measures what ways to read one table ask of Custobar, on the sandbox; `make docs` tells it.
+"""Measures requests, bytes and seconds of several ways to read a table, on the sandbox.
 
-The figures are those of the tap's own summary lines, with the default of a request a second.
+The figures are those of the tap's summary lines, at the default of one request a second.
+`make docs` writes them into the documents.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 STREAM, RECORDS = "events", 100_000
 SIZES = ["--customers", "1000", "--products", "100", "--events", str(RECORDS)]
 
-#: Customers of the tables whose time is measured.
+#: Number of customers in each table whose duration is measured.
 TABLES = (100_000, 1_000_000)
 
 SUMMARY = (
@@ -42,14 +43,17 @@ def read(
     fields: tuple[str, ...] = (),
     root: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, float]:
-    """Read the table once, from the state in the folder, and return what the summary says.
+    """Read a table once, from the state in the folder, and write the new state there.
 
     Args:
-        at: URL and token.
-        folder: Holds the config's other settings, and the state.
-        stream: The table.
-        fields: Those to select; by default all.
+        at: Base URL and token.
+        folder: Has the state and the other settings of the config.
+        stream: The stream to read.
+        fields: The fields to select; empty for all.
         root: Further metadata of the stream in the catalog.
+
+    Returns:
+        The figures of the summary line, by name.
     """
     files = {name: folder / f"{name}.json" for name in ("config", "catalog", "state")}
     config = json.loads(files["config"].read_text()) if files["config"].exists() else {}
@@ -66,17 +70,17 @@ def read(
     files["state"].write_text(json.dumps(json.loads(states[-1])["value"]))
     summary = re.search(SUMMARY.format(stream=stream), ended.stderr)
     if summary is None:
-        sys.exit("The tap told no summary.")
+        sys.exit("The tap logged no summary.")
     return {name: float(figure.replace(",", "")) for name, figure in summary.groupdict().items()}
 
 
 def tap(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the tap."""
+    """Run the tap to its end, which must be a success."""
     return subprocess.run([*TAP, *arguments], capture_output=True, text=True, check=True)
 
 
 def main() -> None:
-    """Measure, and leave the figures in docs/requests.json."""
+    """Measure, and write the figures to docs/requests.json."""
     ways: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         json_, some, csv_, daily = (Path(name, way) for way in ("json", "some", "csv", "daily"))

@@ -1,4 +1,4 @@
-"""Renews the cassettes in tests/cassettes from the sandbox, with host and token scrubbed."""
+"""Records the cassettes in tests/cassettes from the sandbox, with host and token scrubbed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PUBLIC_URL = "https://acme.custobar.com/api"
 
 
 def everything(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a catalog that selects all streams, without asking for it."""
+    """Return a catalog that selects all streams, without a request."""
     catalog = TapCustobar(config={**config, "discover_custom_fields": False}).catalog_dict
     for entry in catalog["streams"]:
         for item in entry["metadata"]:

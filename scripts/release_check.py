@@ -1,6 +1,6 @@
-"""Looks for what git, the version and the changelog lack for a release; see `make release-check`.
+"""Checks git, the version and the changelog for a release; see `make release-check`.
 
-A tag of the release may be given, as the workflow does.
+The argument, if any, is the tag of the release; the workflow gives it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ ROOT = Path(__file__).parent.parent
 
 
 def problems(root: Path, tag: str | None) -> Iterator[str]:
-    """Yield what stands in the way of releasing a checkout, in a line each.
+    """Yield one line for each problem that prevents a release.
 
     Args:
         root: The folder of the checkout.
-        tag: The tag that asks for the release, if there is one already.
+        tag: The tag of the release, if there is one already.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version: str = project["version"]
@@ -42,7 +42,7 @@ def _version_problems(version: str) -> Iterator[str]:
     except InvalidVersion:
         parsed = None
     if parsed is None or str(parsed) != version or parsed.is_devrelease or parsed.local:
-        yield f"pyproject.toml: {version} is not a version that an index takes"
+        yield f"pyproject.toml: {version} is not a version that a package index accepts"
 
 
 def _tree_problems(root: Path) -> Iterator[str]:
@@ -68,14 +68,14 @@ def _changelog_problems(changelog: str, version: str) -> Iterator[str]:
     headings = [section.partition("\n")[::2] for section in sections]
     if headings and headings[0][0] == "Unreleased":
         if headings[0][1].strip():
-            yield "CHANGELOG.md: what is under Unreleased goes under the version"
+            yield "CHANGELOG.md: move the entries under Unreleased to a section of the version"
         del headings[0]
-    newest = headings[0][0] if headings else "no version"
+    newest = headings[0][0] if headings else "missing"
     name, _, day = newest.partition(" - ")
     if name != version:
-        yield f"CHANGELOG.md: the newest section is of {newest}, not '{version} - <date>'"
+        yield f"CHANGELOG.md: the newest section is {newest}, expected '{version} - <date>'"
     elif not _is_day(day):
-        yield f"CHANGELOG.md: '{newest}' needs the day of the release, like {date.today()}"  # noqa: DTZ011 - where it is released from
+        yield f"CHANGELOG.md: '{newest}' needs the release date, e.g. {date.today()}"  # noqa: DTZ011 - the maintainer's date
 
 
 def _is_day(text: str) -> bool:
@@ -86,13 +86,13 @@ def _is_day(text: str) -> bool:
 
 
 def _git(root: Path, *arguments: str) -> list[str]:
-    """Return the lines that git answers with."""
+    """Return the lines that a git command prints."""
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
 def main() -> None:
-    """Print every problem, and end with exit code 1 where there is one."""
+    """Print all problems, and exit with 1 if there are any."""
     found = [*problems(ROOT, next(iter(sys.argv[1:]), None))]
     if found:
         sys.exit("\n".join(found))

@@ -1,6 +1,6 @@
-"""Reads millions of customers in one run of the tap, and fails when it grows with them.
+"""Reads millions of customers in one run of the tap, and fails if its resources grow with them.
 
-Memory, open descriptors and the log must stay as they are however large a table is.
+Memory, open file descriptors and the log must not depend on the size of a table.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 CUSTOMERS = 5_000_000
 PAGE = 10_000
-#: In a shorter run most of the growth is that of the first pages.
+#: In a shorter run the first pages cause most of the growth.
 LEAST = 20 * PAGE
 CHUNK = 1 << 20
 RECORD = b'\n{"type":"RECORD",'
 SUMMARY = re.compile(r"records/s, [\d,]+ requests?,.*\d+ retr")
 
-#: Samples that the first tenth has at least, for on the first pages the tap only gets to its size.
+#: Minimum number of samples in the first tenth, because the tap still grows on the first pages.
 FIRST = 5
 MORE_MEMORY = 20.0
 MORE_DESCRIPTORS = 2
@@ -43,7 +43,17 @@ LOG_LINES = 200
 
 @dataclass
 class Soak:
-    """What one run of the tap took, sampled as its lines are counted and thrown away."""
+    """The resources that one run of the tap used; its lines are counted and discarded.
+
+    Attributes:
+        pid: Process id of the tap.
+        records: Number of RECORD lines.
+        megabytes: Resident memory at each sample.
+        descriptors: Number of open file descriptors at each sample.
+        seconds: Duration of the run.
+        exit_code: Exit code of the tap.
+        log: What the tap logged.
+    """
 
     pid: int
     records: int = 0
@@ -54,11 +64,16 @@ class Soak:
     log: str = ""
 
     def read(self, stdout: int, every: int) -> None:
-        """Count records until the tap closes its stdout, with a sample every so many."""
-        began = time.monotonic()
+        """Count records until the tap closes its stdout, and take samples.
+
+        Args:
+            stdout: File descriptor of the tap's stdout.
+            every: Number of records between two samples.
+        """
+        started = time.monotonic()
         rest, due = b"\n", every
         while chunk := os.read(stdout, CHUNK):
-            # The last break stays, so that every line counted begins behind one.
+            # The last line break is not consumed, so that one precedes every counted line.
             lines = rest + chunk
             end = lines.rindex(b"\n") if b"\n" in chunk else 0
             self.records += lines.count(RECORD, 0, end)
@@ -66,7 +81,7 @@ class Soak:
             if self.records >= due:
                 due += every
                 self._sample()
-        self.seconds = time.monotonic() - began
+        self.seconds = time.monotonic() - started
 
     def _sample(self) -> None:
         process = Path("/proc", str(self.pid))
@@ -82,7 +97,7 @@ class Soak:
 
 @contextmanager
 def running(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the tap, and end it if whoever reads it fails."""
+    """Run the tap, and kill it if its reader fails."""
     with (
         log.open("wb") as stderr,
         subprocess.Popen(
@@ -97,7 +112,12 @@ def running(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def soak(customers: int, pages: int) -> Soak:
-    """Sync so many customers from a sandbox, with a sample every so many pages."""
+    """Sync customers from a sandbox.
+
+    Args:
+        customers: Number of customers.
+        pages: Number of pages between two samples.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         sandbox("--customers", str(customers), "--products", "0") as (url, token),
@@ -116,13 +136,18 @@ def soak(customers: int, pages: int) -> Soak:
 
 
 def report(run: Soak, customers: int) -> list[str]:
-    """Print the figures, and return what is wrong with them."""
+    """Print the figures, and return one text for each that is wrong.
+
+    Args:
+        run: The run that ended.
+        customers: Number of customers in the sandbox.
+    """
     samples = len(run.megabytes)
     if not samples:
         return [f"no sample was taken; the tap ended with {run.exit_code}:\n{run.log[-2000:]}"]
     early = run.megabytes[: max(samples // 10, FIRST)]
     late = run.megabytes[samples // 2 :]
-    # A sample may fall into the parsing of a page: like is compared with like.
+    # A sample may be taken while a page is parsed, so medians and maxima are compared separately.
     growth = max(median(late) - median(early), max(late) - max(early))
     opened = run.descriptors[-1] - run.descriptors[0]
     lines = len(run.log.splitlines())
@@ -133,30 +158,30 @@ def report(run: Soak, customers: int) -> list[str]:
     for name, part in (("first tenth", early), ("second half", late)):
         figures = f"min {min(part):.1f}, median {median(part):.1f}, max {max(part):.1f} MB"
         print(f"memory       {name}: {figures} ({len(part)} samples)")
-    print(f"growth       {growth:+.1f} MB, of the median or of the maximum")
+    print(f"growth       {growth:+.1f} MB, the larger one of median and maximum")
     print(f"descriptors  {run.descriptors[0]} at the start, {run.descriptors[-1]} at the end")
     print(f"log          {lines} lines, {summaries} of them summaries of {streams} streams")
     wrong = {
         f"the tap ended with {run.exit_code}:\n{run.log[-2000:]}": run.exit_code != 0,
-        f"{customers:,} records were to come": run.records != customers,
+        f"{run.records:,} records instead of {customers:,}": run.records != customers,
         f"memory grew by more than {MORE_MEMORY:.0f} MB": growth > MORE_MEMORY,
         f"descriptors grew by more than {MORE_DESCRIPTORS}": opened > MORE_DESCRIPTORS,
         f"the log has {LOG_LINES} lines or more": lines >= LOG_LINES,
-        "there is not one summary a stream": summaries != streams,
+        f"the log has {summaries} summaries for {streams} streams": summaries != streams,
     }
-    return [text for text, holds in wrong.items() if holds]
+    return [text for text, is_wrong in wrong.items() if is_wrong]
 
 
 def main() -> None:
-    """Soak the tap, and exit with 1 when something grew or is missing."""
+    """Soak the tap, and exit with 1 if a figure is wrong."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("customers", type=int, nargs="?", default=CUSTOMERS, help="how many to read")
-    add("--pages", type=int, default=1, help="pages from one sample to the next")
+    add("customers", type=int, nargs="?", default=CUSTOMERS, help="number of customers")
+    add("--pages", type=int, default=1, help="number of pages between two samples")
     options = parser.parse_args()
     if options.customers < LEAST:
-        parser.error(f"at least {LEAST} customers are needed to tell growth")
+        parser.error(f"at least {LEAST} customers are needed to measure growth")
     wrong = report(soak(options.customers, options.pages), options.customers)
     for text in wrong:
         print(f"WRONG: {text}")

@@ -1,7 +1,7 @@
-"""Prints the matrix of targets that a test run made, and writes docs/targets.md.
+"""Prints the matrix of targets of a test run, and writes docs/targets.md.
 
-The document says what the tables of tests/targets say; it is written where the run agrees with
-them in every cell.
+The document is generated from the tables in tests/targets; it is only written if the run agrees
+with them in every cell.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ HEAD = """\
 # Real targets
 
 Written by `make test-targets`, which loads each case into each target and compares what is stored
-with what the tap sent, value by value. ✔: all of it arrives. A number is a gap that the test knows;
-the test fails, too, when a gap closes. No gap is the tap's fault.
+with what the tap sent, value by value. ✔: everything arrives. A number: a known gap, listed below;
+the test also fails if a gap no longer exists. No gap is a fault of the tap.
 """
 
 CASES_HEAD = """
@@ -43,40 +43,41 @@ CASES_HEAD = """
 GAPS_HEAD = """
 ## Gaps
 
-| gap | target | whose fault | what it does |
+| gap | target | cause | what happens |
 | --- | --- | --- | --- |
 """
 
 TARGETS_HEAD = """
 ## Targets and their needs
 
-| target | package | needs, beside where the data goes |
+| target | package | required settings and preparation, besides the destination |
 | --- | --- | --- |
 """
 
 NOTES = """
-target-sqlite and target-parquet were made for older Pythons. On Python 3.10 and newer they start
-only with [a few lines](../tests/targets/old_python/sitecustomize.py) on their `PYTHONPATH`; what
-they pin too low is overridden in `requirements/target-overrides.in`. target-mysql logs all records
-of a batch with each of them, gigabytes of personal data, unless `SINGER_SDK_LOG_CONFIG` names
-[a configuration](../tests/targets/quiet.yml) that leaves them out.
+target-sqlite and target-parquet were written for older versions of Python. On Python 3.10 and newer
+they only start with [a small module](../tests/targets/old_python/sitecustomize.py) on their
+`PYTHONPATH`; dependencies that they pin too low are overridden in
+`requirements/target-overrides.in`. target-mysql logs all records of a batch once per record
+(gigabytes of personal data), unless `SINGER_SDK_LOG_CONFIG` names
+[a configuration](../tests/targets/quiet.yml) that suppresses them.
 
 ## Other targets
 
 - singer-io's `target-csv`, the package without the prefix `meltanolabs-`, takes the columns from a
-  stream's first record: values of later records stand under wrong columns, in silence.
-- target-duckdb with `duckdb` 2.0, which pip picks, loses a row of a stream, in silence.
+  stream's first record, and silently writes values of later records under wrong columns.
+- target-duckdb with `duckdb` 2.0, which pip picks, silently loses a row of a stream.
 - `target-avro`, `plinxore-target-s3` (Parquet) and datamill's `singer-target-postgres` load all
-  five streams where the tap flattens objects: `flattening_enabled: true`,
+  five streams if the tap flattens objects: `flattening_enabled: true`,
   `flattening_max_depth: 2`.
-- `macrometa-target-mysql` makes the same columns as target-mysql, and never ends after an error.
-- `target-universal-file` writes no Parquet of a property that may be null.
-- `target-mysql` and `singer-target-mysql`, of 2020, are packages without content.
+- `macrometa-target-mysql` creates the same columns as target-mysql, and hangs after an error.
+- `target-universal-file` cannot write a property that may be null to Parquet.
+- `target-mysql` and `singer-target-mysql` (2020) are empty packages.
 """
 
 
 def main() -> None:
-    """Print the matrix of the run whose JUnit report is named, and write the document."""
+    """Print the matrix of a run, whose JUnit report is the argument, and write the document."""
     outcomes = _outcomes(Path(sys.argv[1]))
     rows = [
         [loader.name, *(outcomes.get((loader.name, case.name), SKIPPED) for case in CASES)]
@@ -86,11 +87,11 @@ def main() -> None:
     if all(cell in {ARRIVES, GAP} for row in rows for cell in row[1:]):
         DOCUMENT.write_text(render(), encoding="utf-8")
     else:
-        sys.stdout.write("docs/targets.md stays as it was: not every cell is as it says\n")
+        sys.stdout.write("docs/targets.md was not written: a cell differs from the tables\n")
 
 
 def render() -> str:
-    """Return the document, as the tables of cases and targets have it."""
+    """Return the document, made from the tables of cases and targets."""
     numbers = _numbers()
     rows = []
     for loader in LOADERS:
@@ -116,7 +117,7 @@ def render() -> str:
 
 
 def _numbers() -> Mapping[str, int]:
-    """Number the gaps' reasons in the order in which the table has them."""
+    """Return the number of each gap's reason, in the order of the table."""
     found = dict.fromkeys(gap.reason for loader in LOADERS for gap in _gaps(loader))
     return {reason: number for number, reason in enumerate(found, 1)}
 
@@ -126,9 +127,9 @@ def _gaps(loader: Loader) -> Iterable[Gap]:
 
 
 def _gap_line(number: int, reason: str) -> str:
-    having = [loader for loader in LOADERS if any(g.reason == reason for g in _gaps(loader))]
-    whose = next(gap.whose for gap in _gaps(having[0]) if gap.reason == reason)
-    return f"| {number} | {'; '.join(one.name for one in having)} | {whose} | {reason} |\n"
+    loaders = [loader for loader in LOADERS if any(g.reason == reason for g in _gaps(loader))]
+    cause = next(gap.whose for gap in _gaps(loaders[0]) if gap.reason == reason)
+    return f"| {number} | {'; '.join(each.name for each in loaders)} | {cause} | {reason} |\n"
 
 
 def _version(loader: Loader) -> str:
@@ -138,24 +139,28 @@ def _version(loader: Loader) -> str:
 
 
 def _outcomes(report: Path) -> Mapping[tuple[str, str], str]:
-    """Return how each cell ended: as a check mark, a gap that is known, or what else was found."""
-    found = {}
+    """Return the content of each cell: ARRIVES, GAP, SKIPPED, or how the test failed.
+
+    Args:
+        report: A JUnit report of tests/targets/test_matrix.py.
+    """
+    cells = {}
     for test in ET.parse(report).iter("testcase"):  # noqa: S314 - our own report
-        told = {str(each.get("name")): str(each.get("value")) for each in test.iter("property")}
-        if "target" not in told:
+        recorded = {str(each.get("name")): str(each.get("value")) for each in test.iter("property")}
+        if "target" not in recorded:
             continue
         if test.find("skipped") is not None:
             outcome = SKIPPED
         elif test.find("failure") is not None or test.find("error") is not None:
-            outcome = f"FAILED: {told.get('found') or 'nothing, or the tap'}"
+            outcome = f"FAILED: {recorded.get('found') or 'no difference, or the tap failed'}"
         else:
-            outcome = GAP if told["found"] else ARRIVES
-        found[told["target"], told["case"]] = outcome
-    return found
+            outcome = GAP if recorded["found"] else ARRIVES
+        cells[recorded["target"], recorded["case"]] = outcome
+    return cells
 
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """Return aligned lines."""
+    """Return the lines of a table with aligned columns."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

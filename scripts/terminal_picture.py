@@ -1,8 +1,7 @@
-"""Draws docs/terminal.svg and docs/terminal-clean.svg: what a person sees while the tap runs.
+"""Draws docs/terminal.svg and docs/terminal-clean.svg: the log of a run as a terminal shows it.
 
-The one is of data that is untidy on purpose, the other of data without a fault. The lines are those
-of real runs on the sandbox: wrapped, without their date, and less the SDK's METRIC lines, which are
-for machines.
+The first is of untidy data, the second of clean data. The lines are from real runs on the sandbox,
+wrapped, without their date and without the SDK's METRIC lines, which are for machines.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent.parent / "docs"
 SANDBOX = ["--customers", "30000", "--products", "2000"]
-#: For each picture, what the sandbox is started with beside that, and the title.
+#: For each picture, further options of the sandbox, and the title.
 PICTURES = {
     "terminal.svg": (
         ["--untidy"],
@@ -34,7 +33,7 @@ PICTURES = {
         "The data is clean (sandbox without --untidy): progress, and a summary of each stream",
     ),
 }
-#: So that the pages take long enough for a line of progress, and the warnings fit on a screen.
+#: So that the run takes long enough for a progress line, and the warnings fit on a screen.
 SETTINGS = {"page_size": 2500, "discover_custom_fields": False}
 FIELDS = {
     "customers": {"external_id", "email", "can_email", "date_joined"},
@@ -42,10 +41,10 @@ FIELDS = {
 }
 PROMPT = "$ tap-custobar --config config.json --catalog catalog.json > records.jsonl"
 
-#: Where the columns begin, in pixels: not every viewer has a font of fixed width.
+#: Left edge of each column in pixels, because not every viewer has a monospaced font.
 AT = {"time": 18, "level": 86, "name": 156, "message": 346}
 WIDTH, CHARACTERS, LINE, MARGIN = 1040, 92, 19, 18
-# It brings its own ground, so that it can be read on whatever it is shown.
+# The background is part of the picture, so that it is readable on any page.
 STYLE = """
 text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328 }
 .ground { fill: #f6f8fa; stroke: #d1d9e0 } .quiet { fill: #59636e } .name { fill: #0550ae }
@@ -58,7 +57,7 @@ text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill
 
 
 def run(options: list[str]) -> list[str]:
-    """Return the lines that the tap logs, on a sandbox with these options."""
+    """Return the lines that the tap logs on a sandbox with the given options."""
     found = json.loads(subprocess.check_output([*TAP, "--discover"], stderr=subprocess.DEVNULL))
     for entry in found["streams"]:
         for item in entry["metadata"]:
@@ -75,15 +74,15 @@ def run(options: list[str]) -> list[str]:
 
 
 def rows(title: str, lines: list[str]) -> Iterator[str]:
-    """Yield the content of each row of the picture, as SVG."""
+    """Yield the content of each row of the picture as SVG."""
     yield _cell("time", "quiet", f"# {title}")
     yield _cell("time", "prompt", PROMPT)
     for line in lines:
         time, level, name, message = (part.strip() for part in line.split("|", 3))
         if message.startswith("METRIC"):
             continue
-        together = re.sub(r"(?<=\d) (?=[a-zA-Z])", "\N{NO-BREAK SPACE}", message)
-        first, *rest = wrap(together, CHARACTERS)
+        unbreakable = re.sub(r"(?<=\d) (?=[a-zA-Z])", "\N{NO-BREAK SPACE}", message)
+        first, *rest = wrap(unbreakable, CHARACTERS)
         yield (
             _cell("time", "quiet", time[11:19])
             + _cell("level", level, level)
@@ -98,7 +97,7 @@ def _cell(column: str, kind: str, text: str) -> str:
 
 
 def svg(title: str, lines: list[str]) -> str:
-    """Return the picture."""
+    """Return the picture as SVG."""
     contents = list(rows(title, lines))
     height = len(contents) * LINE + 2 * MARGIN
     size = f'width="{WIDTH}" height="{height}"'

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import gc
-import signal
 
-from tap_custobar.signals import end_on_sigterm, exit_at_once
-
-
-def end_quietly_on_ctrl_c() -> None:
-    """Exit without a traceback on SIGINT, until the tap installs its own signal handler."""
-    signal.signal(signal.SIGINT, exit_at_once)
+from tap_custobar.signals import end_on_signals
 
 
 def main() -> None:
@@ -19,8 +13,7 @@ def main() -> None:
     The objects of the imported modules are excluded from garbage collection, which would take a
     tenth of the time to start.
     """
-    end_quietly_on_ctrl_c()
-    end_on_sigterm()
+    end_on_signals()
     gc.disable()
     from tap_custobar.tap import TapCustobar  # noqa: PLC0415 - after the signal handler is set
 

@@ -1,4 +1,4 @@
-"""What a person watching a run is told: progress now and then, a summary of each stream."""
+"""Logs the progress and the summary of each stream."""
 
 from __future__ import annotations
 
@@ -16,26 +16,33 @@ if TYPE_CHECKING:
     from tap_custobar.api.client import RequestStats
     from tap_custobar.records.dict_records import Loss, Losses
 
-#: Unknown properties that are named.
+#: Maximum number of properties that a log line names.
 MAX_NAMES = 50
 
 #: Seconds between two progress lines.
 INTERVAL = 10.0
 
 _NOT_IN_CATALOG = (
-    "Not in the catalog and dropped: %s. To get them, discover again "
-    "(Meltano: --refresh-catalog), or name them in custom_fields"
+    "Not in the catalog and discarded: %s. To include them, discover again "
+    "(Meltano: --refresh-catalog), or declare them in custom_fields"
 )
-_NOT_IN_SCHEMA = "In no schema and dropped: %s. To get them, name them in custom_fields"
+_NOT_IN_SCHEMA = (
+    "Not in the schema and discarded: %s. To include them, declare them in custom_fields"
+)
 
 
 @dataclass(slots=True)
 class Progress:
-    """Counts what one stream's run does.
+    """Counts the records and pages of one stream's sync, and logs them.
 
     Attributes:
-        is_over: Whether all of it is read.
-        has_catalog: Whether the schema comes from a catalog, which discovery can make anew.
+        logger: The stream's logger.
+        stats: The counters of the client.
+        clock: Returns seconds since any fixed moment.
+        records: Number of records written.
+        pages: Number of pages read.
+        is_over: Whether the sync is complete.
+        has_catalog: Whether the schema comes from a catalog, which discovery can create again.
     """
 
     logger: Logger
@@ -47,25 +54,25 @@ class Progress:
     has_catalog: bool = True
     _before: RequestStats = field(init=False)
     _started: float = field(init=False)
-    _said: float = field(init=False)
+    _logged_at: float = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start the clock."""
+        """Store the start time, and the counters of the client at that time."""
         self._before = replace(self.stats)
-        self._started = self._said = self.clock()
+        self._started = self._logged_at = self.clock()
 
     def count_page(self, records: int, *, done: int = 0, total: int | None = None) -> None:
-        """Count a page, and say so when nothing was said for a while.
+        """Count a page, and log the progress every `INTERVAL` seconds.
 
         Args:
-            records: How many it gave.
-            done: How many of the table have come, by the runs before too.
-            total: How many there are in all, where that is known.
+            records: Number of its records that were written.
+            done: Number of the table's records received, previous runs of the sync included.
+            total: Number of the table's records; None if it is not known.
         """
         self.pages += 1
         self.records += records
-        if self.clock() - self._said >= INTERVAL:
-            self._said = self.clock()
+        if self.clock() - self._logged_at >= INTERVAL:
+            self._logged_at = self.clock()
             if total is not None and 0 < done < total and self.records:
                 self.logger.info("%s", self._share(done, total))
             else:
@@ -81,21 +88,25 @@ class Progress:
         )
 
     def summarize(self, losses: Losses) -> None:
-        """Log what was lost, a line a field, then the summary of the stream."""
-        self._warn_of_values(losses.nulled, "not of its type: now null, or left out of its list")
-        self._warn_of_values(losses.replaced, "with characters that no target takes: now U+FFFD")
+        """Log a line per property for what was lost, then the summary of the stream."""
+        self._warn_of_values(
+            losses.nulled, "did not match the schema type and became null (or left their list)"
+        )
+        self._warn_of_values(
+            losses.replaced, "had invalid Unicode or U+0000, which was replaced by U+FFFD"
+        )
         for reason, loss in losses.skipped.items():
             self.logger.warning(
-                "%s skipped (%s); the first on page %d, row %d",
+                "%s skipped (%s); first at page %d, row %d",
                 counted(loss.count, "record"),
                 reason,
                 loss.page,
                 loss.row,
             )
-        if losses.lacking:
+        if losses.missing_fields:
             self.logger.warning(
-                "Asked for and not in the CSV that came, so in no record: %s",
-                ", ".join(map(one_line, sorted(losses.lacking)[:MAX_NAMES])),
+                "Requested but not in the CSV, so missing from all records: %s",
+                ", ".join(map(one_line, sorted(losses.missing_fields)[:MAX_NAMES])),
             )
         if losses.unknown:
             self.logger.warning(
@@ -113,13 +124,13 @@ class Progress:
             counted(losses.skipped_count, "record"),
         )
 
-    def _warn_of_values(self, losses: Mapping[str, Loss], fate: str) -> None:
+    def _warn_of_values(self, losses: Mapping[str, Loss], effect: str) -> None:
         for name, loss in losses.items():
             self.logger.warning(
-                "%s of %s %s; the first on page %d, row %d",
+                "%s of %s %s; first at page %d, row %d",
                 counted(loss.count, "value"),
                 name,
-                fate,
+                effect,
                 loss.page,
                 loss.row,
             )

@@ -1,4 +1,4 @@
-"""Signals before and after a tap handles them itself."""
+"""Signals that arrive while no tap handles them: before one is created, and for short commands."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-def exit_at_once(number: int, _: FrameType | None) -> NoReturn:
-    """End the process with the exit code of one that was ended by this signal."""
+def _exit_at_once(number: int, _: FrameType | None) -> NoReturn:
     os._exit(128 + number)
+
+
+def end_on_signals() -> None:
+    """Let SIGINT and SIGTERM end the process at once, without a traceback."""
+    signal.signal(signal.SIGINT, _exit_at_once)
+    end_on_sigterm()
 
 
 def end_on_sigterm() -> None:
@@ -20,4 +25,4 @@ def end_on_sigterm() -> None:
 
     The first process of a container (PID 1) ignores the signal unless it has a handler for it.
     """
-    signal.signal(signal.SIGTERM, exit_at_once if os.getpid() == 1 else signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _exit_at_once if os.getpid() == 1 else signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""What changes while one stream is read, and the order in which it changes."""
+"""The mutable parts of one stream's sync, and the order in which they change."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class PageCounts:
-    """What one page gave.
+    """The counts of one page.
 
     Attributes:
-        listed: Its records.
-        written: Those that are new.
-        skipped: Rows that gave no record, of this run's pages before it.
-        keys: The keys of the records, where they are counted.
+        listed: Number of its records.
+        written: Number of its new records.
+        skipped: Number of skipped rows on this run's previous pages.
+        keys: The primary keys of its records; empty if keys are not counted.
     """
 
     listed: int = 0
@@ -36,7 +36,14 @@ class PageCounts:
 
 
 class Sync:
-    """One sync of one stream: its pages, and all that moves with them."""
+    """One sync of one stream: its pages, and the counts and state that change with them.
+
+    Attributes:
+        pages: The stream's pages.
+        checkpoint: The checkpoint, with the completeness of the table.
+        bookmark: The bookmark of an incremental stream; None for a full table.
+        is_drained: Whether the sync reads all pages: false once the bookmark ended it early.
+    """
 
     def __init__(  # noqa: PLR0913 - one argument a part, all by name
         self,
@@ -51,18 +58,18 @@ class Sync:
         counted_keys: Sequence[str],
         may_prefetch: bool,
     ) -> None:
-        """Take the parts.
+        """Create a sync.
 
         Args:
-            pages: The stream's pages.
-            decoder: Decodes their rows.
-            checkpoint: Where an interrupted sync goes on.
-            bookmark: What is new; None where the table is read whole.
-            filter_check: Compares what comes with the filters.
-            hasher: Hashes what the settings name.
-            progress: What a person watching is told.
-            counted_keys: The properties that make up the key; none where keys are not counted.
-            may_prefetch: Whether the next page may be asked for while this one is worked on.
+            pages: See the class.
+            decoder: Decodes the rows of pages.
+            checkpoint: See the class.
+            bookmark: See the class.
+            filter_check: Compares records with the filters.
+            hasher: Hashes the properties that the settings name.
+            progress: Logs progress and the summary.
+            counted_keys: The properties of the primary key; empty if keys are not counted.
+            may_prefetch: Whether the next page may be requested while this one is processed.
         """
         self.pages = pages
         self.checkpoint = checkpoint
@@ -77,32 +84,36 @@ class Sync:
         self._page = PageCounts()
 
     def decode(self, page: Page) -> Iterator[Batch]:
-        """Yield all records of a page, with hashes where there are to be any."""
+        """Yield all records of a page, new or not, with the configured properties hashed.
+
+        Raises:
+            FilterIgnoredError: a filter has no effect.
+        """
         self._page = PageCounts(skipped=self._decoder.losses.skipped_count)
-        self._decoder.note_header(page.names, page.lacking)
-        for batch in self._checked(self._decoder.decode(page.blocks, self._progress.pages + 1)):
+        self._decoder.note_header(page.names, page.missing_fields)
+        for batch in self._checked(self._decoder.decode(page.chunks, self._progress.pages + 1)):
             self._hasher.apply(batch)
             yield batch
 
     def _checked(self, batches: Iterable[Batch]) -> Iterable[Batch]:
-        """Return the batches of a page, all of them compared with the filters, if there are any."""
+        """Return the batches of a page, after comparing all of them with the filters."""
         if not self._filter_check:
             return batches
-        # All of a page before any of it leaves: lines cannot be taken back.
-        held = list(batches)
-        for batch in held:
+        # The whole page is checked first, because records that are written cannot be withdrawn.
+        decoded = list(batches)
+        for batch in decoded:
             self._filter_check.check(batch.column)
-        return held
+        return decoded
 
     def select(self, batch: Batch, page: Page) -> Batch:
-        """Count the records of a batch, and return those that are new."""
+        """Count the records of a batch, and return those that are new: all without a bookmark."""
         counts = self._page
         counts.listed += len(batch)
         counts.keys += self._keys(batch)
         if self.bookmark:
             batch = batch.keep(self.bookmark.select_new(batch.column(self.bookmark.key)))
             if self._may_prefetch and self.bookmark.has_news:
-                # A page that holds something new is never the one that ends the read.
+                # A page with a new record never ends the sync, so its next page is always needed.
                 self.pages.prefetch(page.next_link)
         counts.written += len(batch)
         return batch
@@ -112,13 +123,13 @@ class Sync:
         return columns[0] if len(columns) == 1 else zip(*columns, strict=True)
 
     def commit(self, page: Page) -> bool:
-        """Move counts, progress and checkpoint behind a page whose records are written.
+        """Advance counts, progress and checkpoint, after a page's records are written.
 
         Returns:
-            Whether to go on to the next page.
+            Whether the sync continues with the next page.
 
         Raises:
-            CustobarError: the next page must not be asked for.
+            CustobarError: the next page must not be requested.
         """
         counts, table = self._page, self.checkpoint.table
         table.add_page(
@@ -139,10 +150,10 @@ class Sync:
         return True
 
     def close(self) -> None:
-        """Ask for nothing more, and summarize."""
+        """Cancel the pending prefetch, and log the summary."""
         self.pages.close()
         self._progress.summarize(self._decoder.losses)
 
     def end(self) -> None:
-        """Note that the stream was read to its end."""
+        """Mark the sync as complete."""
         self._progress.is_over = True

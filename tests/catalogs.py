@@ -1,4 +1,4 @@
-"""Catalogs that select streams, and say how each is to be replicated."""
+"""Catalogs that select streams and set their replication."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def _discovered() -> str:
 
 
 def catalog(**streams: list[str] | bool) -> Catalog:
-    """Return the offline catalog with these streams selected, whole or in part."""
+    """Return the catalog without custom fields, with the named streams selected; see `select`."""
     return select(json.loads(_discovered()), **streams)
 
 
 def replicate(catalog: Catalog, stream: str, **metadata: str) -> Catalog:
-    """Set root metadata of a stream, e.g. `replication_method`, as Meltano does."""
+    """Set metadata of a stream in place, e.g. `replication_method`, and return the catalog."""
     roots = [m for m in entry_of(catalog, stream)["metadata"] if not m["breadcrumb"]]
     roots[0]["metadata"] |= {name.replace("_", "-"): value for name, value in metadata.items()}
     return catalog
 
 
 def incremental(*streams: str, key: str = "date") -> Catalog:
-    """Return a catalog in which these streams are read incrementally, by Meltano's means."""
-    made = catalog(**dict.fromkeys(streams, True))
+    """Return a catalog in which the named streams are read incrementally."""
+    result = catalog(**dict.fromkeys(streams, True))
     for stream in streams:
-        replicate(made, stream, replication_method="INCREMENTAL", replication_key=key)
-    return made
+        replicate(result, stream, replication_method="INCREMENTAL", replication_key=key)
+    return result

@@ -1,4 +1,4 @@
-"""What the tests share: the tap as a process, the sandbox, and a server that misbehaves."""
+"""Fixtures that all tests share: the tap as a process, the sandbox, and a local server."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ formats = FormatChecker()
 
 
 @formats.checks("date-time", raises=ValueError)
-def is_instant(text: object) -> bool:
-    return not isinstance(text, str) or (
-        bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", text))
-        and bool(datetime.fromisoformat(re.sub(r"\.\d+", "", text)))
+def is_instant(value: object) -> bool:
+    return not isinstance(value, str) or (
+        bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value))
+        and bool(datetime.fromisoformat(re.sub(r"\.\d+", "", value)))
     )
 
 
 @formats.checks("date", raises=ValueError)
-def is_date(text: object) -> bool:
-    return not isinstance(text, str) or bool(date.fromisoformat(text))
+def is_date(value: object) -> bool:
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
 
 
 @dataclass
 class Run:
-    """One run of the tap: what it wrote, and how it ended."""
+    """A finished run of the tap: its exit code, stdout and log."""
 
     exit_code: int
     stdout: str
@@ -59,7 +59,7 @@ class Run:
         return next(m["schema"] for m in self.of_type("SCHEMA") if m["stream"] == stream)
 
     def records(self, stream: str) -> list[dict[str, Any]]:
-        """Return the stream's records, every one of them checked against its SCHEMA."""
+        """Return the stream's records, each validated against its SCHEMA."""
         records = [m["record"] for m in self.of_type("RECORD") if m["stream"] == stream]
         validator = Draft202012Validator(self.schema(stream), format_checker=formats)
         for record in records:
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        """The texts of the lines logged as errors."""
+        """The messages of the log lines of level ERROR."""
         return [
             line.split("|", 3)[3].strip() for line in self.log.splitlines() if "| ERROR" in line
         ]
@@ -90,12 +90,12 @@ class RunTap(Protocol):
 
 @pytest.fixture
 def run_tap(tmp_path: Path) -> RunTap:
-    """Run the tap to its end: config in, Singer lines out."""
+    """Run the tap to its end: config in, Singer messages out."""
     return tap_in(tmp_path)
 
 
 def tap_in(folder: Path) -> RunTap:
-    """Return what runs the tap in a folder of its own."""
+    """Return a function that runs the tap in a folder, where its files are written."""
 
     def run(
         config: object = None,
@@ -109,15 +109,15 @@ def tap_in(folder: Path) -> RunTap:
             if content is not None:
                 file = folder / f"{option}.json"
                 file.write_text(content if isinstance(content, str) else json.dumps(content))
-                # Before --discover and --test, which read the config as they are met.
+                # Before --discover and --test, which read the config while options are parsed.
                 command[:0] = [f"--{option}", str(file)]
         result = fork_server.run(
             "tap_custobar", command, env={"PATH": os.environ["PATH"], **(env or {})}, cwd=folder
         )
-        ended = Run(result.returncode, result.stdout.decode(), result.stderr.decode())
-        assert "Traceback" not in ended.log or "DEBUG" in str(env)
-        assert TOKEN not in ended.stdout + ended.log
-        return ended
+        finished = Run(result.returncode, result.stdout.decode(), result.stderr.decode())
+        assert "Traceback" not in finished.log or "DEBUG" in str(env)
+        assert TOKEN not in finished.stdout + finished.log
+        return finished
 
     return run
 
@@ -156,14 +156,14 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def untidy_sandbox() -> Iterator[Sandbox]:
-    """A running sandbox whose data is as untidy as real data is."""
+    """A running sandbox whose data is as untidy as real data."""
     with started_sandbox("--untidy") as running:
         yield running
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A local server that answers as the test wants."""
+    """A local server whose responses the test determines."""
     server = Server()
     yield server
     server.close()
@@ -175,12 +175,18 @@ def entry_of(catalog: dict[str, Any], stream: str = "customers") -> dict[str, An
 
 
 def select(catalog: dict[str, Any], **streams: list[str] | bool) -> dict[str, Any]:
-    """Return the catalog with the named streams selected, whole or with only these properties."""
+    """Set the selection of a catalog in place, and return the catalog.
+
+    Args:
+        catalog: The catalog.
+        streams: By stream, the properties to select, or True to leave its properties unchanged.
+            Other streams are deselected.
+    """
     for entry in catalog["streams"]:
-        wanted = streams.get(entry["tap_stream_id"], False)
+        selection = streams.get(entry["tap_stream_id"], False)
         for item in entry["metadata"]:
             if not item["breadcrumb"]:
-                item["metadata"]["selected"] = wanted is not False
-            elif isinstance(wanted, list):
-                item["metadata"]["selected"] = item["breadcrumb"][1] in wanted
+                item["metadata"]["selected"] = selection is not False
+            elif isinstance(selection, list):
+                item["metadata"]["selected"] = item["breadcrumb"][1] in selection
     return catalog

@@ -1,4 +1,4 @@
-"""A server whose faults lie below HTTP, or just at its edge."""
+"""A server with faults below HTTP, or at the edge of HTTP."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from tests.server import TOKEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Seconds. Drops come fifty times as often, so that a busy machine makes no silence of them.
+#: The request timeout of the tap; seconds.
 TIMEOUT = 0.5
-DROP = TIMEOUT / 50
+#: Seconds between two pieces of a response that trickles; short, so that even on a busy machine no
+#: gap is as long as the timeout.
+INTERVAL = TIMEOUT / 50
 
 Act: TypeAlias = "Callable[[Line], object]"
 
 
 @dataclass
 class Line:
-    """One connection of the server, once a request has come in."""
+    """A connection of the server on which a request was received."""
 
     connection: socket.socket
     closing: threading.Event
@@ -40,28 +42,38 @@ class Line:
         self.connection.close()
 
     def hold(self) -> None:
-        """Say nothing more until the client has gone."""
+        """Send nothing until the client closes the connection."""
         self.connection.recv(1)
 
-    def drip(self, drop: bytes) -> None:
-        while not self.closing.wait(DROP):
-            self.connection.sendall(drop)
+    def drip(self, piece: bytes) -> None:
+        """Send a piece again and again, slowly, until the server is closed."""
+        while not self.closing.wait(INTERVAL):
+            self.connection.sendall(piece)
 
     def pour(self, piece: bytes) -> None:
+        """Send a piece again and again, without pause, until the server is closed."""
         while not self.closing.is_set():
             self.connection.sendall(piece)
 
 
 class FaultyServer:
-    """A server that does the acts of its script, one a request, the last one again and again."""
+    """A server that executes a script: one act for each request, then the last act repeatedly.
+
+    Attributes:
+        script: The acts.
+        connections: Number of accepted connections.
+        targets: The target of each request: path and query.
+        asked: Set when the first request was received.
+        asked_twice: Set when the second request was received.
+        left: Set when a client closed the connection during an act.
+        host: Host and port.
+    """
 
     def __init__(self) -> None:
         self.script: list[Act] = []
         self.connections = 0
         self.targets: list[str] = []
-        #: Set when a request has come in, and the second one.
         self.asked, self.asked_twice = threading.Event(), threading.Event()
-        #: Set when a client went away in the middle of an act.
         self.left = threading.Event()
         self._closing = threading.Event()
         self._open: list[socket.socket] = []
@@ -110,7 +122,7 @@ class FaultyServer:
 
     def close(self) -> None:
         self._closing.set()
-        # Closing alone does not wake a thread that accepts or reads.
+        # Closing a socket does not wake a thread that accepts or reads, shutting it down does.
         self._listening.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(60)
         self._listening.close()
@@ -129,7 +141,7 @@ def serving() -> Iterator[FaultyServer]:
 
 
 def _read_target(connection: socket.socket) -> str | None:
-    """Read a request to the end of its headers; it has no body."""
+    """Read a request without body, and return its target; None if the client has gone."""
     request = b""
     while not request.endswith(b"\r\n\r\n"):
         if not (piece := connection.recv(65536)):

@@ -1,7 +1,8 @@
 """Runs the tap as a process, without the half second that its imports take.
 
-A server process has them done and forks for each run. What it forks is a process like any other:
-its own arguments, environment, folder, files and exit code. One server does for a test process.
+A server process imports the modules once and forks for each run. A forked process is like any
+other: it has its own arguments, environment, working directory, files and exit code. Each test
+process starts one server.
 """
 
 from __future__ import annotations
@@ -25,20 +26,26 @@ if TYPE_CHECKING:
 #: Seconds after which a run is killed.
 TIMEOUT = 120
 
-#: What the interpreter reads before the server could change it.
-_OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG")
+#: Prefixes of variables that the interpreter reads at its start, so that a fork would ignore them.
+_INTERPRETER_PREFIXES = ("PYTHON", "LC_", "LANG")
 
 
 def run(
     module: str, arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a module as `python -W error -m` does, to its end.
+    """Run a module to its end, as `python -W error -m` does.
+
+    Args:
+        module: Name of the module.
+        arguments: Command-line arguments.
+        env: The whole environment of the process.
+        cwd: Working directory.
 
     Raises:
-        subprocess.TimeoutExpired: it did not end in time.
+        subprocess.TimeoutExpired: It did not end within TIMEOUT.
     """
     command = [sys.executable, "-W", "error", "-m", module, *arguments]
-    if any(name.startswith(_OF_THE_INTERPRETER) for name in env):
+    if any(name.startswith(_INTERPRETER_PREFIXES) for name in env):
         return subprocess.run(
             command, capture_output=True, env=env, cwd=cwd, check=False, timeout=TIMEOUT
         )
@@ -54,7 +61,7 @@ def run(
 
 
 class _Server:
-    """The end of the test process."""
+    """The connection of the test process to its server process."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
@@ -77,8 +84,8 @@ class _Server:
     def get() -> _Server:
         return _Server()
 
-    def run(self, wanted: Mapping[str, object], files: list[int], command: list[str]) -> int:
-        socket.send_fds(self._socket, [json.dumps(wanted).encode() + b"\n"], files)
+    def run(self, request: Mapping[str, object], files: list[int], command: list[str]) -> int:
+        socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], files)
         lines = self._socket.makefile("r")
         pid = int(lines.readline())
         try:
@@ -90,7 +97,7 @@ class _Server:
 
 
 def _serve(connection: socket.socket) -> None:
-    """Fork for each request, until the test process has gone; return in what is forked."""
+    """Fork for each request until the test process ends; run the module in each fork."""
     while True:
         text, files, *_ = socket.recv_fds(connection, 1 << 20, 2)
         if not text:
@@ -103,19 +110,19 @@ def _serve(connection: socket.socket) -> None:
         _, status = os.waitpid(pid, 0)
         connection.sendall(b"%d\n" % status)
     connection.close()
-    wanted = json.loads(text)
+    request = json.loads(text)
     for number, file in enumerate(files, 1):
         os.dup2(file, number)
         os.close(file)
     os.environ.clear()
-    os.environ.update(wanted["env"])
-    os.chdir(wanted["cwd"])
-    sys.argv[1:] = wanted["arguments"]
-    runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.argv[1:] = request["arguments"]
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":
-    # All that a run imports.
+    # Everything that a run imports.
     import tap_custobar.airbyte.source
     import tap_custobar.tap  # noqa: F401
 

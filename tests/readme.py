@@ -1,4 +1,4 @@
-"""The README and the recipes, as tests read them."""
+"""The texts of the README and other documents, for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TROUBLESHOOTING = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str, text: str = README + RECIPES) -> list[list[str]]:
-    """Return the lines of each block of code in a language."""
+    """Return the lines of each code block in a language."""
     return [
         found.splitlines() for found in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     ]

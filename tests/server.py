@@ -1,4 +1,4 @@
-"""A local server that answers as a test wants, and records the requests."""
+"""A local server whose responses a test determines, and which records the requests."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-TOKEN = "APISANDBOX"  # noqa: S105 - of the sandbox
+TOKEN = "APISANDBOX"  # noqa: S105 - the token of the sandbox
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the server got it."""
+    """A request that the server received."""
 
     path: str
     query: list[tuple[str, str]]
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass
 class Reply:
-    """What the server answers: JSON, or bytes as they are."""
+    """A response of the server; the body is sent as JSON, unless it is bytes."""
 
     body: object = b""
     status: int = 200
@@ -42,7 +42,7 @@ class Reply:
 
 
 class QuietServer(ThreadingHTTPServer):
-    """Says nothing of a client that goes away, as one does whose look-ahead is given up."""
+    """Prints no traceback if a client disconnects, as the tap does when it cancels a prefetch."""
 
     daemon_threads = True
 
@@ -52,10 +52,21 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class Server:
-    """A local server that answers as a test wants, and remembers what it was asked."""
+    """A local server whose responses a test determines.
+
+    Attributes:
+        requests: The requests received so far.
+        answer: Returns the response to a request.
+        host: Host and port.
+        url: Base URL of the API.
+    """
 
     def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
-        """Speak TLS by a certificate and its key, where there are any."""
+        """Start a server.
+
+        Args:
+            certificate: Files of a certificate and its key, for TLS; None for plain HTTP.
+        """
         self.requests: list[Request] = []
         self.answer: Callable[[Request], Reply] = lambda _: Reply({"customers": []})
         server = self
@@ -94,7 +105,7 @@ class Server:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Without questions before the sync, which most tests are not about."""
+        """A config without discovery requests, which most tests are not about."""
         return {
             "api_url": self.url,
             "api_token": TOKEN,
@@ -103,9 +114,9 @@ class Server:
         }
 
     def replies(self, *replies: Reply) -> None:
-        """Answer one request after the other; the last one again and again."""
-        left = list(replies)
-        self.answer = lambda _: left.pop(0) if len(left) > 1 else left[0]
+        """Send the given responses in turn, and the last one to all further requests."""
+        remaining = list(replies)
+        self.answer = lambda _: remaining.pop(0) if len(remaining) > 1 else remaining[0]
 
     def close(self) -> None:
         self._httpd.shutdown()

@@ -12,26 +12,26 @@ COMPANIES = dg.StaticPartitionsDefinition(os.environ["FLEET_COMPANIES"].split())
 STREAMS = dg.StaticPartitionsDefinition(["customers", "products"])
 PARTITIONS = dg.MultiPartitionsDefinition({"company": COMPANIES, "stream": STREAMS})
 TAP, TARGET = ["tap-custobar", "--config", "ENV"], ["target-csv", "--config", "ENV"]
-FILES = {"TARGET_CSV_FILE_NAMING_SCHEME": "{stream_name}-{timestamp}.csv"}  # one a run
+FILES = {"TARGET_CSV_FILE_NAMING_SCHEME": "{stream_name}-{timestamp}.csv"}  # one for each run
 
 
 def environment(company: str) -> dict[str, str]:
-    """Return what is common and the company's own (NAME__ACME, as NAME), but no other's token."""
+    """Return the common variables and those of the company (NAME__ACME, as NAME)."""
     own = f"__{company.upper().replace('-', '_')}"
     common = {name: value for name, value in os.environ.items() if "__" not in name}
     named = {k.removesuffix(own): v for k, v in os.environ.items() if k.endswith(own)}
     return {"TAP_CUSTOBAR_COMPANY": company, **FILES, **common, **named}
 
 
-# The tap sits out a quarter of an hour of trouble by itself; this is for a process that ended.
+# The tap itself retries requests for up to 15 minutes; this is for a process that crashed.
 @dg.asset(partitions_def=PARTITIONS, retry_policy=dg.RetryPolicy(max_retries=2, delay=1))
 def custobar(context: dg.AssetExecutionContext) -> None:
-    """Load a company's stream, from where the last run came to."""
+    """Load a stream of a company, from the state of the last run."""
     company, stream = context.partition_key.split("|")
     (folder := Path(os.environ["FLEET_HOME"], company).resolve()).mkdir(parents=True, exist_ok=True)
     catalog, state = folder / f"{stream}.catalog.json", folder / f"{stream}.state.json"
     env, new = environment(company), folder / f"{stream}.new"
-    if not catalog.exists():  # made once: the schema stays, and fields can be deselected in it
+    if not catalog.exists():  # only once, so that the schema does not change
         found = json.loads(check_output([*TAP, "--discover"], env=env, cwd=folder))
         [entry] = [e for e in found["streams"] if e["tap_stream_id"] == stream]
         new.write_text(json.dumps({"streams": [entry]}))
@@ -42,7 +42,7 @@ def custobar(context: dg.AssetExecutionContext) -> None:
         try:
             for confirmed in target.stdout or ():
                 new.write_text(confirmed)
-                new.replace(state)  # in one step: the next run never finds half of it
+                new.replace(state)  # atomic: the next run never reads half of it
         except BaseException:
             tap.terminate()  # the run was cancelled
             raise
@@ -52,7 +52,7 @@ def custobar(context: dg.AssetExecutionContext) -> None:
 
 @dg.schedule(cron_schedule="0 3 * * *", target=[custobar])
 def nightly() -> list[dg.RunRequest]:
-    """Ask for a run of every partition; dagster.yaml says how many go at once."""
+    """Request a run of every partition; dagster.yaml limits how many are active."""
     return [dg.RunRequest(key, partition_key=key) for key in PARTITIONS.get_partition_keys()]
 
 

@@ -1,6 +1,6 @@
-"""Writes what is told twice, from the one place where it is known; `make docs` runs it.
+"""Writes the generated documents and regions; `make docs` runs it.
 
-With --check it writes nothing, and fails where a file says something else.
+With --check it writes nothing, and fails if a file is not up to date.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 
-#: Each file, and what makes its text from the one it has and from what the tap says.
+#: For each file, a function that returns its new text from the current one and from `--about`.
 DOCUMENTS: dict[str, Callable[[str, About], str]] = {
     ".env.example": dotenv.render,
     "README.md": readme.render,
@@ -34,19 +34,19 @@ DOCUMENTS: dict[str, Callable[[str, About], str]] = {
 
 
 def main() -> None:
-    """Write the documents, or check them."""
+    """Write the documents, or check that they are up to date."""
     tap = about()
     stale = []
     for name, render in DOCUMENTS.items():
         path = ROOT / name
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        wanted = render(text, tap)
-        if wanted != text:
+        rendered = render(text, tap)
+        if rendered != text:
             stale.append(name)
             if "--check" not in sys.argv:
-                path.write_text(wanted, encoding="utf-8")
+                path.write_text(rendered, encoding="utf-8")
     if stale and "--check" in sys.argv:
-        sys.exit(f"Not as the tap says: {', '.join(stale)}. Run: make docs")
+        sys.exit(f"Not up to date: {', '.join(stale)}. Run: make docs")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the tap says of itself: the one source of every list of its settings."""
+"""The output of `tap-custobar --about`: the source of all lists of settings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-#: How the names of the settings begin that every tap made with Meltano's SDK has.
-_OF_THE_SDK = ("batch_", "faker_", "flattening_", "stream_map")
+#: Prefixes of the settings that every tap made with Meltano's SDK has.
+_SDK_PREFIXES = ("batch_", "faker_", "flattening_", "stream_map")
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Setting:
 
     Attributes:
         name: As in the config.
-        title: What it is called, in a word or two.
+        title: A label of one or two words.
         description: Where to find or how to choose the value.
-        type: The JSON type of the value, null aside.
-        default: The value where none is set; None where there is none.
-        options: The only values that are allowed; empty where there are others.
-        bounds: The numbers that are allowed, in words; empty where all are.
-        is_required: Whether there must be a value.
+        type: The JSON type of the value, apart from null.
+        default: The default value; None if there is none.
+        options: The allowed values; empty if there are no fixed ones.
+        bounds: The range of allowed numbers, in words; empty if there are no limits.
+        is_required: Whether a value is required.
         is_secret: Whether the value must never be shown.
     """
 
@@ -40,25 +40,25 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        """The environment variable that sets it, for Meltano and for `--config ENV`."""
+        """The environment variable of the setting, for Meltano and for `--config ENV`."""
         return f"TAP_CUSTOBAR_{self.name.upper()}"
 
     @property
     def is_own(self) -> bool:
-        """Whether it is this tap's, and not one that its SDK gives to every tap."""
-        return not self.name.startswith(_OF_THE_SDK)
+        """Whether it is a setting of this tap, not one that the SDK gives to every tap."""
+        return not self.name.startswith(_SDK_PREFIXES)
 
 
 @dataclass(frozen=True)
 class About:
-    """What `tap-custobar --about` tells.
+    """The output of `tap-custobar --about`.
 
     Attributes:
-        version: Its own, which pyproject.toml has.
-        pythons: The versions of Python that it runs with.
-        capabilities: Those of Singer's.
-        settings: All settings.
-        personal_data: By JSON schema and mark, the properties that tell of a person.
+        version: Version of the tap.
+        pythons: The supported versions of Python.
+        capabilities: The Singer capabilities of the tap.
+        settings: All settings, also those of the SDK.
+        personal_data: The properties that hold personal data, by JSON schema and by kind.
     """
 
     version: str
@@ -69,20 +69,20 @@ class About:
 
 
 def about() -> About:
-    """Ask the tap."""
+    """Run `tap-custobar --about` and return its output."""
     command = [sys.executable, "-m", "tap_custobar", "--about", "--format", "json"]
-    told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    required = told["settings"]["required"]
+    output = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    required = output["settings"]["required"]
     settings = [
         _setting(name, definition, is_required=name in required)
-        for name, definition in told["settings"]["properties"].items()
+        for name, definition in output["settings"]["properties"].items()
     ]
     return About(
-        version=told["version"],
-        pythons=told["supported_python_versions"],
-        capabilities=told["capabilities"],
+        version=output["version"],
+        pythons=output["supported_python_versions"],
+        capabilities=output["capabilities"],
         settings=settings,
-        personal_data=told["personal_data"],
+        personal_data=output["personal_data"],
     )
 
 

@@ -1,4 +1,4 @@
-"""The metadata that Airbyte's registry wants of a connector."""
+"""airbyte/metadata.yaml: the metadata that Airbyte's registry requires of a connector."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 _HEAD = """\
 # For Airbyte's registry. Written by make docs.
-# dockerRepository and documentationUrl are where the registry has a connector, once it takes it;
-# a custom connector needs neither. There are no allowedHosts: a company may have its own domain.
+# dockerRepository and documentationUrl are those of a connector in the registry; a custom connector
+# needs neither. There are no allowedHosts, because a company may have its own domain.
 """
 
 _NAME = "source-custobar"
 
-#: Made once for this connector, and its identity in every workspace: it never changes.
+#: The identity of this connector in every workspace: it must never change.
 _DEFINITION_ID = "ee5d56b7-6767-49e0-a202-7f6e76041b76"
 
 
 def render(_: str, tap: About) -> str:
-    """Return the metadata, made of what the tap tells."""
+    """Return the metadata."""
     data: dict[str, Any] = {
         "name": "Custobar",
         "icon": "icon.svg",

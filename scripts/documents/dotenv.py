@@ -1,4 +1,4 @@
-"""`.env.example`, to be copied to `.env`."""
+"""`.env.example`, a template for `.env`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEAD = """\
 
 
 def render(_: str, tap: About) -> str:
-    """Return a file that names every setting of the tap's own, with nothing set."""
+    """Return the file, which lists every setting of this tap, all commented out."""
     return "\n".join([_HEAD, *(_lines(setting) for setting in tap.settings if setting.is_own)])
 
 
@@ -38,7 +38,7 @@ def _default(setting: Setting) -> str:
         case None:
             return ""
         case float(number):
-            return f"{number:g}"  # not 1.0, for Meltano would have it whole
+            return f"{number:g}"  # 1, not 1.0: the shortest form
         case str(text):
             return text
         case value:

@@ -1,4 +1,4 @@
-"""What was measured, in words: from the files that the measurements leave in docs/."""
+"""Measured figures in words and tables, from the JSON files in docs/."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
 def benchmark(folder: Path = DOCS) -> str:
-    """Return the chart of `make bench` with its figures in words; nothing where it has not run."""
+    """Return the chart and the figures of `make bench`; nothing if it has not run."""
     found = _read(folder / "benchmark.json")
     if not found:
         return ""
@@ -32,7 +32,7 @@ def benchmark(folder: Path = DOCS) -> str:
 
 
 def durations(folder: Path = DOCS) -> str:
-    """Return how long whole tables take at the default pace; nothing where it was not measured."""
+    """Return how long full tables take at the default rate; nothing if that was not measured."""
     tables = _read(folder / "requests.json").get("customers", {})
     return " ".join(
         f"{int(size):,} customers take {run['requests']:g} requests and {run['seconds']:.0f} s."
@@ -41,7 +41,7 @@ def durations(folder: Path = DOCS) -> str:
 
 
 def ways(folder: Path = DOCS) -> str:
-    """Return the table of all ways of running; nothing where they were not measured."""
+    """Return the table of all ways of running; nothing if they were not measured."""
     headings = (
         "way of running",
         "CPU µs a record",
@@ -67,7 +67,10 @@ def ways(folder: Path = DOCS) -> str:
 
 
 def requests(folder: Path = DOCS) -> str:
-    """Return what ways to read one table cost, as `scripts/measure_requests.py` found."""
+    """Return the costs of several ways to read a table; nothing if they were not measured.
+
+    `scripts/measure_requests.py` measures them.
+    """
     found = _read(folder / "requests.json")
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""The definition for Meltano Hub, so that `meltano add tap-custobar` may find it one day."""
+"""The definition for Meltano Hub, which `meltano add tap-custobar` would use."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 _HEAD = """\
 # For Meltano Hub. Written by make docs.
-# To be set once there is a public repository: variant (its organisation), repo and logo_url.
+# To be set when there is a public repository: variant (its organisation), repo and logo_url.
 """
 
 _PREREQ = (
     "An API key of an integration in Custobar, with the scope GET on the path of each stream that "
-    "is read. Personal API keys end after 8 hours."
+    "is read. Personal API keys expire after 8 hours."
 )
 
 _USAGE = (
-    "Custobar sends only the fields that are selected: select those that you use. Products, sales "
-    "and events are read incrementally with `replication-method: INCREMENTAL` and "
-    "`replication-key: date` in their `metadata`."
+    "Only the selected fields are requested: select those that you use. Products, sales and events "
+    "are read incrementally with `replication-method: INCREMENTAL` and `replication-key: date` in "
+    "their `metadata`."
 )
 
 
 def render(_: str, tap: About) -> str:
-    """Return the definition, made of what the tap tells."""
+    """Return the definition."""
     about: dict[str, Any] = {
         "name": "tap-custobar",
         "namespace": "tap_custobar",
@@ -39,7 +39,7 @@ def render(_: str, tap: About) -> str:
         "executable": "tap-custobar",
         "keywords": ["api", "meltano_sdk"],
         "maintenance_status": "beta",
-        "quality": "unknown",  # the Hub tells
+        "quality": "unknown",  # the Hub decides
         "supported_python_versions": tap.pythons,
         "select": ["customers.*", "products.*"],
         "prereq": _PREREQ,

@@ -12,18 +12,18 @@ from scripts.documents import region
 if TYPE_CHECKING:
     from scripts.documents.about import About, Setting
 
-# Not `decimal` for numbers: Meltano 4.4 reads one from the environment as a Decimal, and stops
-# when it is to write that into the tap's config. The tap takes a number's text as well.
+# Not `decimal` for numbers: Meltano 4.4 reads one from the environment as a Decimal, and fails to
+# write that into the config of the tap. The tap also accepts numbers as strings.
 _KINDS = {"number": "string"}
 
 
 def render(text: str, tap: About) -> str:
-    """Return meltano.yml with the capabilities and settings that the tap has."""
+    """Return meltano.yml with the capabilities and settings of the tap."""
     return region.fill(text, "settings", indent(as_yaml(definition(tap)), "    "))
 
 
 def definition(tap: About) -> dict[str, Any]:
-    """Return what Meltano has to know of the tap."""
+    """Return the part of the extractor's definition that comes from the tap."""
     return {
         "capabilities": tap.capabilities,
         "settings_group_validation": [["api_token", "company"], ["api_token", "api_url"]],
@@ -32,7 +32,7 @@ def definition(tap: About) -> dict[str, Any]:
 
 
 def as_yaml(content: dict[str, Any]) -> str:
-    """Return it as YAML, in the order that it has."""
+    """Return the content as YAML, in its own order."""
     return yaml.safe_dump(content, sort_keys=False, width=94)
 
 

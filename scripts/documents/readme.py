@@ -1,4 +1,4 @@
-"""What the README tells of streams, settings and figures."""
+"""The generated regions of README.md: streams, settings and figures."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def streams() -> str:
 
 
 def _stream(stream: type[CustobarStream]) -> list[str]:
-    keys = _names(cast("Sequence[str]", stream.primary_keys))
-    replication = _names(stream.valid_replication_keys)
+    keys = _key(cast("Sequence[str]", stream.primary_keys))
+    replication = _key(stream.valid_replication_keys)
     if shape := stream.line_items:
-        keys += f", or {_names(shape.keys)}"
-        replication += f" (or {_names(shape.replication_keys)})"
+        keys += f", or {_key(shape.keys)}"
+        replication += f" (or {_key(shape.replication_keys)})"
     return [
         f"`GET /api{stream.path}`",
         f"[`{stream.name}`](docs/streams.md#{stream.name})",
@@ -58,7 +58,7 @@ def _stream(stream: type[CustobarStream]) -> list[str]:
 
 
 def personal(tap: About) -> str:
-    """Return the table of the properties that tell of a person."""
+    """Return the table of the properties that hold personal data."""
     rows = [
         [
             f"`{schema}`".replace("_as_rows`", "`, as line items"),
@@ -70,7 +70,7 @@ def personal(tap: About) -> str:
 
 
 def settings(tap: About) -> str:
-    """Return the table of the tap's own settings."""
+    """Return the table of the settings of this tap."""
     own = (setting for setting in tap.settings if setting.is_own)
     return table(("setting", "value", "default", "what it is"), map(_setting, own))
 
@@ -80,10 +80,10 @@ def _setting(setting: Setting) -> list[str]:
     if setting.default is not None:
         value = setting.default
         default = f"`{value if isinstance(value, str) else json.dumps(value)}`"
-    return [f"`{setting.name}`", _value(setting), default, setting.description]
+    return [f"`{setting.name}`", _allowed_values(setting), default, setting.description]
 
 
-def _value(setting: Setting) -> str:
+def _allowed_values(setting: Setting) -> str:
     if setting.options:
         return " or ".join(f"`{option}`" for option in setting.options)
     if setting.bounds:
@@ -96,5 +96,5 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _names(names: Sequence[str]) -> str:
+def _key(names: Sequence[str]) -> str:
     return " + ".join(f"`{name}`" for name in names)

@@ -1,4 +1,4 @@
-"""The parts of a file that a program writes, while people write the rest."""
+"""Generated regions within files that are otherwise written by hand."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ _END = "end of what make docs writes"
 
 
 def fill(text: str, name: str, body: str) -> str:
-    """Put the body between the two lines of the text that mark its place, whatever was there.
+    """Return the text with the content of a region replaced.
 
-    The first line holds `<name>: written by make docs`, the last one that it ends.
+    Args:
+        text: Has a line with `<name>: written by make docs`, and one with the end marker.
+        name: Name of the region.
+        body: The new content, whole lines.
 
     Raises:
-        ValueError: the text does not have such lines, or has them twice.
+        ValueError: The text does not have these lines, or has them twice.
     """
     begin = rf".*\b{re.escape(name)}: written by make docs.*\n"
     pattern = rf"(?<=\n)({begin})(?:(?!.*{_END}).*\n)*(.*{_END})"

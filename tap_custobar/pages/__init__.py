@@ -1,1 +1,1 @@
-"""A response -> raw rows and the next link; the pages of a stream in turn."""
+"""Response -> raw rows and the next link; iteration over the pages of a stream."""

@@ -1,9 +1,9 @@
-"""What the cells of a CSV column stand for, as the values that JSON would have.
+"""Parses the cells of a CSV column into the values that JSON would have.
 
-The specification (section "Data format") does not say how values are written in cells. A string
-is what it is; a list stands in one cell with commas between its elements, and an object as JSON.
-Numbers and booleans that are written as JSON writes them are read all at once; others stay
-strings, for the conversions that JSON's own odd values go through as well.
+The specification (section "Data format") does not define how values are written in cells. Strings
+are written unchanged, lists as their elements with commas between them, objects as JSON. Numbers
+and booleans in JSON syntax are parsed all at once; others stay strings, and are converted later
+like strings in JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tap_custobar.records.json_codec import decode, decode_lenient, parse_decima
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# Of a list, an object, a number. Any other cell that is not JSON is a text.
+# First characters of arrays, objects and numbers. Any other cell that is not JSON is a string.
 _OPENINGS = "[{-0123456789"
 
 _BOOLEANS = {"": UNSET, "true": True, "false": False, "True": True, "False": False}
@@ -32,7 +32,7 @@ _decoder = msgspec.json.Decoder(list[Any], float_hook=parse_decimal)
 
 
 def column_reader(definition: Mapping[str, Any]) -> Callable[[Sequence[str]], Sequence[Any]]:
-    """Return what reads the cells of a property: a value for each, UNSET for an empty one."""
+    """Return a function that parses the cells of a property: one value each, UNSET if empty."""
     match type_names(definition):
         case ["array"]:
             return _lists
@@ -62,7 +62,7 @@ def _numbers(types: frozenset[type], cells: Sequence[str]) -> Sequence[Any]:
         values = _decoder.decode("[" + ",".join([cell or "null" for cell in cells]) + "]")
     except (ArithmeticError, ValueError, RecursionError):
         return _strings(cells)
-    # A cell may hold a comma, or be the word null.
+    # A cell may contain a comma, or be the word null.
     if len(values) != len(cells) or not types.issuperset(map(type, values)) or "null" in cells:
         return _strings(cells)
     return [UNSET if value is None else value for value in values]
@@ -84,10 +84,10 @@ def _list(cell: str) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _json(cell: str) -> Any:  # noqa: ANN401 - any JSON value
-    readers = [decode]
+    decoders = [decode]
     if cell[0] in _OPENINGS:
-        readers.append(decode_lenient)
-    for read in readers:
+        decoders.append(decode_lenient)
+    for decoder in decoders:
         with suppress(ArithmeticError, ValueError, RecursionError):
-            return read(cell)
+            return decoder(cell)
     return cell

@@ -1,4 +1,4 @@
-"""Reads pages of CSV: the same records as JSON, in pages of ten times the size."""
+"""Parses pages of CSV: the same records as JSON, in pages of ten times the size."""
 
 from __future__ import annotations
 
@@ -34,32 +34,37 @@ if TYPE_CHECKING:
     from tap_custobar.records.raw_rows import RawRows
     from tap_custobar.records.schema import SelectedSchema
 
-_NO_HEADER = "no CSV with a header of field names"
+_NO_HEADER = "text without a CSV header of field names"
 
-# A cell may be as large as a body; the module's own limit is 128 KiB.
+# A cell may be as large as a body; the module's default limit is 128 KiB.
 csv.field_size_limit((1 << 31) - 1)
 
 
 class Dialect(NamedTuple):
-    """What stands between two cells, and whether blanks behind it are part of it."""
+    """A CSV dialect.
+
+    Attributes:
+        delimiter: The character between two cells.
+        skips_blanks: Whether spaces after the delimiter are ignored.
+    """
 
     delimiter: str
     skips_blanks: bool
 
 
-# A cell and the end of a row, as all readers of CSV take them. Nothing is tried twice, so that a
-# cell of any size takes no memory.
+# A cell and the end of a row, in syntax that all CSV parsers read the same way. The quantifiers are
+# possessive, so that a cell of any size needs no memory for backtracking.
 _CELL = '(?:"[^"]*+(?:""[^"]*+)*+"|[^"{delimiter}\\r\\n]*+)'
 _ROW_END = r"(?:\r\n|[\r\n]|\Z)"
 
-# The specification does not tell it.
+# The specification does not name the dialect.
 _DIALECTS = [Dialect(delimiter, skips) for skips in (False, True) for delimiter in ",;\t"]
 
 
 class CsvPageParser:
-    """Reads the pages of one stream as CSV (section "Data format" of the specification).
+    """Parses the pages of one stream as CSV (section "Data format" of the specification).
 
-    The first page's header is that of all: a page that begins with a row of cells shows by it.
+    All pages must have the header of the first one, so that a page without a header is detected.
     """
 
     def __init__(
@@ -69,13 +74,13 @@ class CsvPageParser:
         *,
         names_fields: bool = True,
     ) -> None:
-        """Take what all pages share.
+        """Create a parser.
 
         Args:
-            schema: What the records must look like.
-            paginator: Tells which header names the next page.
-            names_fields: Whether the request names the selected fields. Else all that the company
-                has come, and those that are in no schema are of no use.
+            schema: The schema of the records.
+            paginator: Defines which response header has the next link.
+            names_fields: Whether the request names the selected fields. If not, the API returns all
+                fields of the company, and those without a schema are discarded.
         """
         self._selected = frozenset(schema.fields) - {schema.surrogate_key}
         self._keys = frozenset(schema.keys)
@@ -86,10 +91,11 @@ class CsvPageParser:
         self._names: frozenset[str] | None = None
 
     def parse(self, response: Response) -> Page:
-        """Read a page's header; its rows are read as they are needed.
+        """Parse the header of a page and check its rows; the records are parsed when iterated.
 
         Raises:
-            InvalidResponseError: it is no CSV with a header of what was asked for, or breaks off.
+            InvalidResponseError: it is not CSV with a header of the requested fields, or it is
+                truncated.
         """
         next_link = response.headers.get(self._paginator.next_header) or None
         if response.status == NO_CONTENT:
@@ -102,61 +108,61 @@ class CsvPageParser:
         row_count = _count_rows(response.body, dialect, len(header), is_utf8=is_utf8)
         is_first, self._names = self._names is None, names
         return Page(
-            self._blocks(
+            self._chunks(
                 _rows(response.body, dialect, len(header)),
                 header,
-                # Characters and numbers that no target takes are looked for one by one.
+                # Otherwise each value is checked for characters and numbers that targets reject.
                 is_tidy=is_utf8 and b"\0" not in response.body and not needs_a_look(response.body),
             ),
             next_link,
             row_count,
             names=names,
-            lacking=self._selected - names if is_first else frozenset(),
+            missing_fields=self._selected - names if is_first else frozenset(),
         )
 
     def _problem(self, header: list[str], names: AbstractSet[str]) -> str:
-        """Say why a header is none of a page of this stream, if it is not."""
+        """Return why a header is not valid for a page of this stream; empty if it is valid."""
         unknown = names - self._known
-        # Never what is in it: it may be a row.
+        # The header is not quoted, because it may be a row.
         if len(names) < len([name for name in header if name]):
-            return "CSV with a header that has a name twice"
+            return "CSV whose header has a name twice"
         if not names >= self._keys:
-            return f"CSV with a header that lacks {', '.join(sorted(self._keys - names))}"
+            return f"CSV whose header does not have {', '.join(sorted(self._keys - names))}"
         if self._names_fields and unknown:
-            return "CSV with a header of names that were not asked for"
+            return "CSV whose header has names that were not requested"
         if len(unknown) > len(names) // 2:
-            return "CSV with a header of names that are mostly unknown"
+            return "CSV whose header has mostly unknown names"
         if self._names not in {None, names}:
-            return "CSV with another header than the pages before"
+            return "CSV whose header differs from that of the previous page"
         return ""
 
-    def _blocks(
+    def _chunks(
         self, rows: Iterator[list[str]], header: list[str], *, is_tidy: bool
     ) -> Iterator[RawRows]:
-        next(rows)  # the header, as it is written
-        while block := list(islice(rows, BATCH_SIZE)):
-            cells = dict(zip(header, zip(*block, strict=True), strict=True))
+        next(rows)  # the header row
+        while chunk := list(islice(rows, BATCH_SIZE)):
+            cells = dict(zip(header, zip(*chunk, strict=True), strict=True))
             columns = {
                 name: read(cells[name]) for name, read in self._readers.items() if name in cells
             }
-            yield ColumnRows(columns, len(block), is_tidy=is_tidy)
+            yield ColumnRows(columns, len(chunk), is_tidy=is_tidy)
 
 
 def read_names(
     response: Response, *, known: Collection[str], keys: Collection[str] = ()
 ) -> list[str]:
-    """Return the names of a page's columns, each once; none of an empty page.
+    """Return the distinct names of a page's columns; an empty list for an empty page.
 
-    Its rows do not matter, so that a page whose length is not told will do as soon as its first
-    line has ended.
+    Its rows are not read, so a page without a declared length is accepted if its first line is
+    complete.
 
     Args:
         response: The page.
-        known: Names that there may be; unknown ones may stand beside them.
-        keys: Those that must be there. Without any, two of the known ones must.
+        known: Known names; the header may have others too.
+        keys: Names that must be in the header. If empty, two of the known ones must be.
 
     Raises:
-        InvalidResponseError: there is no header, and what came may be cells.
+        InvalidResponseError: there is no header, or the first row may not be one.
     """
     if not response.body.strip():
         return []
@@ -175,18 +181,18 @@ def read_names(
 
 
 def read_header(response: Response, *, known: Collection[str]) -> tuple[list[str], Dialect]:
-    """Return the names of a page's columns, and how they are written.
+    """Return the names of a page's columns, and the dialect of the page.
 
-    The dialect is the one that finds most of the `known` names, and of several the one that leaves
-    no blanks before others. Known names are found in other capitals too, and returned as they are
-    known.
+    The dialect is the one that finds most of the `known` names, and among equals the one that
+    leaves fewest names with a leading space. Known names match in any case, and are returned in
+    their known spelling.
 
     Raises:
-        InvalidResponseError: there is no column with a known name, or it may have been cut.
+        InvalidResponseError: there is no column with a known name, or the page may be truncated.
     """
     if not response.is_length_delimited:
-        # Cut between two rows, or within the last cell, it would look whole.
-        msg = "CSV of untold length, which may have been cut (JSON can tell)"
+        # CSV that is truncated between two rows, or within the last cell, is valid CSV.
+        msg = "CSV of undeclared length, possibly truncated (response_format: json detects that)"
         raise InvalidResponseError(msg)
     headers = [
         (_as_known(_first_row(response.body, dialect), known), dialect) for dialect in _DIALECTS
@@ -205,13 +211,13 @@ def read_header(response: Response, *, known: Collection[str]) -> tuple[list[str
 
 
 def _as_known(header: Sequence[str], known: Collection[str]) -> list[str]:
-    """Return the names of a header, in the capitals in which they are known."""
-    # A name that differs from another by its capitals alone is that of another field.
+    """Return the names of a header, in their known spelling."""
+    # Known names that differ only in case are distinct fields, and so only match exactly.
     folded = Counter(map(str.casefold, known))
     missing = {*known}.difference(header)
-    by_capitals = {name.casefold(): name for name in missing if folded[name.casefold()] == 1}
+    by_folded = {name.casefold(): name for name in missing if folded[name.casefold()] == 1}
     return [
-        name if name in known else by_capitals.get(name.rstrip(" ").casefold(), name)
+        name if name in known else by_folded.get(name.rstrip(" ").casefold(), name)
         for name in header
     ]
 
@@ -224,38 +230,37 @@ def _first_row(body: bytes, dialect: Dialect) -> list[str]:
 
 
 def _count_rows(body: bytes, dialect: Dialect, width: int, *, is_utf8: bool) -> int:
-    """Return how many rows follow the header.
+    """Return the number of rows after the header.
 
-    They are read twice, for what is written cannot be taken back once a row turns out broken.
+    The rows are read twice, because records that are already written cannot be withdrawn when a
+    later row is not valid.
 
     Raises:
-        InvalidResponseError: one of them is broken, or too many are not UTF-8.
+        InvalidResponseError: a row is not valid, or too many values are not UTF-8.
     """
     count, end = _count_plain_rows(body, dialect, width) if is_utf8 else (0, 0)
     rows = _rows(body, dialect, width, start=end)
     try:
-        widths = list(map(len, rows if is_utf8 else _counting(rows)))
+        widths = list(map(len, rows if is_utf8 else _checked_charset(rows)))
     except CharsetError as error:
         msg = f"CSV that is {error}"
         raise InvalidResponseError(msg) from None
     except csv.Error:
         widths = [0]
     if not {width}.issuperset(widths):
-        msg = "CSV with a row of another length than its header's"
+        msg = "CSV with a row whose length differs from its header's"
         raise InvalidResponseError(msg)
     return count + len(widths) - 1
 
 
 def _count_plain_rows(body: bytes, dialect: Dialect, width: int) -> tuple[int, int]:
-    """Count the first rows that are written in the plainest way, and have as many cells.
-
-    This takes half the time of reading them.
+    """Count the leading rows of `width` cells in plain syntax, in half the time of parsing them.
 
     Returns:
-        How many they are, with the header, and where they end.
+        The number of these rows, header included, and the position in the body after them.
     """
     count = end = 0
-    if width > 1:  # of one column, what is blank needs the reader's rules
+    if width > 1:  # with one column, only the CSV reader interprets blank lines correctly
         match = _row_pattern(dialect.delimiter, width).match
         while row := match(body, end):
             count += 1
@@ -268,8 +273,12 @@ def _row_pattern(delimiter: str, width: int) -> re.Pattern[bytes]:
     return re.compile((delimiter.join([cell] * width) + _ROW_END).encode())
 
 
-def _counting(rows: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Yield rows while not too many of their cells are not UTF-8."""
+def _checked_charset(rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield rows.
+
+    Raises:
+        CharsetError: too many of their cells are not UTF-8.
+    """
     count = 0
     for row in rows:
         count += sum(map(has_escaped_bytes, row))
@@ -286,15 +295,15 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _rows(body: bytes, dialect: Dialect, width: int, *, start: int = 0) -> Iterator[list[str]]:
-    """Yield the header and the rows; a blank line is a row where there is one column.
+    """Yield the header and the rows; a blank line is a row if there is one column.
 
     Args:
         body: The page.
-        dialect: How it is written.
-        width: How many columns it has.
-        start: Where the first row to be read begins.
+        dialect: Its dialect.
+        width: Its number of columns.
+        start: Position in the body of the first row to be read.
     """
-    # Decoded and split as it is read, never as a whole.
+    # Decoded and split piece by piece, to limit memory.
     source = BytesIO(body)
     source.seek(start)
     encoding = "utf-8" if start else "utf-8-sig"
@@ -307,5 +316,5 @@ def _rows(body: bytes, dialect: Dialect, width: int, *, start: int = 0) -> Itera
     )
     if width != 1:
         return filter(None, rows)
-    # Blank lines before the header are nothing.
+    # Blank lines before the header are ignored.
     return (row or [""] for row in dropwhile(operator.not_, rows))

@@ -1,4 +1,4 @@
-"""Reads a stream's pages one after the other, from where an interrupted sync ended."""
+"""Iterates over a stream's pages, from the checkpoint of an interrupted sync if there is one."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from tap_custobar.pages.paginators import Paginator
     from tap_custobar.state.checkpoint import Checkpoint
 
-#: Pages without a record in a row, each naming a next one, after which the stream fails.
+#: Number of consecutive pages with a next link but without a record after which the stream fails.
 MAX_EMPTY_PAGES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class LastPageProbe:
-    """How to find out whether a last page is one, where its next link may be lost on the way.
+    """The check of whether a full page without a next link is really the last one.
 
-    That can only be where the link is in a header alone, as with CSV: a gateway may remove it.
+    It is needed where the next link is only in a header, as with CSV: a gateway may remove that.
 
     Attributes:
-        full_page: Rows that were asked for; a page of so many is doubted.
-        url: The stream's first URL, for one row.
-        header: Where the next link is.
+        full_page: The requested number of rows, from which on a page is checked.
+        url: The stream's first URL, for a page of one row.
+        header: The header that has the next link.
     """
 
     full_page: int
@@ -48,7 +48,7 @@ class LastPageProbe:
 
 
 class PageIterator:
-    """Iterates over one stream's pages: URL -> client -> page, and on to the next URL."""
+    """Iterates over one stream's pages: URL -> client -> page -> next URL."""
 
     def __init__(  # noqa: PLR0913 - one argument a part
         self,
@@ -62,18 +62,18 @@ class PageIterator:
         probe: LastPageProbe | None,
         logger: Logger,
     ) -> None:
-        """Take the parts.
+        """Create an iterator; no request is sent yet.
 
         Args:
-            connection: What to ask.
-            checkpoint: Where to go on, if anywhere; it is advanced with each page.
-            first_url: Where the table begins.
+            connection: The client and the base URL.
+            checkpoint: Where to resume; it is advanced with each committed page.
+            first_url: Absolute URL of the first page.
             paginator: How a page names the next one.
-            parse: Reads a page.
-            prefetch: Whether the next page is asked for as soon as its URL is known, while
-                this one is worked on.
-            probe: How to doubt a full page that names no next one; None where none is doubted.
-            logger: The stream's.
+            parse: Parses a response.
+            prefetch: Whether to request the next page as soon as its URL is known, while the
+                current one is processed.
+            probe: The check of a full page without a next link; None if no check is needed.
+            logger: The stream's logger.
         """
         self._client, self._base_url = connection.client, connection.base_url
         self._redact = connection.redact
@@ -88,16 +88,16 @@ class PageIterator:
         self._paginator = paginator(self._start_url(), self._base_url.resolve)
 
     def __iter__(self) -> Iterator[Page]:
-        """Yield each page; one that is not committed is yielded again.
+        """Yield each page; a page that is not committed is yielded again.
 
         Raises:
-            CustobarError: it cannot be read.
+            CustobarError: a page cannot be read.
         """
         while url := self._paginator.current_url:
             try:
                 page = self._get(url)
-                if self._is_doubtful(page):
-                    # Only a next link says that there is more, so nothing is as good as wrong.
+                if self._is_unexpectedly_empty(page):
+                    # The API linked to it, so the empty page may be a transient error.
                     page = self._get(url)
             except NOT_PAGE_SPECIFIC:
                 raise
@@ -106,69 +106,68 @@ class PageIterator:
                     raise
                 self._restart(str(error))
                 continue
-            if self._is_doubtful(page):
+            if self._is_unexpectedly_empty(page):
                 if self._is_at_checkpoint:
-                    self._restart("the page there came empty")
+                    self._restart("the page at the checkpoint is empty")
                     continue
                 self._end_on_empty_page()
             if self._prefetches:
                 self.prefetch(page.next_link)
             yield page
 
-    def prefetch(self, named: str | None) -> None:
-        """Let the next page be asked for; what is wrong with its URL shows when it is its turn."""
+    def prefetch(self, next_link: str | None) -> None:
+        """Start requesting the next page; an invalid link is only reported by `commit`."""
         with suppress(CustobarError):
-            self._client.prefetch(self._paginator.next_url(named) if named else None)
+            self._client.prefetch(self._paginator.next_url(next_link) if next_link else None)
 
     def commit(self, page: Page, *, records: int, keeps_checkpoint: bool = True) -> None:
-        """Leave a page whose records are written, and advance the checkpoint to the next.
+        """Advance paginator and checkpoint to the next page, after a page's records are written.
 
         Args:
             page: The page.
-            records: How many records its rows gave, new or not.
-            keeps_checkpoint: Whether its next link may be stored.
+            records: The number of its records, new or not.
+            keeps_checkpoint: Whether its next link may be stored in the state.
 
         Raises:
-            UrlError: its URL must not be asked for.
-            PaginationLoopError: it is a page already read.
-            EmptyPagesError: page after page gave no record.
-            NextLinkLostError: the next link was removed on the way.
+            UrlError: the URL of the next page must not be requested.
+            PaginationLoopError: the next page was already read.
+            EmptyPagesError: too many consecutive pages had no record.
+            NextLinkLostError: a proxy or gateway removed the next link.
         """
         self._confirm_end(page)
         try:
             self._paginator.advance(page.next_link)
             self._count_empty(records)
         except (EmptyPagesError, PaginationLoopError):
-            self._checkpoint.discard()  # whoever goes on there meets it again
+            self._checkpoint.discard()  # resuming from it would fail again
             raise
         next_url = self._paginator.current_url or ""
-        # An address that shows the token must not get into a state.
+        # A URL that contains the token must not be stored in the state.
         may_be_stored = keeps_checkpoint and self._redact(next_url) == next_url
         self._checkpoint.advance(next_url if may_be_stored else "")
 
     def close(self) -> None:
-        """Ask for nothing more."""
+        """Cancel the pending prefetch."""
         self._client.prefetch(None)
 
     def _get(self, url: str) -> Page:
-        # A page that the API itself named tells nothing of the settings.
+        # The URL of any other page comes from the API, so the settings cannot be wrong.
         is_first = self._paginator.page_count == 0 and not self._is_at_checkpoint
-        return self._client.get(url, self._parse_ahead, first_page=is_first)
+        return self._client.get(url, self._prefetch_and_parse, first_page=is_first)
 
     @property
     def _is_at_checkpoint(self) -> bool:
         return self._paginator.page_count == 0 and self._checkpoint.next is not None
 
-    def _is_doubtful(self, page: Page) -> bool:
-        """Tell whether a page is empty and the last, though something named it as one with more."""
-        was_named = self._paginator.page_count > 0 or self._is_at_checkpoint
-        return was_named and page.next_link is None and not page.row_count
+    def _is_unexpectedly_empty(self, page: Page) -> bool:
+        """Return whether a page is the last one and empty, although a next link led to it."""
+        was_linked = self._paginator.page_count > 0 or self._is_at_checkpoint
+        return was_linked and page.next_link is None and not page.row_count
 
     def _end_on_empty_page(self) -> None:
         self._checkpoint.table.ended_on_empty_page = True
         self._logger.warning(
-            "The last page was named by Custobar as one with more records, and came empty twice: "
-            "records may be missing"
+            "The last page that Custobar linked to was empty twice: records may be missing"
         )
 
     def _confirm_end(self, page: Page) -> None:
@@ -183,8 +182,8 @@ class PageIterator:
         if self._empty_pages >= MAX_EMPTY_PAGES and self._paginator.current_url:
             raise EmptyPagesError(self._empty_pages)
 
-    def _parse_ahead(self, response: Response) -> Page:
-        """Read a page, while the next one is on its way where a header names it."""
+    def _prefetch_and_parse(self, response: Response) -> Page:
+        """Parse a page, after prefetching the next one if a header has the link to it."""
         header = self._paginator.next_header
         if self._prefetches and header:
             self.prefetch(response.headers.get(header))
@@ -205,7 +204,7 @@ class PageIterator:
             self._log_restart(str(error))
             return first_url
         self._logger.info(
-            "Going on where the last sync was interrupted, after %d records",
+            "Resuming the interrupted sync, after %d records",
             checkpoint.table.records,
         )
         return url
@@ -215,5 +214,5 @@ class PageIterator:
         self._paginator = self._paginator_class(self._first_url, self._base_url.resolve)
 
     def _log_restart(self, reason: str) -> None:
-        self._logger.warning("Starting over, not where the last sync was interrupted: %s", reason)
+        self._logger.warning("Restarting the interrupted sync from the beginning: %s", reason)
         self._checkpoint.restart()

@@ -1,4 +1,4 @@
-"""One property of many records: what the struct decoder takes for it, and all values at once."""
+"""One property of many records: the type that the struct decoder accepts, and bulk conversion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: A record as a struct, with an attribute for each selected property.
 Row: TypeAlias = Any
 
-#: What the decoder takes for a JSON type, and checks.
+#: The type that the decoder accepts and checks for a JSON type.
 _STRUCT_TYPES: Mapping[str, Any] = {
     "string": str,
     "boolean": bool,
@@ -32,8 +32,8 @@ _STRUCT_TYPES: Mapping[str, Any] = {
     "object": dict[str, Any],
 }
 
-#: The types of values that fit a JSON type as they are, where the decoder takes anything. Not
-#: integers, whose size it then does not check.
+#: The types of values that are valid for a JSON type without a conversion, where the decoder
+#: accepts any value. Integers are not among them, because the decoder then skips the size check.
 _PASS_THROUGH: Mapping[str, frozenset[type]] = {
     "string": frozenset({str}),
     "boolean": frozenset({bool}),
@@ -45,12 +45,13 @@ _STRINGS: frozenset[type] = frozenset({str})
 _NULLABLE_STRINGS: frozenset[type] = frozenset({str, NoneType})
 _SCALARS: frozenset[type] = frozenset({str, bool, int})
 _JSON_TYPES = frozenset({bool, int, Decimal, list, dict})
-_BOOLEAN_TEXTS = {True: "true", False: "false"}
+_BOOLEAN_STRINGS = {True: "true", False: "false"}
 
-#: Tells whether all values of a batch fit as they are; missing ones are not among them.
+#: Returns whether all values of a batch are valid without a conversion. Missing values are not
+#: passed to it.
 BatchCheck: TypeAlias = "Callable[[list[Any], set[type]], bool]"
 
-#: A conversion of all values of a batch, and the types that it takes.
+#: A conversion of all values of a batch, and the types that it accepts.
 BatchConversion: TypeAlias = "tuple[frozenset[type], Callable[[list[Any]], list[Any]]]"
 
 
@@ -73,18 +74,18 @@ _FORMATS: Mapping[str, Callable[[list[Any]], bool]] = {
 
 
 def _booleans_as_strings(values: list[Any]) -> list[Any]:
-    return list(map(_BOOLEAN_TEXTS.get, values, values))
+    return list(map(_BOOLEAN_STRINGS.get, values, values))
 
 
 def _as_strings(values: list[Any]) -> list[Any]:
-    """Return values of any JSON type as strings: what is not one becomes its JSON text."""
+    """Return values of any JSON type as strings: other types become their JSON encoding."""
     others = [value for value in values if value.__class__ in _JSON_TYPES]
-    texts = iter(encode_lines(others).decode().split("\n"))
-    return [next(texts) if value.__class__ in _JSON_TYPES else value for value in values]
+    encoded = iter(encode_lines(others).decode().split("\n"))
+    return [next(encoded) if value.__class__ in _JSON_TYPES else value for value in values]
 
 
 def _as_lists(values: list[Any]) -> list[Any]:
-    """Return lists of strings, and for a string that stands for a list of one that list."""
+    """Return lists unchanged, a single string as a list of one, and an empty string as null."""
     return [([value] if value else None) if value.__class__ is str else value for value in values]
 
 
@@ -93,14 +94,16 @@ class Column:
     """One property in all records of a batch.
 
     Attributes:
-        attribute: Its attribute of the structs.
+        attribute: Name of the struct attribute that holds it.
         definition: Its JSON schema.
-        convert: The conversion of one value.
-        struct_type: What the decoder takes.
-        pass_through: The types of values that need no conversion; None where the decoder takes no
-            others.
-        batch_check: Tells whether all values that pass no type need none all the same.
-        convert_all: The conversions of all values at once; the first for these types is used.
+        convert: Converts one value.
+        struct_type: The type that the decoder accepts.
+        pass_through: The types of values that need no conversion; None where the decoder accepts
+            no others.
+        batch_check: Returns whether values of other types than `pass_through` are all valid
+            without a conversion.
+        convert_all: Conversions of all values at once; the first that accepts all their types is
+            used.
         get: Returns the value of a record.
     """
 
@@ -114,7 +117,7 @@ class Column:
     get: Callable[[Row], Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let the decoder take only what fits, where it can tell."""
+        """Choose the strictest type that the decoder can check."""
         self.get = attrgetter(self.attribute)
         self.relax()
         kind = self.definition.get("format", "")
@@ -124,7 +127,7 @@ class Column:
             case ["string"] if kind in _FORMATS:
                 self.struct_type = str
             case ["array"] if list_type := self._list_type():
-                # A string may stand for a list of one, and with some companies always does.
+                # Some companies' data has a single string in place of a list of one.
                 self.struct_type, self.pass_through = list_type | str, self._missing_types | {list}
             case ["object"] if self.definition.get("properties"):
                 pass
@@ -136,7 +139,7 @@ class Column:
             self.struct_type |= None
 
     def _list_type(self) -> Any:  # noqa: ANN401 - of a type
-        """Return what lists the decoder can check by itself, if it can."""
+        """Return the type of lists that the decoder can check; None if it cannot check them."""
         if not (self.definition.get("items") or {}).get("type"):
             return list[Any]
         match self._element_types():
@@ -147,7 +150,7 @@ class Column:
                 return list[str | None] if NoneType in types else list[str]
 
     def _element_types(self) -> frozenset[type] | None:
-        """Return the types of a list's elements, where they are strings without a format."""
+        """Return the types of a list's elements; None unless they are strings without a format."""
         items = self.definition.get("items") or {}
         if type_names(items) != ["string"] or items.get("format"):
             return None
@@ -155,11 +158,11 @@ class Column:
 
     @property
     def is_checked_by_decoder(self) -> bool:
-        """Whether the decoder refuses values that do not fit, so that some are not checked here."""
+        """Whether the decoder rejects invalid values, so that `conform` does not check them."""
         return self.struct_type is not Any or self.pass_through is None
 
     def relax(self) -> None:
-        """Let the decoder take anything, and check every value here."""
+        """Make the decoder accept any value, and check every value in `conform`."""
         self.struct_type, self.pass_through = Any, self._missing_types
         self.convert_all = ()
         kind = self.definition.get("format", "")
@@ -188,13 +191,13 @@ class Column:
         return _MISSING if self.convert.nullable else frozenset({UnsetType})
 
     def conform(self, values: list[Any]) -> list[Any]:
-        """Return values that fit; the same list where all do as they are.
+        """Return valid values: the same list if all of them are valid already.
 
         Args:
-            values: One for each record, UNSET where it lacks the property.
+            values: One per record, UNSET where the record does not have the property.
 
         Raises:
-            ConversionError: one of them fits in no way.
+            ConversionError: a value cannot be converted.
         """
         if (pass_through := self.pass_through) is None:
             return values
@@ -213,5 +216,5 @@ class Column:
 
 
 def absent(count: int) -> Sequence[Any]:
-    """Return the values of a property that so many records lack."""
+    """Return the values of a property that `count` records do not have."""
     return [UNSET] * count

@@ -1,4 +1,4 @@
-"""Makes one value fit its JSON schema (docs/behaviour.md, "Records")."""
+"""Converts one value to what its JSON schema allows (docs/behaviour.md, "Records")."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 Schema: TypeAlias = "Mapping[str, Json]"
 
-#: What an integer may be: 64 bits, for databases have no larger ones.
+#: The range of an integer: 64 bits, the largest integer type of databases.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
-#: Keyword of our own, in the JSON schema of an object: the member that a value which is no object
-#: becomes, e.g. `product_id`.
+#: Custom keyword in the JSON schema of an object: the member that receives a value which is not an
+#: object, e.g. `product_id`.
 TEXT_MEMBER = "x-text-member"
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?")
 
 
 def type_names(definition: Schema) -> list[str]:
-    """Return the JSON types that a schema allows, but for null; none where it allows any."""
+    """Return the JSON types that a schema allows, without null; empty if it allows any type."""
     declared = definition.get("type") or []
     return [n for n in ([declared] if isinstance(declared, str) else declared) if n != "null"]
 
@@ -39,18 +39,19 @@ def type_names(definition: Schema) -> list[str]:
 def with_text_members(definition: Schema, documented: Schema) -> dict[str, Json]:
     """Return a JSON schema with the keywords `x-text-member` of the documented one.
 
-    Catalogs do not keep them. Where a catalog allows other types than objects they do not apply.
+    Catalogs do not preserve these. They do not apply where a catalog allows other types than
+    objects.
     """
-    made = dict(definition)
+    extended = dict(definition)
     if TEXT_MEMBER in documented and type_names(definition) == ["object"]:
-        made[TEXT_MEMBER] = documented[TEXT_MEMBER]
+        extended[TEXT_MEMBER] = documented[TEXT_MEMBER]
     if "items" in definition:
-        made["items"] = with_text_members(definition["items"], documented.get("items") or {})
-    return made
+        extended["items"] = with_text_members(definition["items"], documented.get("items") or {})
+    return extended
 
 
 def holds_timestamps(definition: Schema) -> bool:
-    """Tell whether a schema allows a date-time, at any depth."""
+    """Return whether a schema allows a date-time, at any depth."""
     parts = [*(definition.get("properties") or {}).values()]
     if items := definition.get("items"):
         parts.append(items)
@@ -58,15 +59,17 @@ def holds_timestamps(definition: Schema) -> bool:
 
 
 class ConversionError(Exception):
-    """A value that cannot be made to fit its type."""
+    """A value that cannot be converted to its type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Converter:
     """The conversion to what one JSON schema allows.
 
-    Called with a JSON value (numbers with a fraction as Decimal) it returns the value that fits,
-    unchanged where it did already, or raises ConversionError.
+    Attributes:
+        convert: A conversion for each type of the schema, null excepted.
+        nullable: Whether the schema allows null.
+        exact: The same conversions without partial losses; empty if there is one type.
     """
 
     convert: Sequence[Callable[[Json], Json]]
@@ -74,18 +77,25 @@ class Converter:
     exact: Sequence[Callable[[Json], Json]] = ()
 
     def __call__(self, value: Json) -> Json:
-        """Return the fitting value."""
+        """Return a value that the schema allows; the same one if it is valid already.
+
+        Args:
+            value: A JSON value, numbers with a fraction as Decimal.
+
+        Raises:
+            ConversionError: it cannot be converted.
+        """
         if value is None:
             if self.nullable:
                 return None
             raise ConversionError
-        fitting = self._convert(value)
-        if fitting is None and not self.nullable:
+        converted = self._convert(value)
+        if converted is None and not self.nullable:
             raise ConversionError
-        return fitting
+        return converted
 
     def _convert(self, value: Json) -> Json:
-        """Of several types choose one that takes the value as it is, else the last that fits."""
+        """Prefer a type that leaves the value unchanged, else use the last one that accepts it."""
         chosen = -1
         for number, convert in enumerate(self.exact):
             for converted in _try(convert, value):
@@ -106,12 +116,12 @@ class ConverterFactory:
         *,
         whole_fractions: bool = False,
     ) -> None:
-        """Take what all conversions share.
+        """Create a factory.
 
         Args:
-            zone: What date-times without a zone are told in.
-            on_partial_loss: Called when an element of a list or a member of an object does not fit.
-            on_replacement: Called when a character of a text is replaced by U+FFFD.
+            zone: Time zone of date-times without one.
+            on_partial_loss: Called when an array element or an object's member cannot be converted.
+            on_replacement: Called when a character of a string is replaced by U+FFFD.
             whole_fractions: Whether fractions of a second keep all their digits.
         """
         self._zone = zone
@@ -128,21 +138,21 @@ class ConverterFactory:
         }
 
     def compile(self, definition: Schema) -> Converter:
-        """Return the conversion to what `definition` allows; without a type, to any value."""
+        """Return the conversion to what `definition` allows: any value if it has no type."""
         declared = definition.get("type") or []
         names = [name for name in type_names(definition) if name in self._by_type]
         nullable = not declared or "null" in declared
         if not names:
-            return Converter([_unfit if declared else self._any], nullable)
+            return Converter([_reject_value if declared else self._any], nullable)
         if len(names) == 1:
             return Converter([self._by_type[names[0]](definition)], nullable)
-        # Trying is not losing: only the one that is chosen in the end may lose a part.
-        trying = ConverterFactory(self._zone, reject, whole_fractions=self._whole_fractions)
-        exact = [trying.compile({**definition, "type": name}) for name in names]
+        # A trial must not count losses: only the conversion that is chosen may.
+        strict = ConverterFactory(self._zone, reject, whole_fractions=self._whole_fractions)
+        exact = [strict.compile({**definition, "type": name}) for name in names]
         return Converter([self._by_type[name](definition) for name in names], nullable, exact)
 
     def _any(self, value: Json) -> Json:
-        """Return any value, without the characters and numbers in it that no target takes."""
+        """Return a value of any type, without characters and numbers that targets reject."""
         if isinstance(value, str):
             return self._valid(value)
         if isinstance(value, list):
@@ -162,39 +172,41 @@ class ConverterFactory:
                 except ConversionError:
                     self._on_partial_loss()
                     members[self._valid(name)] = None
-            if len(members) < len(value):  # two names became one
+            if len(members) < len(value):  # replacements made two names equal
                 self._on_partial_loss()
             return members
         if isinstance(value, int | Decimal) and not _is_double(value):
             raise ConversionError
         return value
 
-    def _valid(self, text: str) -> str:
-        valid = replace_invalid(text)
-        if valid is not text:
+    def _valid(self, string: str) -> str:
+        valid = replace_invalid(string)
+        if valid is not string:
             self._on_replacement()
         return valid
 
-    def _text(self, value: Json) -> str:
-        fitting = self._any(value)
-        return fitting if isinstance(fitting, str) else encode(fitting)
+    def _as_string(self, value: Json) -> str:
+        valid = self._any(value)
+        return valid if isinstance(valid, str) else encode(valid)
 
     def _string(self, definition: Schema) -> Callable[[Json], Json]:
         match definition.get("format"):
             case "date-time":
-                return partial(_formatted, self._instant)
+                return partial(_formatted, self._timestamp)
             case "date":
                 return partial(_formatted, to_date)
             case _:
-                return self._text
+                return self._as_string
 
-    def _instant(self, text: str) -> str | None:
-        instant = to_utc(text, zone=self._zone)
-        return instant if instant is None or self._whole_fractions else cut_fraction(instant)
+    def _timestamp(self, string: str) -> str | None:
+        timestamp = to_utc(string, zone=self._zone)
+        if timestamp is None or self._whole_fractions:
+            return timestamp
+        return cut_fraction(timestamp)
 
     def _array(self, definition: Schema) -> Callable[[Json], Json]:
         items = definition.get("items") or {}
-        fit = self.compile(items)
+        convert_element = self.compile(items)
         holds_arrays = "array" in (items.get("type") or "array")
 
         def convert(value: Json) -> list[Json] | None:
@@ -203,15 +215,15 @@ class ConverterFactory:
             elements = value if isinstance(value, list) else [value]
             if not holds_arrays:
                 elements = _flatten(elements)
-            fitting = []
+            converted = []
             for element in elements:
                 try:
-                    fitting.append(fit(element))
+                    converted.append(convert_element(element))
                 except ConversionError:
                     self._on_partial_loss()
-                    if fit.nullable:
-                        fitting.append(None)
-            return fitting
+                    if convert_element.nullable:
+                        converted.append(None)
+            return converted
 
         return convert
 
@@ -225,37 +237,41 @@ class ConverterFactory:
 
         def convert(value: Json) -> dict[str, Json] | None:
             if text_member and not isinstance(value, dict | list):
-                return {text_member: self._text(value)}
+                return {text_member: self._as_string(value)}
             if value == "":
                 return None
             if not isinstance(value, dict):
                 raise ConversionError
-            fitting: dict[str, Json] = self._any(value)
-            for name in members.keys() & fitting.keys():
+            converted: dict[str, Json] = self._any(value)
+            for name in members.keys() & converted.keys():
                 try:
-                    fitting[name] = members[name](fitting[name])
+                    converted[name] = members[name](converted[name])
                 except ConversionError:
                     self._on_partial_loss()
                     if members[name].nullable:
-                        fitting[name] = None
+                        converted[name] = None
                     else:
-                        del fitting[name]
-            return fitting
+                        del converted[name]
+            return converted
 
         return convert
 
 
 def reject() -> NoReturn:
-    """Let no part be lost: the whole value is unfit."""
+    """Reject the whole value because of a part that would be lost.
+
+    Raises:
+        ConversionError: always.
+    """
     raise ConversionError
 
 
-def _unfit(_: Json) -> NoReturn:
+def _reject_value(_: Json) -> NoReturn:
     raise ConversionError
 
 
 def _try(convert: Callable[[Json], Json], value: Json) -> list[Json]:
-    """Return what a conversion gives, if anything."""
+    """Return a list of the converted value, which is empty if it cannot be converted."""
     try:
         return [convert(value)]
     except ConversionError:
@@ -272,18 +288,18 @@ def _flatten(elements: list[Json]) -> list[Json]:
 def _formatted(parse: Callable[[str], str | None], value: Json) -> str | None:
     if value == "":
         return None
-    if isinstance(value, str) and (text := parse(value.strip())) is not None:
-        return text
+    if isinstance(value, str) and (parsed := parse(value.strip())) is not None:
+        return parsed
     raise ConversionError
 
 
 def _is_double(number: int | Decimal) -> bool:
-    """Tell whether a double can tell the size of a number; it may round it."""
+    """Return whether a number is in the range of a double, which may round it."""
     try:
-        size = float(number)
+        double = float(number)
     except OverflowError:
         return False
-    return math.isfinite(size) and (size != 0 or number == 0)
+    return math.isfinite(double) and (double != 0 or number == 0)
 
 
 def _number(value: Json) -> int | Decimal | None:
@@ -300,11 +316,11 @@ def _integer(value: Json) -> int | None:
     number = _number(value)
     if number is None:
         return None
-    # Compared first: a number of 300 digits is a long way to an integer.
+    # The range is checked first, because converting a large exponent to an integer is slow.
     if MIN_INTEGER <= number <= MAX_INTEGER:
-        whole = int(number)
-        if whole == number:
-            return whole
+        integer = int(number)
+        if integer == number:
+            return integer
     raise ConversionError
 
 
@@ -313,9 +329,9 @@ def _boolean(value: Json) -> bool | None:
         return value
     if value == "":
         return None
-    told = value.strip().lower() if isinstance(value, str) else value
-    if told in ("true", "1", 1):
+    normalized = value.strip().lower() if isinstance(value, str) else value
+    if normalized in ("true", "1", 1):
         return True
-    if told in ("false", "0", 0):
+    if normalized in ("false", "0", 0):
         return False
     raise ConversionError

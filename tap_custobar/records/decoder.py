@@ -1,7 +1,7 @@
-"""Raw rows -> batches of records that fit their schema.
+"""Raw rows -> batches of records that are valid for their schema.
 
-There is one interface and there are two ways: structs where rows fit, conversions one by one where
-they do not. Which one a block of rows takes is decided here, and nobody behind it can tell.
+There are two implementations with identical results: structs decode rows that match the schema,
+and other rows are converted one by one. `RecordDecoder` chooses one for each chunk of rows.
 """
 
 from __future__ import annotations
@@ -22,38 +22,43 @@ if TYPE_CHECKING:
     from tap_custobar.records.raw_rows import RawRows
     from tap_custobar.records.schema import SelectedSchema
 
-#: Rows that are decoded and written at once.
+#: Number of rows that are decoded and written at once.
 BATCH_SIZE = 256
 
 
 class Batch:
-    """Consecutive records of one stream, all of which fit its schema."""
+    """Consecutive records of one stream, all valid for its schema."""
 
     __slots__ = ("_rows", "_structs")
 
     def __init__(self, structs: StructRecords, rows: Sequence[Row]) -> None:
-        """Take the records, and what knows their columns."""
+        """Create a batch.
+
+        Args:
+            structs: The columns of the records.
+            rows: The records, as structs.
+        """
         self._structs = structs
         self._rows = rows
 
     def __len__(self) -> int:
-        """How many records there are."""
+        """Return the number of records."""
         return len(self._rows)
 
     def column(self, name: str) -> list[Any]:
-        """Return the values of a property: one a record, UNSET where it lacks it."""
+        """Return the values of a property: one per record, UNSET where it is missing."""
         return list(map(self._structs.columns[name].get, self._rows))
 
     def set_column(self, name: str, values: Iterable[Any]) -> None:
-        """Set the values of a property, in place; UNSET takes it away."""
+        """Set the values of a property, in place; UNSET removes it."""
         self._structs.set_column(self._rows, name, values)
 
     def cut_fractions(self) -> None:
-        """Cut, in place, the fractions of a second that were kept for the surrogate key."""
+        """Cut, in place, the fractions of a second that only the surrogate key needs in full."""
         self._structs.cut_fractions(self._rows)
 
     def part(self, start: int, stop: int) -> Batch:
-        """Return some of the records, by their places."""
+        """Return the records from index `start` up to, but not including, `stop`."""
         return Batch(self._structs, self._rows[start:stop])
 
     def keep(self, mask: Sequence[bool]) -> Batch:
@@ -61,11 +66,11 @@ class Batch:
         return self if all(mask) else Batch(self._structs, list(compress(self._rows, mask)))
 
     def dicts(self) -> list[dict[str, Any]]:
-        """Return the records as dictionaries, new ones with each call."""
+        """Return the records as dictionaries, newly created by each call."""
         return self._structs.to_dicts(self._rows)
 
     def lines(self) -> bytes:
-        """Return the records as lines of JSON, each with its line break."""
+        """Return the records as JSON lines, each with its line break."""
         return self._structs.encode_lines(self._rows)
 
 
@@ -73,51 +78,51 @@ class RecordDecoder:
     """Decodes the rows of one stream."""
 
     def __init__(self, schema: SelectedSchema) -> None:
-        """Prepare what the records must look like."""
+        """Create the decoder of a stream, from the schema of its records."""
         self._structs = StructRecords(schema)
         self._dicts = DictRecords(schema)
 
     @property
     def losses(self) -> Losses:
-        """What could not be kept, so far."""
+        """What was lost so far."""
         return self._dicts.losses
 
-    def note_header(self, names: AbstractSet[str], lacking: AbstractSet[str]) -> None:
-        """Note what the header of a page tells of all of its rows.
+    def note_header(self, names: AbstractSet[str], missing_fields: AbstractSet[str]) -> None:
+        """Record which properties the header of a page has and does not have.
 
         Args:
-            names: The properties that came.
-            lacking: Those that were asked for and did not come.
+            names: The properties in the header.
+            missing_fields: The requested properties that are not in it.
         """
         self._dicts.note_unknown(names)
-        self.losses.lacking |= lacking
+        self.losses.missing_fields |= missing_fields
 
-    def decode(self, blocks: Iterable[RawRows], page: int) -> Iterator[Batch]:
+    def decode(self, chunks: Iterable[RawRows], page: int) -> Iterator[Batch]:
         """Yield the records of a page, in their order.
 
         Args:
-            blocks: The rows of the page.
-            page: Which one it is, counted from 1.
+            chunks: The rows of the page.
+            page: Its number, counted from 1.
         """
         before = 0
-        for block in blocks:
-            yield Batch(self._structs, self._decode(block, page, before))
-            before += len(block)
+        for chunk in chunks:
+            yield Batch(self._structs, self._decode(chunk, page, before))
+            before += len(chunk)
 
-    def _decode(self, block: RawRows, page: int, before: int) -> Sequence[Row]:
+    def _decode(self, chunk: RawRows, page: int, before: int) -> Sequence[Row]:
         try:
-            rows = block.to_structs(self._structs)
+            rows = chunk.to_structs(self._structs)
         except FallbackRequired as fallback:
-            values = block.to_values()
+            values = chunk.to_values()
             self._dicts.note_unknown(names_in(values))
             if fallback.may_adapt and self._structs.adapt(values):
                 try:
-                    return block.to_structs(self._structs)
+                    return chunk.to_structs(self._structs)
                 except FallbackRequired:
                     pass
         else:
             if not self._structs.notices_unknown:
-                self._dicts.note_unknown(block.names())
+                self._dicts.note_unknown(chunk.names())
             return rows
         records = self._dicts.convert(values, page, before)
         return self._structs.from_dicts(records)

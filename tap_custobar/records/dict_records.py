@@ -1,6 +1,6 @@
-"""Makes a record fit its schema, keeping whatever can be kept (docs/behaviour.md, "Records").
+"""Converts records one by one, and counts what is lost (docs/behaviour.md, "Records").
 
-The rules come from the JSON schema alone; no field has code of its own.
+The rules come from the JSON schema alone: no field has special code.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tap_custobar.records.schema import SelectedSchema
 
 
-#: Unknown properties that are remembered.
+#: Number of unknown properties above which no further ones are remembered.
 MAX_UNKNOWN = 1000
 
 
 @dataclass(slots=True)
 class Loss:
-    """What could not be kept: how often, and where it happened first (both counted from 1)."""
+    """How often something was lost, and at which page and row first (both counted from 1)."""
 
     count: int
     page: int
@@ -32,30 +32,30 @@ class Loss:
 
 @dataclass(slots=True)
 class Losses:
-    """What a stream lost on its way, without any of the values.
+    """What a stream lost; it contains no values.
 
     Attributes:
-        nulled: By field: values, or parts of one, that fit no type the schema allows.
-        replaced: By field: values with characters that became U+FFFD.
-        skipped: By reason: rows that are no record.
+        nulled: By property: values, or parts of one, of a type that the schema does not allow.
+        replaced: By property: values with characters that became U+FFFD.
+        skipped: By reason: rows that are not valid records.
         unknown: Properties that the schema does not have.
-        lacking: Properties that were asked for and did not come.
+        missing_fields: Properties that were requested and are not in the response.
     """
 
     nulled: dict[str, Loss] = field(default_factory=dict)
     replaced: dict[str, Loss] = field(default_factory=dict)
     skipped: dict[str, Loss] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
-    lacking: set[str] = field(default_factory=set)
+    missing_fields: set[str] = field(default_factory=set)
 
     @property
     def nulled_count(self) -> int:
-        """How many values became null or left their list."""
+        """The number of values that became null or left their list."""
         return sum(loss.count for loss in self.nulled.values())
 
     @property
     def skipped_count(self) -> int:
-        """How many rows gave no record."""
+        """The number of rows that were skipped."""
         return sum(loss.count for loss in self.skipped.values())
 
 
@@ -63,11 +63,11 @@ class DictRecords:
     """Converts the rows of one stream one by one, and counts what is lost.
 
     Attributes:
-        losses: What could not be kept, so far.
+        losses: What was lost so far.
     """
 
     def __init__(self, schema: SelectedSchema) -> None:
-        """Prepare the conversions to this schema."""
+        """Create the conversions to a schema."""
         self.losses = Losses()
         self._known = frozenset(schema.properties)
         self._partly_lost = self._replaced = False
@@ -84,23 +84,23 @@ class DictRecords:
         ]
 
     def note_unknown(self, names: AbstractSet[str]) -> None:
-        """Remember those of the properties that came which the schema does not have."""
+        """Record which of the received properties the schema does not have."""
         if len(self.losses.unknown) < MAX_UNKNOWN:
             self.losses.unknown |= names - self._known
 
     def convert(self, rows: Sequence[object], page: int, before: int = 0) -> list[dict[str, Any]]:
-        """Return the records that rows give.
+        """Return the records of the rows that are valid records, and count the losses.
 
         Args:
             rows: Consecutive rows, as JSON values.
-            page: Which page they are of, counted from 1.
-            before: How many rows of the page come before them.
+            page: The number of their page, counted from 1.
+            before: The number of rows of the page that precede them.
         """
         records = []
         for number, row in enumerate(rows, before + 1):
             place = page, number
             if not isinstance(row, dict):
-                self._count(self.losses.skipped, "no object", place)
+                self._count(self.losses.skipped, "not an object", place)
                 continue
             record = self._convert(row, place)
             if any(record.get(key) in (None, "") for key in self._keys):
@@ -117,7 +117,7 @@ class DictRecords:
             try:
                 record[name] = convert(row[name])
             except (ConversionError, RecursionError):
-                # A row without its key is skipped as a whole, and counted as that.
+                # A row without a valid key is counted as skipped instead.
                 self._partly_lost, self._replaced = name not in self._keys, False
                 if convert.nullable:
                     record[name] = None
@@ -127,7 +127,7 @@ class DictRecords:
             if self._replaced:
                 self._replaced = False
                 if name in self._keys:
-                    record.pop(name, None)  # two keys could become one
+                    record.pop(name, None)  # replacements could make two keys equal
                 else:
                     self._count(self.losses.replaced, name, place)
         return record

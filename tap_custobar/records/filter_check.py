@@ -1,7 +1,7 @@
-"""Whether the records that come are those that the filters of the settings ask for.
+"""Compares the received records with the filters of the settings.
 
-The API need not repeat a filter in the next page's URL, and may ignore one whose name it does not
-know. Then records would leave that the user excluded: of customers without consent, for one.
+The API may drop a filter from the next page's URL, or ignore one with an unknown name. Records that
+the user excluded, such as customers without consent, would then be written.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from tap_custobar.records.schema import SelectedSchema
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_DISREGARDED = re.compile(r"[\s()./-]+")
+_IGNORED = re.compile(r"[\s()./-]+")
 
 
 class Difference(Enum):
     """How a value differs from a filter's."""
 
-    #: It may be the same to the API, which may disregard case, blanks, or how a number is written.
-    TEXT = "another text"
+    #: The API may consider them equal: it may ignore case, spaces or the format of a number.
+    TEXT = "a different string"
     #: The filter cannot have been applied.
-    PROOF = "another value"
+    PROOF = "a different value"
 
 
 class FilterCheck:
@@ -42,7 +42,14 @@ class FilterCheck:
     def __init__(
         self, stream: str, filters: Mapping[str, str], schema: SelectedSchema, logger: Logger
     ) -> None:
-        """Take the filters, as the API is sent them, and the records' schema."""
+        """Create the check of one stream.
+
+        Args:
+            stream: Its name.
+            filters: Property name to requested value, as sent to the API.
+            schema: The schema of its records.
+            logger: Its logger.
+        """
         self._stream = stream
         self._logger = logger
         self._warned: set[str] = set()
@@ -53,15 +60,15 @@ class FilterCheck:
         }
 
     def __bool__(self) -> bool:
-        """Whether there is anything to compare."""
+        """Return whether there is anything to compare."""
         return bool(self._comparisons)
 
     def check(self, values_of: Callable[[str], Iterable[Any]]) -> None:
-        """Compare the values of some records.
+        """Compare some records with the filters.
 
         Args:
-            values_of: Returns the values that the records have for a property; what is absent or
-                null says nothing.
+            values_of: Returns the records' values of a property, of which null and missing ones
+                are ignored.
 
         Raises:
             FilterIgnoredError: a filter has no effect.
@@ -73,8 +80,8 @@ class FilterCheck:
             if Difference.TEXT in differences and name not in self._warned:
                 self._warned.add(name)
                 self._logger.warning(
-                    "stream_options.%s.filters.%s: Custobar sent records with another text; check "
-                    "that the filter has an effect",
+                    "stream_options.%s.filters.%s: Custobar sent records with a different string; "
+                    "check that the filter has an effect",
                     self._stream,
                     name,
                 )
@@ -83,7 +90,7 @@ class FilterCheck:
 def _comparison(
     value: str, definition: Mapping[str, Any], zone: tzinfo, *, is_key: bool
 ) -> Callable[[Any], Difference | None]:
-    """Return what compares the values of a property of this schema with the filter's."""
+    """Return a function that compares a value of this schema with the filter's."""
     match type_names(definition):
         case ["boolean"]:
             return partial(_compare, _BOOLEANS.get(value.strip().lower()), bool)
@@ -92,38 +99,44 @@ def _comparison(
         case _ if is_key:
             return partial(_compare_key, value)
         case _:
-            texts = {value, to_utc(value, zone) or value}
-            return partial(_compare_text, frozenset(map(_plain, texts)))
+            spellings = {value, to_utc(value, zone) or value}
+            return partial(_compare_string, frozenset(map(_normalized, spellings)))
 
 
-def _compare(wanted: object, types: Any, came: object) -> Difference | None:  # noqa: ANN401 - types
-    is_other = wanted is not None and isinstance(came, types) and came != wanted
+def _compare(
+    expected: object,
+    types: Any,  # noqa: ANN401 - of isinstance
+    received: object,
+) -> Difference | None:
+    is_other = expected is not None and isinstance(received, types) and received != expected
     return Difference.PROOF if is_other else None
 
 
-def _compare_key(wanted: str, came: object) -> Difference | None:
-    is_other = isinstance(came, str) and came.strip().casefold() != wanted.strip().casefold()
+def _compare_key(expected: str, received: object) -> Difference | None:
+    is_other = (
+        isinstance(received, str) and received.strip().casefold() != expected.strip().casefold()
+    )
     return Difference.PROOF if is_other else None
 
 
-def _compare_text(wanted: frozenset[str], came: object) -> Difference | None:
-    if isinstance(came, list):
-        differences = [_compare_text(wanted, element) for element in came]
+def _compare_string(expected: frozenset[str], received: object) -> Difference | None:
+    if isinstance(received, list):
+        differences = [_compare_string(expected, element) for element in received]
         return Difference.TEXT if differences and all(differences) else None
-    if not isinstance(came, str) or (text := _plain(came)) in wanted:
+    if not isinstance(received, str) or (string := _normalized(received)) in expected:
         return None
-    # The company's own fields are strings unless declared, and so are the booleans in them.
-    return Difference.PROOF if {text, *wanted} == {"true", "false"} else Difference.TEXT
+    # Custom fields are strings unless their type is declared, and so are booleans in them.
+    return Difference.PROOF if {string, *expected} == {"true", "false"} else Difference.TEXT
 
 
-def _plain(text: str) -> str:
-    """Return a text without what the API may disregard."""
-    return _DISREGARDED.sub("", text).casefold()
+def _normalized(string: str) -> str:
+    """Return a string without the differences that the API may ignore."""
+    return _IGNORED.sub("", string).casefold()
 
 
-def _number(text: str) -> Decimal | None:
+def _number(string: str) -> Decimal | None:
     try:
-        number = Decimal(text)
+        number = Decimal(string)
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

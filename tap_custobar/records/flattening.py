@@ -1,9 +1,8 @@
-"""Records under other columns: nested objects as columns of their own, or other names.
+"""Projects records to other columns: flattens nested objects, or renames properties.
 
-The SDK's setting `flattening_enabled` asks for the first. The SDK flattens record by record, by
-what is in each. Here it is done by the schema, a column at a time: the same keys and values for a
-record that fits, and nothing that the SCHEMA does not have (of an object that is null, or a member
-that no schema names).
+The SDK's setting `flattening_enabled` requests the first. The SDK flattens each record by its
+content. Here the schema decides, one column at a time: a record that is valid for the schema gets
+the same keys and values, and no record gets a key that the SCHEMA message does not declare.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ class ProjectedColumn(NamedTuple):
 
     Attributes:
         name: Its name.
-        path: The names of the property and of the members on the way to its value.
-        is_text: Whether what is no string leaves as JSON text.
+        path: The names of the property and of the nested members that lead to its value.
+        is_text: Whether values that are not strings are encoded as JSON strings.
     """
 
     name: str
@@ -41,22 +40,22 @@ class ProjectedColumn(NamedTuple):
 
 
 class Projection:
-    """Gives the records of one stream other columns."""
+    """The projection of one stream's records to other columns."""
 
-    def __init__(self, columns: Iterable[ProjectedColumn], to_text: Callable[[Any], str]) -> None:
-        """Take the columns.
+    def __init__(self, columns: Iterable[ProjectedColumn], to_json: Callable[[Any], str]) -> None:
+        """Create a projection.
 
         Args:
-            columns: Those that the records are to have, in their order.
-            to_text: Returns the JSON text of a list or object, as the SDK writes it.
+            columns: The columns of the projected records, in their order.
+            to_json: Encodes a list or object as JSON, like the SDK does.
         """
         self._columns = list(columns)
-        self._to_text = to_text
+        self._to_json = to_json
         names: dict[str, Any] = {column.name: {} for column in self._columns}
         self._structs = StructRecords(SelectedSchema(names, names, (), UTC))
 
     def apply(self, batch: Batch) -> Batch:
-        """Return the records of a batch with these columns."""
+        """Return the projected records of a batch, which stays unchanged."""
         columns = [self._values(column, batch) for column in self._columns]
         return Batch(self._structs, self._structs.build(columns))
 
@@ -67,21 +66,21 @@ class Projection:
             values = [
                 value.get(member, UNSET) if value.__class__ is dict else UNSET for value in values
             ]
-        return self._texts(values) if column.is_text else values
+        return self._as_strings(values) if column.is_text else values
 
-    def _texts(self, values: list[Any]) -> list[Any]:
+    def _as_strings(self, values: list[Any]) -> list[Any]:
         present = [v for v in values if v.__class__ is not str and v not in _MISSING]
         lines = encode_lines(present)
-        # The SDK escapes what is not ASCII.
+        # The SDK escapes characters that are not ASCII.
         if lines.isascii() and b"\x7f" not in lines:
-            texts = iter(lines.decode().split("\n"))
+            encoded = iter(lines.decode().split("\n"))
         else:
-            texts = map(self._to_text, present)
-        return [v if v.__class__ is str or v in _MISSING else next(texts) for v in values]
+            encoded = map(self._to_json, present)
+        return [v if v.__class__ is str or v in _MISSING else next(encoded) for v in values]
 
 
 def plain_columns(properties: Iterable[str]) -> Iterator[ProjectedColumn]:
-    """Yield the columns that records have as they are."""
+    """Yield the columns of records that are not flattened."""
     for name in properties:
         yield ProjectedColumn(name, (name,))
 
@@ -92,13 +91,13 @@ def flat_columns(
     name_of: Callable[[Sequence[str]], str],
     parents: tuple[str, ...] = (),
 ) -> Iterator[ProjectedColumn]:
-    """Yield the columns that flattened records have.
+    """Yield the columns of flattened records.
 
     Args:
-        properties: The JSON schemas of the properties that leave.
-        max_depth: How many levels of objects become columns.
+        properties: The JSON schemas of the selected properties.
+        max_depth: Number of levels of objects whose members become columns.
         name_of: Returns the flattened name of a path.
-        parents: The names of the objects around the properties.
+        parents: The names of the enclosing objects, the outermost first.
     """
     for name, definition in properties.items():
         path = (*parents, name)

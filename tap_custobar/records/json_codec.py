@@ -1,4 +1,4 @@
-"""JSON as text: read without rounding a number, written as lines of valid Unicode."""
+"""Decodes JSON without rounding numbers, and encodes values as JSON lines of valid Unicode."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = Any
 
-#: Values of one page that may hold bytes that are not UTF-8. More are a page in another charset.
+#: Number of values of a page that may contain bytes which are not UTF-8. With more of them, the
+#: page is in another charset.
 MAX_NOT_UTF8 = 100
 
-_PIECE = 1 << 16
+_CHUNK_SIZE = 1 << 16  # bytes
 
-#: Digits of an integer that every double holds, and that Python converts without a limit.
+#: Digits of an integer that is in the range of a double, and that Python always converts.
 _MAX_DIGITS = 308
 
-# What a float would round is kept: 19.90 leaves as 19.90. Near the ends of what a double holds,
-# and beyond them, it raises an ArithmeticError.
+# A float would round: 19.90 is written as 19.90. Near and beyond the limits of a double's range it
+# raises an ArithmeticError.
 _strict = decimal.Context(
     prec=decimal.MAX_PREC,
     Emin=-307,
@@ -38,22 +39,22 @@ parse_decimal = _strict.create_decimal
 _decoder = msgspec.json.Decoder(float_hook=parse_decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
-# Every 34th byte: a run of more than 308 digits has at least nine of them, beside each other.
+# Of every 34th byte, a run of more than 308 digits includes at least nine in a row.
 _STEP, _RUN = 34, b"0" * 9
 _DIGITS_AS_0 = bytes(ord("0") if chr(byte) in digits else byte for byte in range(256))
-_ENDLESS = re.compile(rb"[0-9]{%d}" % (_MAX_DIGITS + 1))
+_OVERLONG = re.compile(rb"[0-9]{%d}" % (_MAX_DIGITS + 1))
 _INVALID = re.compile("[\0\ud800-\udfff]")
-# Of what JSON must escape, the line breaks and the tab are plain text wherever they come from.
+# Without line breaks and tabs, which JSON must escape too but which are valid text if unescaped.
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 class CharsetError(ValueError):
-    """A page whose texts are not UTF-8."""
+    """A page whose strings are not UTF-8."""
 
     def __init__(self) -> None:
-        """Say what was expected."""
+        """Create the error; its message names the limit."""
         super().__init__(f"not UTF-8 in more than {MAX_NOT_UTF8} values")
 
 
@@ -62,23 +63,23 @@ def decode(text: bytes | str) -> Json:
 
     Raises:
         ValueError: it is not JSON (msgspec.DecodeError), or not UTF-8.
-        ArithmeticError: it holds a number that a double does not hold, or hardly.
-        RecursionError: it is too deep.
+        ArithmeticError: a number is at the limits of a double's range, or beyond them.
+        RecursionError: it is nested too deeply.
     """
     return _decoder.decode(text)
 
 
 def decode_lenient(text: bytes | str) -> Json:
-    """Return the same of JSON that `decode` refuses, so that one odd value costs no other.
+    """Decode JSON that `decode` rejects, so that one invalid value does not affect the others.
 
-    A byte order mark is skipped. Bytes that are not UTF-8 and raw control characters become lone
-    surrogates, for `replace_invalid` to find; numbers that no double holds become decimals,
-    infinite or NaN where they cannot be told at all.
+    A byte order mark is skipped. Bytes that are not UTF-8 and unescaped control characters become
+    lone surrogates, which `replace_invalid` finds. Numbers outside the range of a double become
+    decimals, infinite or NaN if they cannot be represented at all.
 
     Raises:
         CharsetError: too many values are not UTF-8.
-        ValueError: it is not JSON all the same (json.JSONDecodeError).
-        RecursionError: it is too deep.
+        ValueError: it is not JSON even so (json.JSONDecodeError).
+        RecursionError: it is nested too deeply.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig", "surrogateescape")
@@ -106,12 +107,12 @@ def _parse_int(text: str) -> int | Decimal:
 
 
 def has_escaped_bytes(text: str) -> bool:
-    """Tell whether a text decoded with `surrogateescape` holds bytes that are not UTF-8."""
+    """Return whether a string decoded with `surrogateescape` has bytes that are not UTF-8."""
     return _ESCAPED_BYTE.search(text) is not None
 
 
 def check_charset(values_not_utf8: int) -> None:
-    """Refuse a page of which too many values are not UTF-8.
+    """Reject a page with too many values that are not UTF-8.
 
     Raises:
         CharsetError: there are more than `MAX_NOT_UTF8`.
@@ -121,26 +122,33 @@ def check_charset(values_not_utf8: int) -> None:
 
 
 def needs_a_look(body: bytes) -> bool:
-    r"""Tell whether JSON may hold what decoding it does not tell: `\u0000`, an endless integer."""
-    # A backslash first, for it costs next to nothing to find none.
+    r"""Return whether JSON has values that strict decoding accepts but targets reject.
+
+    These are strings with `\u0000` and integers with more digits than a double's range.
+    """
+    # A search for a single backslash is much cheaper, and most bodies have none.
     has_nul = b"\\" in body and b"\\u0000" in body
-    # Short numbers may stand that far apart too, as in rows of equal length.
-    may_be_endless = _RUN in body[::_STEP].translate(_DIGITS_AS_0)
-    return has_nul or (may_be_endless and _ENDLESS.search(body) is not None)
+    # Short numbers can be at these positions too, as in rows of equal length.
+    may_be_overlong = _RUN in body[::_STEP].translate(_DIGITS_AS_0)
+    return has_nul or (may_be_overlong and _OVERLONG.search(body) is not None)
 
 
 def validate_utf8(body: bytes) -> None:
-    """Raise UnicodeDecodeError where a body is not UTF-8, without decoding it as a whole."""
+    """Check that a body is UTF-8, without decoding it as a whole.
+
+    Raises:
+        UnicodeDecodeError: it is not.
+    """
     decoder = getincrementaldecoder("utf-8")()
-    for start in range(0, len(body), _PIECE):
-        decoder.decode(body[start : start + _PIECE])
+    for start in range(0, len(body), _CHUNK_SIZE):
+        decoder.decode(body[start : start + _CHUNK_SIZE])
     decoder.decode(b"", final=True)
 
 
 def replace_invalid(text: str) -> str:
-    """Return a text with U+FFFD for what no target takes: U+0000, half a surrogate pair.
+    """Return a string with U+FFFD for characters that targets reject: U+0000, lone surrogates.
 
-    It is the same object where nothing had to be replaced.
+    It is the same object if nothing is replaced.
     """
     if text.isascii() and "\0" not in text:
         return text
@@ -149,10 +157,10 @@ def replace_invalid(text: str) -> str:
 
 
 def encode(value: Json) -> str:
-    """Return a value as JSON."""
+    """Return a value encoded as JSON."""
     return _encoder.encode(value).decode()
 
 
 def encode_lines(rows: Sequence[Json]) -> bytes:
-    """Return records as lines of JSON, each with its line break."""
+    """Return values as JSON lines, each with its line break."""
     return _encoder.encode_lines(rows)

@@ -1,4 +1,4 @@
-"""Consecutive rows of a page as they came, in the form that is cheapest to decode."""
+"""Consecutive raw rows of a page, in the form that is cheapest to decode."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class RawRows(Protocol):
     """Consecutive rows of a page."""
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         ...
 
     def to_structs(self, structs: StructRecords) -> list[Row]:
-        """Return the records that all of the rows are.
+        """Return the records, one per row.
 
         Raises:
-            FallbackRequired: not all of them are, or not as they came.
+            FallbackRequired: at least one row is not a valid record without a conversion.
         """
         ...
 
     def to_values(self) -> list[Any]:
-        """Return the rows as JSON values, whatever they are."""
+        """Return the rows as JSON values of any type."""
         ...
 
     def names(self) -> frozenset[str]:
@@ -45,59 +45,59 @@ class RawRows(Protocol):
 
 
 class JsonRows:
-    """Rows as JSON text."""
+    """Rows as undecoded JSON."""
 
     def __init__(self, rows: Sequence[msgspec.Raw]) -> None:
-        """Take the text of each row."""
+        """Create the rows, from the undecoded JSON of each."""
         self._rows = rows
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         return len(self._rows)
 
     @property
-    def _text(self) -> bytes:
+    def _array(self) -> bytes:
         return b"[%b]" % b",".join(self._rows)
 
     def to_structs(self, structs: StructRecords) -> list[Row]:
-        """Decode the text straight into structs."""
-        return structs.decode(self._text)
+        """Decode the rows directly into structs."""
+        return structs.decode(self._array)
 
     def to_values(self) -> list[Any]:
-        """Decode the text, with numbers that no double holds as well."""
-        text = self._text
+        """Decode the rows, leniently if strict decoding fails."""
+        array = self._array
         try:
-            values: list[Any] = decode(text)
+            values: list[Any] = decode(array)
         except (ArithmeticError, ValueError, RecursionError):
-            values = decode_lenient(text)
+            values = decode_lenient(array)
         return values
 
     def names(self) -> frozenset[str]:
         """Return the properties that any of the rows has, without decoding their values."""
         try:
-            return names_in(_names_decoder.decode(self._text))
+            return names_in(_names_decoder.decode(self._array))
         except (msgspec.DecodeError, ValueError, RecursionError):
             return names_in(self.to_values())
 
 
 class JsonValues:
-    """Rows of a page that only the lenient decoder takes."""
+    """Rows of a page that only the lenient decoder accepts."""
 
     def __init__(self, values: list[Any]) -> None:
-        """Take the decoded rows."""
+        """Create the rows, from their decoded values."""
         self._values = values
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         return len(self._values)
 
     def to_structs(self, structs: StructRecords) -> list[Row]:
-        """Encode the rows again: those that are odd do not stand in a row of this block."""
+        """Encode the rows again, because the invalid values may all be in other chunks."""
         try:
-            text = encode(self._values).encode()
+            array = encode(self._values).encode()
         except (ArithmeticError, ValueError, RecursionError):
             raise FallbackRequired from None
-        return structs.decode(text)
+        return structs.decode(array)
 
     def to_values(self) -> list[Any]:
         """Return the rows."""
@@ -109,29 +109,29 @@ class JsonValues:
 
 
 class ColumnRows:
-    """Rows of CSV, read by the column."""
+    """Rows of CSV, read column by column."""
 
     def __init__(
         self, columns: Mapping[str, Sequence[Any]], count: int, *, is_tidy: bool = True
     ) -> None:
-        """Take the values.
+        """Create the rows.
 
         Args:
             columns: By property, the values of all rows, UNSET for an empty cell.
-            count: How many rows there are.
-            is_tidy: Whether all texts are valid Unicode without U+0000, and no integer is larger
-                than what a double holds.
+            count: The number of rows.
+            is_tidy: Whether all strings are valid Unicode without U+0000, and all integers are in
+                the range of a double.
         """
         self._columns = columns
         self._count = count
         self._is_tidy = is_tidy
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         return self._count
 
     def to_structs(self, structs: StructRecords) -> list[Row]:
-        """Make structs of the columns."""
+        """Convert the columns to structs."""
         if not self._is_tidy:
             raise FallbackRequired
         return structs.from_columns(self._columns, self._count)

@@ -1,4 +1,4 @@
-"""Names of the company's own fields that databases take: short enough, and unlike all others."""
+"""Names of custom fields that databases accept: short enough, and distinct from all others."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from tap_custobar.records.json_codec import replace_invalid
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Bytes that a name may have, as UTF-8: what PostgreSQL keeps of one.
+#: Maximum length of a name, in bytes of UTF-8: PostgreSQL truncates longer ones.
 MAX_BYTES = 63
 
-#: Bytes of a safe name: some targets shorten those of 63 too.
+#: Maximum length of a safe name, in bytes: some targets shorten names of 63 bytes too.
 SAFE_BYTES = 62
 
-#: Hexadecimal digits that tell names apart.
+#: Hexadecimal digits that make a safe name distinct.
 _DIGITS = 10
 
-#: How the names of the columns begin that targets add to each table.
-_OF_TARGETS = "_sdc_"
+#: Prefix of the columns that targets add to each table.
+_TARGET_PREFIX = "_sdc_"
 
 _SIGNS = re.compile(r"[^0-9a-z_]")
 _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def safe_names(own: Iterable[str], documented: Iterable[str]) -> dict[str, str]:
-    """Return the safe name of each of the company's own fields that needs another than its own.
+    """Return the safe name of each custom field whose own name is not safe.
 
-    A name needs one that is empty or longer than `MAX_BYTES`, that holds a quotation mark or what
-    is no valid text, that begins like the columns of targets, or that a target would make the same
-    as another name (or as the safe name of one): by lower case, by letters without accents, by
-    underscores or nothing for other signs than letters and digits, or by underscores before
-    capitals. All of the names that collide get one, whatever their order; documented names stay as
-    they are.
+    A name is not safe if it is empty or longer than `MAX_BYTES`, contains a quotation mark or
+    characters that targets reject, or begins with the prefix of the targets' columns. Neither is a
+    name that collides with another name, or with the safe name of one, when a target normalizes
+    it: to lower case, without accents, with underscores (or nothing) in place of all characters
+    but letters and digits, or with underscores before capitals. All colliding custom fields get a
+    safe name, independent of their order; documented names stay unchanged.
 
     Args:
-        own: Names of the company's own fields.
+        own: Names of the custom fields.
         documented: All other names of the stream.
     """
     known = set(documented)
@@ -55,7 +55,7 @@ def safe_names(own: Iterable[str], documented: Iterable[str]) -> dict[str, str]:
 
 
 def _with_digest(name: str) -> str:
-    """Return the beginning of a name and its digest: the same in every run and for anyone."""
+    """Return the beginning of a name with a digest of it, which is the same in every run."""
     digest = blake2b(_encoded(name), digest_size=_DIGITS // 2).hexdigest()
     usable = replace_invalid(name.replace('"', "_"))
     beginning = _encoded(usable)[: SAFE_BYTES - _DIGITS - 1].decode(errors="ignore")
@@ -66,7 +66,7 @@ def _is_unusable(name: str) -> bool:
     return (
         not 0 < len(_encoded(name)) <= MAX_BYTES
         or '"' in name
-        or name.lower().startswith(_OF_TARGETS)
+        or name.lower().startswith(_TARGET_PREFIX)
         or replace_invalid(name) != name
     )
 
@@ -76,7 +76,7 @@ def _is_ambiguous(name: str, alike: Counter[str]) -> bool:
 
 
 def _normalized(name: str) -> set[str]:
-    """Return what targets may make of a name."""
+    """Return the forms to which targets may normalize a name."""
     words = _CAPITALS.sub("_", name).lower()
     return {
         _SIGNS.sub("_", words),

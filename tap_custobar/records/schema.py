@@ -1,4 +1,4 @@
-"""What the catalog selects: the schema that is left, and the API's parameter `fields`."""
+"""The schema of the selected properties, and the API's parameter `fields`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SelectedSchema:
-    """What the records of a stream must look like, as it is read this time.
+    """The schema of a stream's records in this sync.
 
     Attributes:
-        properties: The JSON schemas of all properties; their order is the order they leave in.
-        selected: The properties that leave; others are dropped silently.
-        keys: The properties without which a row is no record.
-        zone: What date-times without a zone are told in.
-        surrogate_key: The key that is made of the record, where the API gives none.
-        hashed: The properties whose values are hashed before anything is made of them.
+        properties: The JSON schemas of all properties, in the order in which they are written.
+        selected: The properties that are written; others are discarded without a warning.
+        keys: The primary key's properties that the API provides; a row without one is skipped.
+        zone: Time zone of date-times without one.
+        surrogate_key: The property that is computed from the record; None if the API provides a
+            primary key.
+        hashed: The properties whose values are hashed before any other use.
     """
 
     properties: Mapping[str, Mapping[str, Any]]
@@ -32,18 +33,18 @@ class SelectedSchema:
     hashed: Collection[str] = ()
 
     def has_whole_fractions(self, name: str) -> bool:
-        """Tell whether fractions of a second stay whole until the surrogate key has been made.
+        """Return whether a property keeps all fraction digits until the surrogate key is computed.
 
-        Cut before, they would change the keys of records that are loaded already. What is hashed
-        is hashed as it would leave.
+        Cutting them earlier would change the keys of records that are already loaded. Hashed
+        properties are cut before they are hashed.
         """
         return self.surrogate_key is not None and name not in self.hashed
 
     @cached_property
     def fields(self) -> Mapping[str, Mapping[str, Any]]:
-        """The properties that leave."""
-        chosen = self.properties.items()
-        return {name: definition for name, definition in chosen if name in self.selected}
+        """The JSON schemas of the selected properties."""
+        definitions = self.properties.items()
+        return {name: definition for name, definition in definitions if name in self.selected}
 
 
 def fields_parameter(
@@ -53,13 +54,13 @@ def fields_parameter(
 
     Args:
         properties: All properties of the stream's schema, in its order.
-        selected: Those wanted, keys included; in any order.
-        always: Whether to name them where they are all.
+        selected: The selected ones, keys included, in any order.
+        always: Whether to list them even if all are selected.
 
     Returns:
-        The wanted ones in the order of the schema, or None where that is all of them: then the
-        API returns every field without being told.
+        The selected properties in the order of the schema; None if all are selected, because the
+        API returns every field by default.
     """
-    wanted = set(selected)
-    names = [name for name in properties if name in wanted]
+    requested = set(selected)
+    names = [name for name in properties if name in requested]
     return ",".join(names) if always or len(names) < len(properties) else None

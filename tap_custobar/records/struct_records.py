@@ -1,6 +1,7 @@
-"""The fast path: many records at once, decoded strictly into structs.
+"""The fast path: strictly decodes many records at once into structs.
 
-What it gives is what `dict_records` gives, to the byte. Rows that it cannot take all go there.
+Its output is identical to that of `dict_records`, which converts all chunks of rows that this path
+rejects.
 """
 
 from __future__ import annotations
@@ -27,41 +28,44 @@ if TYPE_CHECKING:
     from tap_custobar.records.columns import Row
     from tap_custobar.records.schema import SelectedSchema
 
-#: Properties in no schema that structs have, only to be dropped. With more they have none.
+#: Maximum number of properties that structs have only to discard them, because no schema has them.
+#: With more of these, structs ignore all unknown properties.
 MAX_IGNORED = 200
 
 
-class FallbackRequired(Exception):  # noqa: N818 - not an error: the rows take the other path
-    """Rows that the fast path cannot take.
+class FallbackRequired(Exception):  # noqa: N818 - not an error: the rows are converted one by one
+    """Rows that the fast path cannot decode.
 
     Attributes:
-        may_adapt: Whether it might with other structs (see `StructRecords.adapt`).
+        may_adapt: Whether adapted structs might decode them (see `StructRecords.adapt`).
     """
 
     def __init__(self, *, may_adapt: bool = False) -> None:
-        """Say whether other structs may help."""
+        """Create the exception; see the class for the argument."""
         super().__init__()
         self.may_adapt = may_adapt
 
 
 class StructRecords:
-    """The structs of one stream's selected schema, and what decodes rows into them.
+    """The struct type of one stream's selected schema, and the decoder of rows into such structs.
 
     Attributes:
-        columns: The selected properties, in the order in which they leave.
-        notices_unknown: Whether rows with a property that is in no schema, and was in no row
-            before, require the fallback.
+        columns: The selected properties, in the order in which they are written.
+        notices_unknown: Whether rows with an unknown property that no earlier row had require the
+            fallback.
     """
 
     def __init__(self, schema: SelectedSchema) -> None:
-        """Compile what the records must look like."""
-        # A conversion may lose no part here: what is lost is counted on the other path.
+        """Create the struct type of a schema."""
+        # Conversions must not lose anything here, because only `dict_records` counts losses.
         cutting = ConverterFactory(schema.zone, reject, reject)
         keeping = ConverterFactory(schema.zone, reject, reject, whole_fractions=True)
-        kept = {name for name in schema.fields if schema.has_whole_fractions(name)}
+        whole = {name for name in schema.fields if schema.has_whole_fractions(name)}
         self.columns = {
             name: Column(
-                f"p{number}", definition, (keeping if name in kept else cutting).compile(definition)
+                f"p{number}",
+                definition,
+                (keeping if name in whole else cutting).compile(definition),
             )
             for number, (name, definition) in enumerate(schema.fields.items())
         }
@@ -69,11 +73,11 @@ class StructRecords:
         self._cut_columns = [
             Column(self.columns[name].attribute, definition, cutting.compile(definition))
             for name, definition in schema.fields.items()
-            if name in kept and holds_timestamps(definition)
+            if name in whole and holds_timestamps(definition)
         ]
         self._ignored: dict[str, str] = {}
         self.notices_unknown = True
-        # msgspec encodes no name that JSON must escape, so such records leave as dictionaries.
+        # msgspec cannot rename to a name that JSON escapes: such records are encoded as dicts.
         self._is_encodable = all(map(_is_plain, self.columns))
         self._compile()
 
@@ -81,7 +85,7 @@ class StructRecords:
         """Return the records of a JSON array.
 
         Raises:
-            FallbackRequired: the fast path cannot take them.
+            FallbackRequired: the fast path cannot decode them.
         """
         if needs_a_look(rows) or not self._is_encodable:
             raise FallbackRequired
@@ -93,22 +97,22 @@ class StructRecords:
             raise FallbackRequired from None
         for attribute in self._ignored.values():
             _set_all(records, attribute, repeat(UNSET))
-        self._fit(records)
+        self._convert(records)
         return records
 
     def from_columns(self, columns: Mapping[str, Sequence[Any]], count: int) -> list[Row]:
-        """Return so many records, made of the values of their properties.
+        """Return records with the values of some columns.
 
         Args:
-            columns: By property, the values as JSON would have them, UNSET where there is none.
-            count: How many records.
+            columns: By property, the JSON values of all records, UNSET where there is none.
+            count: The number of records.
 
         Raises:
-            FallbackRequired: the fast path cannot take them.
+            FallbackRequired: the fast path cannot convert them.
         """
         for column in self.columns.values():
             if column.is_checked_by_decoder:
-                column.relax()  # the structs check nothing that is put into them
+                column.relax()  # structs are not checked when created from values
         try:
             values = [
                 column.conform(list(columns[name])) if name in columns else absent(count)
@@ -121,15 +125,15 @@ class StructRecords:
         return records
 
     def build(self, values: Sequence[Sequence[Any]]) -> list[Row]:
-        """Return records of values that fit already, given by the column, in their order."""
+        """Return records of valid values, which are given column by column, in column order."""
         return list(map(self._row, *values))
 
     def from_dicts(self, records: Iterable[Mapping[str, Any]]) -> list[Row]:
-        """Return records that fit already, as structs."""
+        """Return valid records as structs."""
         return [self._row(*(r.get(name, UNSET) for name in self.columns)) for r in records]
 
     def to_dicts(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
-        """Return records with what they hold, by the properties' names."""
+        """Return records as dictionaries, without their missing properties."""
         names = tuple(self.columns)
         return [
             {n: v for n, v in zip(names, row, strict=False) if v is not UNSET}
@@ -137,28 +141,28 @@ class StructRecords:
         ]
 
     def encode_lines(self, rows: Sequence[Row]) -> bytes:
-        """Return records as lines of JSON, each with its line break."""
+        """Return records as JSON lines, each with its line break."""
         return encode_lines(rows if self._is_encodable else self.to_dicts(rows))
 
     def set_column(self, rows: Sequence[Row], name: str, values: Iterable[Any]) -> None:
-        """Set a property in records, in place; UNSET takes it away."""
+        """Set a property of records, in place; UNSET removes it."""
         _set_all(rows, self.columns[name].attribute, values)
 
     def cut_fractions(self, rows: Sequence[Row]) -> None:
-        """Cut, in the records themselves, what was kept for the surrogate key."""
+        """Cut, in place, the fractions of a second that only the surrogate key needs in full."""
         for column in self._cut_columns:
-            _fit_in_place(column, rows)
+            _convert_in_place(column, rows)
 
     def adapt(self, rows: Sequence[object]) -> bool:
-        """Change the structs so that they take rows like these; tell whether they changed.
+        """Change the struct type so that it accepts rows like these; return whether it changed.
 
-        What a company sends once (a number for a string, a property of no schema), it sends
-        again, so it must not cost those rows their way from then on.
+        Deviations from the schema (a number for a string, an unknown property) usually recur, and
+        later rows that have them should be decoded on the fast path.
         """
         dicts = [row for row in rows if isinstance(row, dict)]
         has_changed = self._ignore(dicts)
         for name, column in self.columns.items():
-            if column.struct_type is not Any and not _takes(column, name, dicts):
+            if column.struct_type is not Any and not _accepts(column, name, dicts):
                 column.relax()
                 has_changed = True
         if has_changed:
@@ -177,11 +181,11 @@ class StructRecords:
                 self._ignored[name] = f"i{len(self._ignored)}"
         return True
 
-    def _fit(self, rows: Sequence[Row]) -> None:
+    def _convert(self, rows: Sequence[Row]) -> None:
         try:
             for column in self.columns.values():
                 if column.pass_through is not None:
-                    _fit_in_place(column, rows)
+                    _convert_in_place(column, rows)
         except (ConversionError, RecursionError):
             raise FallbackRequired from None
         self._check_keys(rows)
@@ -212,12 +216,12 @@ class StructRecords:
             forbid_unknown_fields=self.notices_unknown,
             gc=False,
         )
-        rows = list[self._row]  # type: ignore[name-defined] # made just now
+        rows = list[self._row]  # type: ignore[name-defined] # defined above
         self._decoder = msgspec.json.Decoder(rows, float_hook=parse_decimal)
 
 
-def _takes(column: Column, name: str, rows: Sequence[dict[str, Any]]) -> bool:
-    """Tell whether the decoder takes all values that rows have for a column."""
+def _accepts(column: Column, name: str, rows: Sequence[dict[str, Any]]) -> bool:
+    """Return whether the decoder accepts the values of a column in all rows."""
     values = [row[name] for row in rows if name in row]
     try:
         msgspec.convert(values, list[column.struct_type], strict=True)  # type: ignore[name-defined]
@@ -227,19 +231,19 @@ def _takes(column: Column, name: str, rows: Sequence[dict[str, Any]]) -> bool:
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name stands in JSON as it is."""
+    """Return whether JSON encodes a name without escapes."""
     try:
         return encode_lines([name]) == f'"{name}"\n'.encode()
     except UnicodeEncodeError:
         return False
 
 
-def _fit_in_place(column: Column, rows: Sequence[Row]) -> None:
+def _convert_in_place(column: Column, rows: Sequence[Row]) -> None:
     values = list(map(column.get, rows))
-    if (fitting := column.conform(values)) is not values:
-        _set_all(rows, column.attribute, fitting)
+    if (converted := column.conform(values)) is not values:
+        _set_all(rows, column.attribute, converted)
 
 
 def _set_all(rows: Iterable[Row], attribute: str, values: Iterable[Any]) -> None:
-    # All in C, whatever the number of rows.
+    # Faster than a loop: `map` and `deque` iterate in C.
     deque(map(setattr, rows, repeat(attribute), values), maxlen=0)

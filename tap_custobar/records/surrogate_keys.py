@@ -1,4 +1,4 @@
-"""Keys for records that come without one."""
+"""Surrogate keys of records for which the API provides no primary key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
 def surrogate_keys(records: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the SHA-256 of each record, as hexadecimal digits.
 
-    Equal records have equal digests, whatever way they came and in whatever run: a null or an
-    empty text counts as absent, for a cell of CSV does not tell them apart.
+    Equal records have equal keys in every run, as JSON and as CSV: null and empty strings count as
+    missing, because an empty CSV cell can be any of them.
     """
-    held = [{n: v for n, v in record.items() if v not in (None, "")} for record in records]
-    return [sha256(line).hexdigest() for line in _encoder.encode_lines(held).splitlines()]
+    present = [{n: v for n, v in record.items() if v not in (None, "")} for record in records]
+    return [sha256(line).hexdigest() for line in _encoder.encode_lines(present).splitlines()]

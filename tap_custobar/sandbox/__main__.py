@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 HOST = "127.0.0.1"
-"""The only address served: the tokens are known to everybody."""
+"""The only address served, because the tokens are public."""
 
 
 def main() -> None:
-    """Serve the sandbox until a signal ends it."""
+    """Serve the sandbox until SIGTERM or SIGINT."""
     options = _parser().parse_args()
     listener = _listen(options.port)
-    # uvicorn stops in good order on either signal and then sends it again, to the handler
-    # that it found here.
+    # uvicorn shuts down gracefully on either signal and then raises it again for the handler
+    # that was installed before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     config = uvicorn.Config(
@@ -77,7 +77,7 @@ def _app(options: argparse.Namespace) -> Starlette:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tap_custobar.sandbox",
-        description="Serve a local look-alike of the Custobar data API with sample data.",
+        description="Serve a local look-alike of the Custobar API with sample data.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_data(parser)
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    """Add what data there is."""
+    """Add the options of the sample data."""
     size, growing = _integer(0, MAX_RECORDS), _integer(0, MAX_SIZE)
     add = parser.add_argument
     add("--customers", metavar="N", type=size, default=1000, help="number of customers")
@@ -96,7 +96,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "--sales-shape",
         choices=SHAPES,
         default="transactions",
-        help="what sales are given as; a sale has two rows on average",
+        help="shape of sales: whole sales or line items ('rows'), two a sale on average",
     )
     add("--events", metavar="N", type=growing, default=3000, help="number of events on day 0")
     add(
@@ -107,33 +107,35 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         type=_integer(0, MAX_DAYS),
         default=0,
-        help="show the data as of so many days later: more sales and events, some of them with "
-        "older dates, and other states of sales",
+        help="serve the data as of this many days later: more sales and events, some of them "
+        "with older dates, and other states of sales",
     )
-    add("--seed", metavar="S", type=int, default=0, help="another seed makes other data")
+    add("--seed", metavar="S", type=int, default=0, help="seed of the generated data")
 
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
-    """Add how it is served."""
+    """Add the options of the server."""
     add = parser.add_argument
     add("--port", type=_integer(0, 65535), default=8080, help="port to serve on, 0 for a free one")
     add(
         "--csv-delimiter",
         choices=DELIMITERS,
         default="comma",
-        help="what is between the cells of CSV; Custobar does not tell",
+        help="delimiter of CSV; Custobar does not document its own",
     )
     add(
         "--rate-limit",
         metavar="N",
         type=_integer(0, MAX_RECORDS),
         default=0,
-        help="requests a minute before 429, 0 for no limit; Custobar allows 180",
+        help="requests a minute before status 429, 0 for no limit; Custobar allows 180",
     )
-    add("--untidy", action="store_true", help="send JSON as untidy as real data, to test with")
+    add("--untidy", action="store_true", help="serve JSON that is as untidy as real data")
 
 
 def _integer(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of integers from `least` to `most`, for argparse."""
+
     def integer(text: str) -> int:
         number = int(text)
         if not least <= number <= most:
@@ -145,7 +147,10 @@ def _integer(least: int, most: int) -> Callable[[str], int]:
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket that already takes connections, so that none is refused once its port is told."""
+    """Return a socket that already accepts connections.
+
+    No connection is refused after the port was printed.
+    """
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

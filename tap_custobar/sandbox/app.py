@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tap_custobar.sandbox.campaigns import make_mark, parse_campaign_query
+from tap_custobar.sandbox.campaigns import make_next_cursor, parse_campaign_query
 from tap_custobar.sandbox.csv_format import encode_csv
 from tap_custobar.sandbox.query import make_cursor, parse_query
 from tap_custobar.sandbox.rate_limit import RateLimit
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tap_custobar.sandbox.query import Query
     from tap_custobar.sandbox.records import Stream
 
-TOKEN = "APISANDBOX"  # noqa: S105 - made up, and opens nothing but made-up data
-"""The token that may read all streams."""
+TOKEN = "APISANDBOX"  # noqa: S105 - gives access to sample data only
+"""The token with the scopes of all streams."""
 
 SCOPES: Mapping[str, frozenset[str] | None] = {
     TOKEN: None,
@@ -38,19 +38,19 @@ SCOPES: Mapping[str, frozenset[str] | None] = {
         for name in ("customers", "products", "sales", "events", "campaigns")
     },
 }
-"""All tokens, each with the streams it may read; None is all of them."""
+"""The streams that each token may read; None for all of them."""
 
 _SCHEMES = frozenset({"token", "bearer"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """How the API answers, whatever the stream.
+    """Options of the API that all streams share.
 
     Attributes:
-        rate_limit: Requests a minute, over all streams and tokens.
+        rate_limit: The limit on requests a minute, over all streams and tokens.
         untidy: Whether pages of JSON are as untidy as real data.
-        delimiter: What is between the cells of CSV.
+        delimiter: The delimiter of CSV.
     """
 
     rate_limit: RateLimit = field(default_factory=lambda: RateLimit(0))
@@ -61,12 +61,12 @@ class ServerOptions:
 def create_app(
     streams: Iterable[Stream], campaigns: Stream, server_options: ServerOptions | None = None
 ) -> Starlette:
-    """The API over these streams.
+    """Return the API as a web application.
 
     Args:
         streams: Each is served at `/api/data/<name>/`.
         campaigns: Served at `/api/campaign/actions/`.
-        server_options: Of all answers.
+        server_options: Options of all endpoints; None for the defaults.
     """
     server_options = server_options or ServerOptions()
     endpoints: dict[str, Endpoint] = {
@@ -77,20 +77,24 @@ def create_app(
         routes=[Route(path, each.get, methods=["GET"]) for path, each in endpoints.items()],
         exception_handlers={HTTPException: _error_response},
     )
-    # Custobar's paths end in a slash; without one they are wrong, not moved.
+    # Custobar's paths end in a slash; a path without one is unknown, not redirected.
     app.router.redirect_slashes = False
     return app
 
 
 @dataclass(frozen=True)
 class Endpoint(ABC):
-    """One stream's path."""
+    """The endpoint of one stream."""
 
     stream: Stream
     server_options: ServerOptions
 
     def get(self, request: Request) -> Response:
-        """Answer with one page of records."""
+        """Return a response with one page of records.
+
+        Raises:
+            HTTPException: The request is rejected.
+        """
         limit = self.server_options.rate_limit
         if not limit.admits():
             raise HTTPException(429, f"rate limit exceeded: {limit.maximum} requests a minute")
@@ -102,7 +106,11 @@ class Endpoint(ABC):
 
     @abstractmethod
     def _page(self, request: Request) -> Response:
-        """Answer a request that may be answered."""
+        """Return the page of an authorized request.
+
+        Raises:
+            QueryError: The query is not valid.
+        """
 
     def _json(
         self,
@@ -122,7 +130,7 @@ class Endpoint(ABC):
 
 
 class DataEndpoint(Endpoint):
-    """A path of the data API, paged by `next_url`."""
+    """An endpoint of the data API, paged by `next_url`."""
 
     def _page(self, request: Request) -> Response:
         query = parse_query(self.stream, request.query_params.multi_items())
@@ -145,12 +153,12 @@ class DataEndpoint(Endpoint):
 
 
 class CampaignEndpoint(Endpoint):
-    """The path of campaigns, paged by `next`."""
+    """The endpoint of campaigns, paged by `next`."""
 
     def _page(self, request: Request) -> Response:
         query, indices = parse_campaign_query(self.stream, request.query_params)
         end = query.position + query.limit
-        paging = {"next": make_mark(indices[end])} if end < len(indices) else {}
+        paging = {"next": make_next_cursor(indices[end])} if end < len(indices) else {}
         return self._json(indices[query.position : end], query, paging)
 
 

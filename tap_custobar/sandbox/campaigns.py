@@ -1,4 +1,4 @@
-"""The sample campaigns, and how their path is paged: by `next` and `from`."""
+"""The sample campaigns, and the paging of their endpoint: by `next` and `from`."""
 
 from __future__ import annotations
 
@@ -72,21 +72,24 @@ ACTION = (
 
 
 def campaigns(size: int, seed: int = 0) -> Stream:
-    """So many campaigns, the oldest first."""
+    """Return a stream of `size` campaigns, oldest first."""
     return Stream("campaigns", size, seed, own=ACTION, shared=(), keys=("campaign_key",))
 
 
 def parse_campaign_query(
     stream: Stream, parameters: Mapping[str, str]
 ) -> tuple[Query, Sequence[int]]:
-    """Read a query, and find the campaigns that all its pages hold; what is unknown is ignored.
+    """Parse a query; unknown parameters are ignored.
+
+    Returns:
+        The query, and the indices of the campaigns of all its pages, in order.
 
     Raises:
-        QueryError: A parameter has a wrong value.
+        QueryError: A parameter has an invalid value.
     """
-    limit = _matching(parameters, "limit", "[1-9][0-9]{0,4}", str(DEFAULT_LIMIT))
-    order = _matching(parameters, "order", "ascending|descending", "descending")
-    start = _matching(parameters, "from", "i[1-9][0-9]{0,8}", "")
+    limit = _parameter(parameters, "limit", "[1-9][0-9]{0,4}", str(DEFAULT_LIMIT))
+    order = _parameter(parameters, "order", "ascending|descending", "descending")
+    start = _parameter(parameters, "from", "i[1-9][0-9]{0,8}", "")
     keys = parameters.get("keys", "").split(",") if parameters.get("keys") else None
 
     numbers = range(1, stream.size + 1)
@@ -105,8 +108,8 @@ def parse_campaign_query(
     return query, [number - 1 for number in wanted]
 
 
-def make_mark(index: int) -> str:
-    """What `next` says when the campaign of this index is the first of the next page."""
+def make_next_cursor(index: int) -> str:
+    """Return the value of `next` if the campaign at this index is the first of the next page."""
     return f"i{index + 1}"
 
 
@@ -118,9 +121,9 @@ def _is_before(number: int, start: int, order: str) -> bool:
     return number > start if order == "descending" else number < start
 
 
-def _matching(parameters: Mapping[str, str], name: str, pattern: str, default: str) -> str:
+def _parameter(parameters: Mapping[str, str], name: str, pattern: str, default: str) -> str:
     value = parameters.get(name, default)
     if name in parameters and not re.fullmatch(pattern, value):
-        reason = f"{name} has a wrong value"
+        reason = f"{name} has an invalid value"
         raise QueryError(reason)
     return value

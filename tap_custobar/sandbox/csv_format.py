@@ -15,19 +15,25 @@ if TYPE_CHECKING:
 
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
-"""The specification does not tell which one the API uses."""
+"""By name; the specification does not document which one the API uses."""
 
 
 def encode_csv(names: Sequence[str], records: Iterable[Record], delimiter: str = ",") -> bytes:
-    """A header line of these names and one line a record; an absent value is an empty cell."""
-    # Bytes at once: text with an emoji somewhere takes four bytes for each of its characters.
+    """Return a page as CSV: a header line, and one line for each record.
+
+    Args:
+        names: The columns; a value that a record lacks is an empty cell.
+        records: The records of the page.
+        delimiter: One character.
+    """
+    # Not a StringIO: a single emoji makes it use four bytes for every character.
     body = BytesIO()
     text = TextIOWrapper(body, encoding="utf-8", newline="")
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(
         [
-            # Most values are text; a call for each of them would double the time.
+            # Most values are strings; calling a function for each of them would double the time.
             value if isinstance(value := record.get(name, ""), str) else _cell(value)
             for name in names
         ]

@@ -1,4 +1,4 @@
-"""A company's own fields: for each stream one of each of Custobar's types, and two odd ones."""
+"""A company's custom fields: one of each of Custobar's types for each stream, and two odd ones."""
 
 from __future__ import annotations
 
@@ -81,7 +81,11 @@ EVENTS: Mapping[str, str] = {
 
 
 def custom_fields(types: Mapping[str, str]) -> tuple[FieldGroup, ...]:
-    """The fields of a table of names and types; then one of mixed types and one never held."""
+    """Return the field groups of a stream's custom fields.
+
+    The first has the fields of the given names and types; the second has one field of mixed
+    types, and one that no record has.
+    """
     return (
         tuple(Field(name=name, type=type_) for name, type_ in types.items()),
         (

@@ -1,4 +1,4 @@
-"""The sample customers: every documented field and the company's own."""
+"""The sample customers: every documented field and custom fields."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _LAST_SLUGS = tuple(each.translate(_ASCII).lower() for each in _LAST_NAMES)
 
 
 def _email(n: int, i: int) -> str:
-    # Two neighbours in forty share a mailbox.
+    # Of every 40 customers, two consecutive ones share an address.
     if i // 2 % 20 == 0:
         return f"perhe.{i // 40}@example.com"
     first = _FIRST_SLUGS[n & 1][n // 2 % _NAME_COUNT]
@@ -139,7 +139,7 @@ PROFILE = (
 
 
 def customers(size: int, seed: int = 0) -> Stream:
-    """So many customers; they can be ordered by `email_domain` too."""
+    """Return a stream of `size` customers, which can also be ordered by `email_domain`."""
     return Stream(
         "customers",
         size,

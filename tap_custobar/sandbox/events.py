@@ -1,4 +1,4 @@
-"""The sample events: every documented type with the fields it has, and the company's own."""
+"""The sample events: every documented type with its fields, and custom fields."""
 
 from __future__ import annotations
 
@@ -22,22 +22,32 @@ _RARELY = 24
 
 
 def _twin(index: int) -> int:
-    # One event in a hundred repeats the one before it in all but its customer.
+    # One event in a hundred repeats the previous one in everything but its customer.
     return index - 1 if (index + 43) % 100 == 0 else index
 
 
 def _customer(share: range, make: Make) -> Make:
-    """One of four ways to name the customer, for these of eight events."""
+    """Return a maker of one of the four identifiers of a customer.
+
+    Args:
+        share: Which events of every eight have it.
+        make: Makes the identifier.
+    """
     return lambda n, i: make(n + i, i) if n % 8 in share else None
 
 
 def _of(types: str, make: Make) -> Make:
-    """A maker for events of these types only; the place in the pool decides the type."""
+    """Return a maker for events of these types only.
 
-    def make_some(n: int, place: int) -> Value | None:
-        return make(n, place) if _TYPES[place % len(_TYPES)] in types.split() else None
+    Args:
+        types: Their names, separated by blanks. The position in the pool decides the type.
+        make: Makes the value.
+    """
 
-    return make_some
+    def make_if_of_type(n: int, position: int) -> Value | None:
+        return make(n, position) if _TYPES[position % len(_TYPES)] in types.split() else None
+
+    return make_if_of_type
 
 
 OCCASION = (
@@ -132,7 +142,13 @@ DETAILS = (
 
 
 def events(size: int, seed: int = 0, *, day: int = 0) -> Stream:
-    """The events so many days after there were `size`; they have no key."""
+    """Return a stream of events, which have no primary key.
+
+    Args:
+        size: Number of events on day 0.
+        seed: Seed of the generated data.
+        day: Days since then.
+    """
     return Stream(
         "events",
         size_on(day, size),

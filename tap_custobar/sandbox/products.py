@@ -1,4 +1,4 @@
-"""The sample products: every documented field and the company's own."""
+"""The sample products: every documented field and custom fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DESCRIPTIONS = (
 
 
 def _filed_under(ids: int) -> Make:
-    # The API sends the category as text from some shops and as a list from others.
+    # The API sends the category of some shops as a string and of others as a list.
     def make(n: int, _i: int) -> Value:
         path = _CATEGORIES[n % 5][ids]
         return list(path) if n // 5 % 3 == 0 else path[0]
@@ -40,7 +40,7 @@ def _priced_at(percent: int) -> Make:
 
 
 def _sale_price(n: int, _i: int) -> Value:
-    # One in fifty is dearer on sale, as in real shops' data.
+    # One in fifty costs more on sale, as in the data of real shops.
     return (195 + n % 400 * 50) * (110 if n // 400 % 50 == 0 else 80) // 100
 
 
@@ -105,7 +105,7 @@ STOCK = (
 
 
 def products(size: int, seed: int = 0) -> Stream:
-    """So many products."""
+    """Return a stream of `size` products."""
     return Stream(
         "products",
         size,

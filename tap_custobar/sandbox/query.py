@@ -1,4 +1,4 @@
-"""What a request's query asks for: which records, in which order, with which properties."""
+"""The query of a request: which records, in which order, with which properties."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Query:
 
     Attributes:
         format: `json` or `csv`.
-        limit: The most records in a page.
-        names: The properties asked for, in order.
-        filters: Names and values, all of which a record must have.
+        limit: Maximum number of records in a page.
+        names: The requested properties, in order.
+        filters: Names and values; a record must have all of them.
         order: Names, each with whether it is descending.
-        position: How many matching records come before this page.
+        position: Number of matching records before this page.
     """
 
     format: str
@@ -45,46 +45,46 @@ class Query:
 
 
 def parse_query(stream: Stream, items: Iterable[tuple[str, str]]) -> Query:
-    """Read the names and values of a query.
+    """Parse the names and values of a query.
 
     Raises:
-        QueryError: A parameter has a wrong value or names a field that the stream does not have.
+        QueryError: A parameter has an invalid value, or names a field that the stream lacks.
     """
-    asked: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     filters: list[Filter] = []
     for name, value in items:
-        if name in asked:
+        if name in parameters:
             reason = f"parameter given twice: {name}"
             raise QueryError(reason)
         if name in _PARAMETERS:
-            asked[name] = value
+            parameters[name] = value
         else:
             _check_name("filter", name, stream.properties)
             filters.append((name, value))
 
-    format_ = asked.get("format", "json")
+    format_ = parameters.get("format", "json")
     if format_ not in MAX_LIMITS:
         reason = "format must be json or csv"
         raise QueryError(reason)
-    order = _parse_order(stream, asked.get("order", ""))
+    order = _parse_order(stream, parameters.get("order", ""))
     return Query(
         format=format_,
-        limit=_parse_limit(asked.get("limit", str(DEFAULT_LIMIT)), MAX_LIMITS[format_]),
-        names=_parse_fields(stream, asked.get("fields", "")),
+        limit=_parse_limit(parameters.get("limit", str(DEFAULT_LIMIT)), MAX_LIMITS[format_]),
+        names=_parse_fields(stream, parameters.get("fields", "")),
         filters=tuple(filters),
         order=order,
-        position=_parse_cursor(stream, tuple(filters), order, asked.get("cursor")),
+        position=_parse_cursor(stream, tuple(filters), order, parameters.get("cursor")),
     )
 
 
 def make_cursor(
     stream: Stream, filters: tuple[Filter, ...], order: tuple[Order, ...], position: int
 ) -> str:
-    """An opaque mark of a position in the matching records; it holds for this query only."""
-    place = position.to_bytes(8, "big")
-    question = repr((stream.seed, stream.name, filters, order)).encode()
+    """Return an opaque cursor of a position in the matching records, valid for this query only."""
+    encoded = position.to_bytes(8, "big")
+    query = repr((stream.seed, stream.name, filters, order)).encode()
     return base64.urlsafe_b64encode(
-        place + blake2b(place + question, digest_size=10).digest()
+        encoded + blake2b(encoded + query, digest_size=10).digest()
     ).decode()
 
 

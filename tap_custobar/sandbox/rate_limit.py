@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WINDOW = 60.0
-"""Seconds over which requests are counted."""
+"""Length of the sliding window in which requests are counted; seconds."""
 
 
 class RateLimit:
-    """Admits so many requests within any minute; refused ones do not count."""
+    """A limit on the requests within any minute; rejected requests do not count."""
 
     def __init__(self, maximum: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with nothing counted.
+        """Create a limit.
 
         Args:
-            maximum: Requests a minute; 0 admits all.
-            clock: Tells the time in seconds.
+            maximum: Requests a minute; 0 for no limit.
+            clock: Returns the time in seconds.
         """
         self.maximum = maximum
         self._clock = clock
@@ -30,7 +30,7 @@ class RateLimit:
         self._lock = Lock()
 
     def admits(self) -> bool:
-        """Whether one more request may be answered now; if so, it is counted."""
+        """Return whether one more request is within the limit; if so, count it."""
         if not self.maximum:
             return True
         with self._lock:

@@ -1,4 +1,4 @@
-"""Records made on demand from (seed, stream, index): nothing is stored, any size starts at once."""
+"""Records made on demand from (seed, stream, index); nothing is stored, so any size is cheap."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tap_custobar.sandbox.values import BY_TYPE, Make, Value
 KEY = "external_id"
 
 BLOCK = 49_152
-"""Ranks do not cross the borders between so many records."""
+"""Records in a block; ranks never move a record to another block."""
 
 ALWAYS = 256
 OFTEN = 192
 NEVER = 0
 
 MAX_RECORDS = 99_999_999
-"""As many as the eight digits of a key can number."""
+"""The largest size of a stream: keys have eight digits."""
 
 POOL_SIZE = 1024
-"""How many ready-made portions of a kind the records share."""
+"""Number of prepared values of each shared field group."""
 
 Record: TypeAlias = dict[str, Value]
 FieldGroup: TypeAlias = tuple["Field", ...]
@@ -40,14 +40,16 @@ class Field:
 
     Attributes:
         name: As in the API.
-        type: Custobar's name of the type; it says how values are made, unless `make` does.
+        type: Custobar's name of the type; its maker is used if there is no `make`.
         make: Makes a value.
-        share: How many of 256 records hold it.
+        share: How many of 256 records have it.
         correlated_with: Another field of its group whose random number this one uses too, so
             that the two agree.
-        increasing: Always held, and its values grow with the record's index, as text too.
-        rank: Gives the number that an always held value is ordered by from the record's index
-            alone. Records of different blocks are in the order of their index.
+        increasing: Whether every record has it and its values, also as strings, increase with
+            the index.
+        rank: Computes the number by which the values are ordered from the index of the record;
+            only for a field that every record has. Records of different blocks are in the order
+            of their index.
     """
 
     name: str
@@ -69,18 +71,18 @@ class Stream:
 
     Attributes:
         name: As in the path and the envelope of the API.
-        size: How many records there are.
-        seed: Another seed makes other records.
-        own: The fields whose values are made for each record, the keys first.
-        shared: Portions of fields whose values, for speed, come from a pool of ready-made ones.
-            A record draws 16 numbers, one for each field of `own` and one for each
-            portion, which begin again with the first where there are more; a portion draws as
-            many, one for each of its fields.
-        derived: Names that records can be ordered by without holding them: the field they come
+        size: Number of records.
+        seed: Seed of the generated data.
+        own: The fields whose values are made for each record, primary keys first.
+        shared: Groups of fields whose values, for speed, come from a pool of prepared ones. A
+            record draws 16 numbers: one for each field of `own` and one for each group; a
+            seventeenth would be the first again. A prepared value of a group draws 16 as well, one
+            for each of its fields.
+        derived: Further names by which records can be ordered: the field that each is derived
             from, and how.
-        keys: Names of the fields that together identify a record.
-        drawn_for: Gives the index whose numbers a record draws. Records that draw the same ones
-            agree in all that does not come from their own index.
+        keys: The fields of the primary key.
+        drawn_for: Returns the index whose numbers a record draws. Records that draw the same
+            numbers agree in everything that is not made from their own index.
     """
 
     name: str
@@ -94,21 +96,21 @@ class Stream:
 
     @cached_property
     def properties(self) -> tuple[str, ...]:
-        """The names of all potential properties, the keys first."""
-        return tuple(each.name for portion in (self.own, *self.shared) for each in portion)
+        """The names of all properties that a record may have, primary keys first."""
+        return tuple(each.name for group in (self.own, *self.shared) for each in group)
 
     @cached_property
     def increasing(self) -> frozenset[str]:
-        """The names of the properties that grow with the index."""
+        """The names of the properties whose values increase with the index."""
         return frozenset(each.name for each in self.own if each.increasing)
 
     @cached_property
     def ranks(self) -> Mapping[str, Rank]:
-        """The names of the properties that are ordered by rank."""
+        """The ranks of the properties that are ordered by rank, by name."""
         return {each.name: each.rank for each in self.own if each.rank}
 
     def records(self, indices: Iterable[int], names: Collection[str]) -> Iterator[Record]:
-        """The records at these indices, with these of their properties."""
+        """Yield the records at the given indices, with the named properties only."""
         steps, pools = _selected(self, tuple(names))
         for index in indices:
             numbers = self._draw("", self.drawn_for(index))
@@ -118,7 +120,7 @@ class Stream:
             yield record
 
     def values(self, name: str, indices: Iterable[int]) -> Iterator[Value | None]:
-        """One property's or derived name's values; None where a record has none."""
+        """Yield the value of one property or derived name for each index; None if absent."""
         source, derive = self.derived.get(name, (name, None))
         for record in self.records(indices, (source,)):
             value = record.get(source)
@@ -126,17 +128,17 @@ class Stream:
 
     @cached_property
     def pools(self) -> list[tuple[FieldGroup, list[Record]]]:
-        """Each shared portion with its ready-made values."""
+        """Each shared group with its prepared values."""
         pools = []
-        for portion in self.shared:
-            steps, purpose = _steps(portion), f"{portion[0].name}/"
-            places = range(POOL_SIZE)
-            pool = [_make(steps, self._draw(purpose, place), place) for place in places]
-            pools.append((portion, pool))
+        for group in self.shared:
+            steps, purpose = _steps(group), f"{group[0].name}/"
+            positions = range(POOL_SIZE)
+            pool = [_make(steps, self._draw(purpose, each), each) for each in positions]
+            pools.append((group, pool))
         return pools
 
     def _draw(self, purpose: str, index: int) -> tuple[int, ...]:
-        """Sixteen numbers below 2**32, from one digest; a generator a field costs far more."""
+        """Return 16 numbers below 2**32 from one digest; a generator per field is far slower."""
         return _NUMBERS.unpack(
             blake2b(f"{self.seed}/{self.name}/{purpose}{index}".encode()).digest()
         )
@@ -145,8 +147,8 @@ class Stream:
 _Step: TypeAlias = tuple[str, int, int, int, Make]
 
 
-def _steps(portion: FieldGroup) -> list[_Step]:
-    slots = {each.name: slot for slot, each in enumerate(portion)}
+def _steps(group: FieldGroup) -> list[_Step]:
+    slots = {each.name: slot for slot, each in enumerate(group)}
     return [
         (
             each.name,
@@ -155,7 +157,7 @@ def _steps(portion: FieldGroup) -> list[_Step]:
             each.share,
             each.make or BY_TYPE[each.type],
         )
-        for each in portion
+        for each in group
     ]
 
 
@@ -163,19 +165,24 @@ def _steps(portion: FieldGroup) -> list[_Step]:
 def _selected(
     stream: Stream, names: tuple[str, ...]
 ) -> tuple[list[_Step], list[tuple[int, list[Record]]]]:
-    """The part of a stream that makes these properties; a pool goes with its number's place."""
+    """Return what makes the named properties.
+
+    Returns:
+        The steps of the own fields; and each pool that is needed, reduced to these properties,
+        with the position of its number among those that a record draws.
+    """
     steps = [step for step in _steps(stream.own) if step[0] in names]
     pools = []
-    for slot, (portion, pool) in enumerate(stream.pools, start=len(stream.own)):
-        wanted = [each.name for each in portion if each.name in names]
-        if wanted:
-            parts = [{name: part[name] for name in wanted if name in part} for part in pool]
+    for slot, (group, pool) in enumerate(stream.pools, start=len(stream.own)):
+        selected = [each.name for each in group if each.name in names]
+        if selected:
+            parts = [{name: part[name] for name in selected if name in part} for part in pool]
             pools.append((slot % 16, parts))
     return steps, pools
 
 
 def _make(steps: Iterable[_Step], numbers: Sequence[int], index: int) -> Record:
-    # The lowest byte decides whether the record holds the field, the others which value.
+    # The lowest byte decides whether the record has the field, the other bytes the value.
     return {
         name: value
         for name, slot, source, share, make in steps
@@ -184,7 +191,7 @@ def _make(steps: Iterable[_Step], numbers: Sequence[int], index: int) -> Record:
 
 
 def key_field(letter: str) -> Field:
-    """The field that identifies a record: a letter and eight digits."""
+    """Return the primary-key field: a letter and eight digits."""
     return Field(
         name=KEY,
         type="string",
@@ -195,5 +202,5 @@ def key_field(letter: str) -> Field:
 
 
 def identifier(letter: str, index: int) -> str:
-    """The key of the record of this index."""
+    """Return the primary key of the record at this index."""
     return f"{letter}{index + 1:08d}"

@@ -1,4 +1,4 @@
-"""The sample sales, as transactions or as their rows, and the company's own fields."""
+"""The sample sales, as whole sales ("transactions") or line items ("rows"), with custom fields."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 SHAPES = ("transactions", "rows")
 
-# Three sales in a row have one, two and three rows.
+# Of every three consecutive sales, one has one line item, one has two and one has three.
 _SALE_OF_ROW = (0, 1, 1, 2, 2, 2)
 _FIRST_ROW = (0, 1, 3)
 
 _PROGRESS = ((0, "PENDING"), (1, "PAID"), (3, "SHIPPED"), (6, "COMPLETE"))
 _CANCELLED = ((0, "PENDING"), (2, "CANCELLED"))
 _RETURNED = (*_PROGRESS, (12, "RETURNED"))
-_COURSES = (*[_PROGRESS] * 8, _CANCELLED, _RETURNED)
-"""What becomes of a sale: its states, each with the days from its arrival."""
+_HISTORIES = (*[_PROGRESS] * 8, _CANCELLED, _RETURNED)
+"""The possible histories of a sale: its states, each with the days since it appeared."""
 
 
 def _first_row(sale: int) -> int:
@@ -39,15 +39,15 @@ def _sale_of(row: int) -> int:
     return row // 6 * 3 + _SALE_OF_ROW[row % 6]
 
 
-def _mixed_up(number: int) -> int:
-    # A number drawn from an index alone: a row is made from the sale's as well as from its own.
+def _scrambled(number: int) -> int:
+    # From an index alone: a line item needs the number of its sale as well as its own.
     return number * 2_654_435_761 % 2**32 >> 8
 
 
 @lru_cache(maxsize=1 << 14)
 def _row(index: int) -> dict[str, Any]:
-    """What a row tells of its own."""
-    drawn = _mixed_up(index)
+    """Return the properties of the line item at this index that do not depend on its sale."""
+    drawn = _scrambled(index)
     product, quantity = drawn % 100, (1, 1, 2, 0.5, 3)[drawn // 100 % 5]
     price = (product + 1) * 250
     discount = price // 10 if drawn // 500 % 4 == 0 else 0
@@ -75,20 +75,20 @@ def _products(sale: int) -> list[Any]:
 
 
 def _buyer(sale: int) -> str | None:
-    """Return the customer of a sale, mostly a recent one; one sale in four names none.
+    """Return the customer of a sale, most often a recent one; one sale in four has none.
 
     One more customer is known every eighth sale, so that those of a small sandbox are among its
     customers. Some return again and again, and some never do.
     """
-    drawn, known = _mixed_up(sale), sale // 8 + 1
+    drawn, known = _scrambled(sale), sale // 8 + 1
     return identifier("C", known - 1 - (known * drawn**8 >> 192)) if drawn % 4 else None
 
 
 def _state(now: int) -> Callable[[int], str]:
     def state(sale: int) -> str:
         days = (now - appeared(sale)) // DAY
-        course = _COURSES[_mixed_up(sale) % len(_COURSES)]
-        return [name for start, name in course if start <= days][-1]
+        history = _HISTORIES[_scrambled(sale) % len(_HISTORIES)]
+        return [name for start, name in history if start <= days][-1]
 
     return state
 
@@ -109,7 +109,13 @@ ROW = (
 
 
 def _of_sale(prefix: str, index_of: Callable[[int], int], now: int) -> FieldGroup:
-    """What comes from a sale's index alone."""
+    """Return the fields that depend on the index of the sale alone.
+
+    Args:
+        prefix: Prefix of their names.
+        index_of: Returns the index of the sale for the index of a record.
+        now: Time that determines the states; seconds since 1970.
+    """
     state = _state(now)
     return (
         Field(
@@ -135,7 +141,7 @@ def _of_sale(prefix: str, index_of: Callable[[int], int], now: int) -> FieldGrou
 
 
 def _in_currency(name: str, type_: str, make: Make) -> Field:
-    """What only a sale in another currency has, one in four."""
+    """Return a field that only sales in a foreign currency have, one in four."""
     return Field(
         name=name,
         type=type_,
@@ -164,19 +170,26 @@ TERMS = (
 )
 
 
-def _prefixed(portion: FieldGroup) -> FieldGroup:
+def _prefixed(group: FieldGroup) -> FieldGroup:
     return tuple(
         replace(
             each,
             name=f"sale_{each.name}",
             correlated_with=each.correlated_with and f"sale_{each.correlated_with}",
         )
-        for each in portion
+        for each in group
     )
 
 
 def sales(size: int, seed: int = 0, *, day: int = 0, shape: str = "transactions") -> Stream:
-    """The sales so many days after there were `size`, or the rows of these sales."""
+    """Return a stream of sales.
+
+    Args:
+        size: Number of sales on day 0.
+        seed: Seed of the generated data.
+        day: Days since then.
+        shape: One of SHAPES.
+    """
     total = size_on(day, size)
     now = appeared(total)
     own = custom_fields(SALES)

@@ -1,4 +1,4 @@
-"""When sales and events happen and arrive, and how many have arrived on a later day."""
+"""Dates of sales and events, and the number of those that have arrived by a later day."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from math import isqrt
 from typing import TYPE_CHECKING
 
 from tap_custobar.sandbox.records import ALWAYS, BLOCK, MAX_RECORDS, Field
-from tap_custobar.sandbox.values import ALONG, appeared, timestamp
+from tap_custobar.sandbox.values import FIRST_GAP_SQUARED, appeared, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DAY = 86_400
-"""Seconds."""
+"""Length of a day; seconds."""
 
 MAX_DAYS = 1000
 MAX_SIZE = MAX_RECORDS // 4
-"""The most records of the first day; a key's digits are enough for those of the last day."""
+"""The largest size on day 0; on the last day the keys still have enough digits."""
 
 _LATE_BLOCK = BLOCK // 2
 
 
 def size_on(day: int, size: int) -> int:
-    """How many records there are so many days after there were `size`."""
-    # The next whole second, lest rounding lose a record.
-    return (isqrt(size * ALONG) + 1 + day * DAY) ** 2 // ALONG if size else 0
+    """Return the number of records this many days after there were `size`."""
+    if not size:
+        return 0
+    # Rounded up to a second, because rounding down could lose a record.
+    seconds = isqrt(size * FIRST_GAP_SQUARED) + 1 + day * DAY
+    return seconds**2 // FIRST_GAP_SQUARED
 
 
 def happened(index: int) -> int:
-    """The date of the record that arrived in this place, in seconds since 1970.
+    """Return the date of the record at this index, in seconds since 1970.
 
-    Of 32 in a row, eight have the same. One in twelve is two to eight days older than when it
-    arrived, but never older than all of its half block.
+    Of 32 consecutive records, eight have the same date. One in twelve is two to eight days older
+    than its arrival, but never older than every record of its half block.
     """
     first = index - index % 8
     seconds = appeared(first if index // 8 % 4 == 0 else index)
@@ -42,13 +45,18 @@ def happened(index: int) -> int:
 
 
 def happened_at(index: int) -> str:
-    """The same as a date-time; one in forty has no zone."""
-    text = timestamp(happened(index))
-    return text.removesuffix("Z") if (index + 27) % 40 == 0 else text
+    """Return the same as a timestamp; one in forty has no time zone."""
+    value = timestamp(happened(index))
+    return value.removesuffix("Z") if (index + 27) % 40 == 0 else value
 
 
 def date_field(name: str, index_of: Callable[[int], int]) -> Field:
-    """The field that tells the date of the record that arrived in `index_of(index)`'s place."""
+    """Return the field of the date.
+
+    Args:
+        name: Name of the field.
+        index_of: Returns, for the index of a record, the index that its date is computed from.
+    """
     return Field(
         name=name,
         type="datetime",

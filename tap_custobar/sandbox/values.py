@@ -1,8 +1,8 @@
-"""How one value of each of Custobar's types is made from a number drawn for it.
+"""Makers of values, one for each of Custobar's types.
 
-A maker gets two integers: the number drawn for this field of this record (0 to 2**24 - 1) and
-the record's index in its stream. The same two always make the same value, or None where the
-record has none.
+A maker takes two integers: the number drawn for this field of this record (0 to 2**24 - 1), and
+the index of the record in its stream. It always makes the same value from the same integers; None
+if the record does not have the field.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Make: TypeAlias = "Callable[[int, int], Value | None]"
 
 COUNTRIES = ("FI", "SE", "EE", "NO", "DK", "DE")
 LANGUAGES = ("fi", "sv", "en", "et")
-# Reserved domains only: nobody's mailbox is among the sample data.
+# Reserved domains only, so that no address of the sample data can exist.
 DOMAINS = ("example.com", "example.fi", "posti.example", "sahko.example", "example.org")
 WORDS = ("retkeily", "sisustus", "lapset", "keittiö", "pyöräily", "käsityöt", "ruoka", "kirjat")
 TEXTS = (
@@ -37,10 +37,10 @@ TEXTS = (
 )
 
 START = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp())
-"""Seconds since 1970 at which the first record of every stream appeared."""
+"""When the first record of every stream appeared; seconds since 1970."""
 
-ALONG = 10**10
-"""Square of the seconds over which the first record of a stream is alone."""
+FIRST_GAP_SQUARED = 10**10
+"""The square of the seconds between the first and the second record of a stream."""
 
 _DAY_ZERO = date(1970, 1, 1).toordinal()
 _MINUTES = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
@@ -48,18 +48,18 @@ _SECONDS = tuple(f"{second:02d}Z" for second in range(60))
 
 
 def as_text(value: Value) -> str:
-    """A value as filters and CSV cells write it: text as it is, all else as compact JSON."""
+    """Return a value as in filters and CSV cells: strings unchanged, others as compact JSON."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def choice(options: Sequence[Value]) -> Make:
-    """A maker of one of the options."""
+    """Return a maker of one of the options."""
     count = len(options)
     return lambda n, _i: options[n % count]
 
 
 def several(options: Sequence[str]) -> Make:
-    """A maker of a list of one to three different options."""
+    """Return a maker of a list of one to three different options."""
     count = len(options)
     ring = [*options, *options[:2]]
     return lambda n, _i: ring[n % count : n % count + 1 + n // count % 3]
@@ -67,28 +67,28 @@ def several(options: Sequence[str]) -> Make:
 
 @lru_cache(maxsize=1 << 16)
 def day(number: int) -> str:
-    """A date from days since 1970: `2024-05-01`."""
+    """Return a date, e.g. `2024-05-01`, from days since 1970."""
     return date.fromordinal(_DAY_ZERO + number).isoformat()
 
 
 def timestamp(seconds: int) -> str:
-    """An instant in UTC, from seconds since 1970: `2024-05-01T12:34:56Z`."""
-    # Several times as fast as formatting a datetime, and every record has some of these.
+    """Return a timestamp in UTC, e.g. `2024-05-01T12:34:56Z`, from seconds since 1970."""
+    # Several times faster than formatting a datetime, and every record has some of these.
     minute, second = divmod(seconds, 60)
     return day(minute // 1440) + _MINUTES[minute % 1440] + _SECONDS[second]
 
 
 def appeared(index: int) -> int:
-    """When the record of this index came to be, in seconds since 1970.
+    """Return when the record at this index appeared, in seconds since 1970.
 
-    Strictly increasing with the index, and the same whatever the size of the stream: a thousand
+    It increases strictly with the index and does not depend on the size of the stream: a thousand
     records span five weeks, a million three years, ten million ten.
     """
-    return START + isqrt(index * ALONG)
+    return START + isqrt(index * FIRST_GAP_SQUARED)
 
 
 def appeared_at(_n: int, index: int) -> str:
-    """The same as a date-time."""
+    """Return the same as a timestamp; a maker."""
     return timestamp(appeared(index))
 
 
@@ -105,7 +105,7 @@ def _with_repeats(n: int, _i: int) -> Value:
 
 
 def mixed(n: int, _i: int) -> Value:
-    """A value whose type differs from record to record."""
+    """Return a value whose type differs between records; a maker."""
     kinds: tuple[Value, ...] = (n, n / 8, f"A-{n}", n % 3 == 0, [n % 7, "b", True], str(n))
     return kinds[n % len(kinds)]
 
@@ -127,4 +127,4 @@ BY_TYPE: Mapping[str, Make] = {
     "set": several(WORDS),
     "string": choice(TEXTS),
 }
-"""A maker for each of the types that a Custobar field can have."""
+"""The maker of each type that a Custobar field can have."""

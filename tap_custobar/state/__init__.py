@@ -1,1 +1,1 @@
-"""What a sync keeps in the state, and what it may conclude at a table's end."""
+"""Bookmarks and checkpoints in the state, and whether a table was received completely."""

@@ -1,7 +1,7 @@
-"""Incremental reading (docs/behaviour.md, "Incremental reading"): the API has no filter for it.
+"""Incremental replication (docs/behaviour.md, "Incremental reading"), which the API does not offer.
 
-The records are asked for from the latest to the oldest, so that the first page that holds nothing
-new ends the reading. That order is checked as it comes: where it does not hold, all is read.
+Records are requested in descending order of the replication key, so that the first page without a
+new record ends the sync. The order is checked: if it does not hold, all pages are read.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ if TYPE_CHECKING:
 
     from tap_custobar.state.completeness import Completeness
 
-#: The keys of a bookmark, as Singer has them.
+#: The keys of a Singer bookmark.
 KEY = "replication_key"
 VALUE = "replication_key_value"
 
-#: Keys of our own: that the order once did not hold, how many records the last drained table
-#: lacked, and how many runs in a row did so.
+#: Custom keys: whether an earlier run received records in another order, how many records were
+#: missing when the last run had read all pages, and in how many consecutive runs some were missing.
 UNORDERED = "unordered"
 MISSING = "missing"
 SHORT_RUNS = "short_runs"
 
-#: Runs in a row whose shortfall, another one each time, keeps the bookmark where it is.
+#: Maximum number of consecutive runs with differing numbers of missing records in which the
+#: bookmark does not move.
 MAX_SHORT_RUNS = 5
 
 
 class IncrementalBookmark:
-    """What is new in one stream, and how far its bookmark may move.
+    """The bookmark of an incremental stream: selects new records, and moves after a sync.
 
     Attributes:
         key: The replication key.
-        lower_bound: What is older is not wanted, as `sort_key` has it; empty where all is.
+        lower_bound: Older records are not new. In the form of `sort_key`; empty if all are new.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a setting, all by name
@@ -55,14 +56,15 @@ class IncrementalBookmark:
         """Load the bookmark of the last run.
 
         Args:
-            bookmark: The stream's bookmark, changed in place; its values may be anything, for
-                they come from a file.
+            bookmark: The stream's bookmark, changed in place. It comes from a file, so its values
+                can have any type.
             key: The replication key, a date-time.
-            start_date: The oldest that is wanted at all; a date-time or a date.
-            lookback_days: How far behind the bookmark to read again, for what comes late.
-            zone: That of date-times without one.
-            now: This moment, in UTC.
-            logger: The stream's.
+            start_date: The earliest lower bound; a date-time or a date.
+            lookback_days: Days before the bookmark that are read again, for records that Custobar
+                adds late.
+            zone: Time zone of date-times without one.
+            now: The current time, RFC 3339 in UTC.
+            logger: The stream's logger.
         """
         self.key = key
         self._bookmark = bookmark
@@ -72,8 +74,8 @@ class IncrementalBookmark:
         start = sort_key((start_date and to_utc(start_date, zone)) or "")
         self.lower_bound = start
         if self._high_watermark:
-            looked_back = days_before(self._high_watermark, lookback_days)
-            self.lower_bound = max(start, sort_key(looked_back))
+            lookback_start = days_before(self._high_watermark, lookback_days)
+            self.lower_bound = max(start, sort_key(lookback_start))
         self._bookmark_before = self._high_watermark and sort_key(self._high_watermark)
         self._start = start
         self._in_order = True
@@ -82,7 +84,8 @@ class IncrementalBookmark:
         self._latest_on_page: str | None = None
         if self._is_unordered:
             logger.info(
-                "All pages are read: an earlier run did not get the latest %s first", self.key
+                "Reading all pages, because an earlier run did not receive the latest %s first",
+                self.key,
             )
 
     def _load(self, zone: tzinfo) -> str | None:
@@ -90,11 +93,11 @@ class IncrementalBookmark:
         if value is None or self._bookmark.get(KEY, self.key) != self.key:
             return None
         if (loaded := to_utc(str(value), zone)) is None:
-            self._logger.warning("The bookmark is no date-time: everything is read")
+            self._logger.warning("The bookmark is not a valid date-time: reading all records")
         elif sort_key(loaded) > self._now:
             self._logger.warning(
-                "The bookmark %s is in the future: nothing older than it, less lookback_days, "
-                "is read. To reset it, take it out of the state (Meltano: --full-refresh)",
+                "The bookmark %s is in the future: records older than it minus lookback_days are "
+                "not read. To reset it, remove it from the state (Meltano: --full-refresh)",
                 loaded,
             )
         return loaded
@@ -104,42 +107,48 @@ class IncrementalBookmark:
         return bool(self._bookmark.get(UNORDERED))
 
     def select_new(self, values: Sequence[Any]) -> list[bool]:
-        """Return which of the next records are wanted.
+        """Return a keep/drop mask for consecutive records.
 
         Args:
-            values: The values of their replication key (RFC 3339 in UTC) or None; records
-                without one are wanted, for whether they are new cannot be known.
+            values: Their replication-key values (RFC 3339, UTC) or None; records without one are
+                kept, because they may be new.
         """
-        instants = [sort_key(value) if value else None for value in values]
-        known = [instant for instant in instants if instant is not None]
+        timestamps = [sort_key(value) if value else None for value in values]
+        known = [timestamp for timestamp in timestamps if timestamp is not None]
         if known:
             self._check_order(known)
             latest = max(known)
             self._latest_on_page = max(self._latest_on_page or "", latest)
-            # A record of the future must not hide what comes until then.
-            past = max((instant for instant in known if instant <= self._now), default="")
+            # A bookmark in the future would exclude all records until then.
+            past = max((timestamp for timestamp in known if timestamp <= self._now), default="")
             self._saw_latest = self._saw_latest or self._is_latest(past)
             if past > sort_key(self._high_watermark or ""):
-                self._high_watermark = values[instants.index(past)]
-        return [instant is None or instant >= self.lower_bound for instant in instants]
+                self._high_watermark = values[timestamps.index(past)]
+        return [timestamp is None or timestamp >= self.lower_bound for timestamp in timestamps]
 
-    def _is_latest(self, instant: str) -> bool:
-        """Tell whether a record of this time must be on the first page, if the order holds."""
+    def _is_latest(self, timestamp: str) -> bool:
+        """Return whether a record is not older than the latest one of the previous run.
+
+        Without a bookmark: whether it is newer than `start_date`.
+        """
         if self._bookmark_before:
-            return instant >= self._bookmark_before
-        return instant > self._start
+            return timestamp >= self._bookmark_before
+        return timestamp > self._start
 
     @property
     def has_news(self) -> bool:
-        """Whether the page so far holds a record that is dated and new: it is not the last one."""
+        """Whether the current page has a new record with a timestamp, so that it is not the last.
+
+        Records that `select_new` has not received yet are not considered.
+        """
         return self._latest_on_page is not None and self._latest_on_page >= self.lower_bound
 
     def is_exhausted(self) -> bool:
-        """Tell, behind a page, whether no later one can hold anything new.
+        """Return whether later pages cannot have a new record; to be called once after each page.
 
-        A page that holds nothing new is no proof by itself that the rest is older still. The
-        latest record there was has to have come before it: a server that does not order by the
-        key need not give that one first.
+        A page without a new record does not prove that all later records are older. The latest
+        record must have been received before, which a server that ignores the order need not send
+        first.
         """
         latest, self._latest_on_page = self._latest_on_page, None
         return (
@@ -157,25 +166,25 @@ class IncrementalBookmark:
             self._in_order = False
             self._bookmark[UNORDERED] = True
             self._logger.warning(
-                "Custobar does not give the latest %s first, as it was asked to: "
-                "all pages are read, until a run meets no other order",
+                "Custobar does not return the latest %s first, as requested: "
+                "all pages are read, until a run receives them in order",
                 self.key,
             )
 
     def commit(self, table: Completeness, *, is_drained: bool) -> None:
-        """Move the bookmark to the latest instant seen, now that all that is new is written.
+        """Move the bookmark to the latest timestamp, after all new records are written.
 
-        It stays where records may be missing that only a run from here would bring.
+        It does not move if records may be missing that only another run from here would read.
 
         Args:
-            table: What came.
-            is_drained: Whether the read went to the table's end.
+            table: The completeness of the received table.
+            is_drained: Whether all pages were read.
         """
         if table.fell_by:
             self._logger.warning(
-                "Custobar's count fell while %s was read: up to %s may have been passed over. "
-                "A run in full brings them (Meltano: --full-refresh)",
-                "the table" if is_drained else "what is new",
+                "Custobar's count fell while reading %s: up to %s may have been missed. "
+                "A full run reads them (Meltano: --full-refresh)",
+                "the table" if is_drained else "new records",
                 counted(table.fell_by, "record"),
             )
         if is_drained and not self._may_move(table):
@@ -188,33 +197,36 @@ class IncrementalBookmark:
             self._bookmark |= {KEY: self.key, VALUE: self._high_watermark}
 
     def _may_move(self, table: Completeness) -> bool:
-        """Return whether a drained table gives no reason to leave the bookmark where it is."""
+        """Return whether the bookmark may move after all pages were read."""
         if table.ended_on_empty_page and table.count is None:
             self._logger.warning(
-                "The bookmark stays, for the last page was named by Custobar and came empty"
+                "The bookmark does not move, because the last page that Custobar linked to was "
+                "empty"
             )
             return False
         missing, before = table.surely_missing, self._bookmark.get(MISSING)
         short_runs = self._note_shortfall(missing)
         if not missing:
             return True
-        what = f"{counted(missing, 'record')} fewer than Custobar's count came"
+        shortfall = f"Received {counted(missing, 'record')} fewer than Custobar's count"
         if missing == before:
-            what += " again, as in the run before"
+            shortfall += ", as in the previous run"
         elif short_runs > MAX_SHORT_RUNS:
-            what += f", and too few in the {MAX_SHORT_RUNS} runs before"
+            shortfall += f", and too few in the {MAX_SHORT_RUNS} previous runs"
         else:
             self._logger.warning(
-                "%s: the bookmark stays, and the next run reads the same again", what
+                "%s: the bookmark does not move, and the next run reads the same records again",
+                shortfall,
             )
             return False
         self._logger.warning(
-            "%s: the bookmark moves. Custobar seems to count what it does not list", what
+            "%s: the bookmark moves. Custobar seems to count records that it does not list",
+            shortfall,
         )
         return True
 
     def _note_shortfall(self, missing: int) -> int:
-        """Keep how many records were missing, and return for how many runs in a row some were."""
+        """Store how many records were missing; return in how many consecutive runs some were."""
         before = self._bookmark.get(SHORT_RUNS)
         runs = (before if isinstance(before, int) else 0) + 1 if missing else 0
         for key, number in ((MISSING, missing), (SHORT_RUNS, runs)):

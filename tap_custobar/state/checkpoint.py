@@ -1,4 +1,7 @@
-"""Where an interrupted sync of a whole table goes on (docs/behaviour.md, "Interruptions")."""
+"""The checkpoint from which an interrupted full-table sync resumes.
+
+See docs/behaviour.md, "Interruptions".
+"""
 
 from __future__ import annotations
 
@@ -11,22 +14,26 @@ from tap_custobar.state.completeness import MAX_KEYS, Completeness
 #: The key of the checkpoint in a stream's bookmark.
 RESUME_KEY = "resume"
 
-#: Hours that a checkpoint holds, for the table behind its cursor changes; fewer than a nightly
-#: run's cycle, so that no night depends on a second.
+_CHANGED = "the schema, the selection or the settings have changed"
+_INVALID = "the checkpoint is not valid"
+
+#: Hours for which a checkpoint is valid, because the table changes meanwhile. Fewer than 24, so
+#: that a nightly run never resumes the one of the night before.
 MAX_HOURS = 20
 
 
 class Checkpoint:
-    """How far one sync came, kept in the stream's bookmark as it goes.
+    """The progress of one sync, stored in the stream's bookmark page by page.
 
-    It holds where the next page is (path and query: no host, no token), a fingerprint of the
-    request, when the sync began (epoch seconds, the version of its records too) and what came.
+    It contains the next page (path and query: no host, no token), a fingerprint of the request,
+    the start of the sync (epoch seconds, which is also the version of its records) and the counts
+    of received records.
 
     Attributes:
-        next: Path and query to go on at; None at the beginning of a table.
-        started_at: When the sync began; the first run's time where this one goes on.
-        rejection: Why the stored checkpoint is not used; None where there is no reason.
-        table: What came so far, by the runs before too.
+        next: Path and query to resume at; None at the beginning of a table.
+        started_at: Start of the sync; of its first run if it is resumed. Epoch seconds.
+        rejection: Why the stored checkpoint is not used; None if it is used or there is none.
+        table: The completeness of the table so far, previous runs of this sync included.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a fact, all by name
@@ -37,18 +44,18 @@ class Checkpoint:
         now: int,
         enabled: bool,
         counts_all_keys: bool = False,
-        rejection: str = "something else is asked for now",
+        rejection: str = _CHANGED,
     ) -> None:
-        """Load the checkpoint of an interrupted sync, if there is one that fits.
+        """Load the checkpoint of an interrupted sync, if it is valid for this one.
 
         Args:
-            bookmark: The stream's bookmark, changed in place as the sync goes; the checkpoint in
-                it may be anything, for it comes from a file.
-            fingerprint: Of what this sync asks for.
+            bookmark: The stream's bookmark, changed in place as the sync progresses. It comes from
+                a file, so the checkpoint in it can be any value.
+            fingerprint: Fingerprint of this sync's request.
             now: Epoch seconds.
-            enabled: Whether this sync may be resumed, and so keeps a checkpoint at all.
-            counts_all_keys: Whether deletes or a bookmark depend on what came.
-            rejection: Why a stored checkpoint is not used where this sync may not be resumed.
+            enabled: Whether this sync may be resumed, and so stores a checkpoint.
+            counts_all_keys: Whether deletes or a bookmark depend on the counts.
+            rejection: Why a stored checkpoint is not used if this sync may not be resumed.
         """
         self._bookmark = bookmark
         self._fingerprint = fingerprint
@@ -61,9 +68,9 @@ class Checkpoint:
         self.rejection = None if value is None else self._load(value)
 
     def restart(self) -> None:
-        """Begin at the beginning; the stored checkpoint stays until the first page moves it.
+        """Reset to the beginning; the stored checkpoint stays until the first page replaces it.
 
-        So an outage that looks like a refusal costs nothing but this run.
+        So the next run can still use it if this one fails because of an outage.
         """
         self._reset()
         if not self._enabled:
@@ -84,9 +91,10 @@ class Checkpoint:
         return Completeness(key_limit=None if self._counts_all_keys else MAX_KEYS, **numbers)
 
     def advance(self, next_url: str) -> None:
-        """Move to the page that comes next, or take the checkpoint away where there is none ("").
+        """Store the next page as the checkpoint; without one ("") remove the checkpoint.
 
-        An explicit null, for Meltano merges states: a key that is left out would stay.
+        It is removed with an explicit null, because Meltano merges states: a missing key would
+        preserve the old value.
         """
         if not self._enabled:
             return
@@ -119,19 +127,19 @@ class Checkpoint:
             } if next_.startswith("/") and not next_.startswith("//"):
                 pass
             case _:
-                return "it is not one of this tap's"
+                return _INVALID
         if not self._enabled:
             return self._rejection
         if fingerprint != self._fingerprint:
-            return "something else is asked for now"
+            return _CHANGED
         if not 0 <= self._now - started_at < MAX_HOURS * 3600:
-            return f"it is not of the last {MAX_HOURS} hours"
+            return f"the checkpoint was not made in the last {MAX_HOURS} hours"
         # Checkpoints of the first version have neither.
         match rest.get("lowest", count), rest.get("repeated", 0):
             case int(lowest), int(repeated):
                 pass
             case _:
-                return "it is not one of this tap's"
+                return _INVALID
         self.next, self.started_at = next_, started_at
         self.table = self._completeness(
             records=records, skipped=skipped, repeated=repeated, highest=count, lowest=lowest
@@ -139,9 +147,9 @@ class Checkpoint:
         return None
 
 
-def fingerprint(*asked: object) -> str:
-    """Return a fingerprint of what a sync asks for, from which nothing of it can be read."""
-    return blake2b(repr(asked).encode(), digest_size=12).hexdigest()
+def fingerprint(*parts: object) -> str:
+    """Return a fingerprint of the parts of a request, which does not reveal them."""
+    return blake2b(repr(parts).encode(), digest_size=12).hexdigest()
 
 
 def _path_and_query(url: str) -> str:

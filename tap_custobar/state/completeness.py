@@ -1,8 +1,8 @@
-"""Whether a table came whole: the records that came, against the API's own `count` of them.
+"""Whether a table was received completely, by comparison with the API's `count` of its records.
 
-The specification does not mention `count`; one public reader of the API reads it, with a default.
-So a table without one is never taken to be short, and one that is each page's own number of rows
-says nothing.
+The specification does not mention `count`; one public client of the API reads it, with a default.
+So no records count as missing without it, and a `count` that is the number of each page's rows is
+ignored.
 """
 
 from __future__ import annotations
@@ -16,20 +16,25 @@ from tap_custobar.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
-#: Keys that are remembered where nothing depends on them but a warning, so that memory stays flat.
+#: Maximum number of keys that are remembered if only a warning depends on them, to limit memory.
 MAX_KEYS = 100_000
 
 _PARTS = 256
 
 
 class RepeatedKeys:
-    """Counts records whose key came before, in about ten bytes a key; a set would take eighty.
+    """Counts records whose key was received before, in about ten bytes per key (a set needs 80).
 
-    Keys are told apart by their 64-bit hashes, those of this process.
+    Keys are compared by their 64-bit hashes in this process.
     """
 
     def __init__(self, limit: int | None) -> None:
-        """Remember `limit` keys at the most, and count nothing beyond; None for no limit."""
+        """Create a counter.
+
+        Args:
+            limit: Maximum number of remembered keys, after which no further ones are counted; None
+                for no limit.
+        """
         self._limit = limit
         self._added = 0
         self._distinct = 0
@@ -46,7 +51,7 @@ class RepeatedKeys:
 
     @property
     def count(self) -> int:
-        """How many of the records added so far had a key that had come before."""
+        """How many of the records added so far had a key that was added before."""
         if not self._parts:
             self._fill()
         else:
@@ -64,21 +69,21 @@ class RepeatedKeys:
     def _merge(self) -> None:
         for key in self._new:
             part = self._parts[key % _PARTS]
-            place = bisect_left(part, key)
-            if place == len(part) or part[place] != key:
-                part.insert(place, key)
+            index = bisect_left(part, key)
+            if index == len(part) or part[index] != key:
+                part.insert(index, key)
                 self._distinct += 1
 
 
 class Completeness:
-    """What came of one table, over all runs of a resumed sync.
+    """The counts of one table, over all runs of a resumed sync.
 
     Attributes:
-        records: Records that the rows gave.
-        skipped: Rows that gave none.
-        ended_on_empty_page: Whether the API named a last page on which there was nothing.
+        records: Number of records received, new or not.
+        skipped: Number of rows that are not valid records.
+        ended_on_empty_page: Whether the last page, which the API linked to, was empty.
         highest: The highest `count` of any page, 0 without one.
-        lowest: The lowest, 0 without one.
+        lowest: The lowest `count` of any page, 0 without one.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a number of a checkpoint, all by name
@@ -91,7 +96,7 @@ class Completeness:
         lowest: int = 0,
         key_limit: int | None = MAX_KEYS,
     ) -> None:
-        """Go on from the numbers that a checkpoint holds, or begin with none.
+        """Create the counts, from those of a checkpoint or with zeros.
 
         Args:
             records: See the class.
@@ -99,7 +104,7 @@ class Completeness:
             repeated: See the property.
             highest: See the class.
             lowest: See the class.
-            key_limit: Keys to remember, to tell which came twice; None for all.
+            key_limit: Maximum number of keys to remember, to detect repeated ones; None for all.
         """
         self.records = records
         self.skipped = skipped
@@ -115,13 +120,13 @@ class Completeness:
     def add_page(
         self, *, records: int, skipped: int, count: int | None, keys: Iterable[Hashable] = ()
     ) -> None:
-        """Add a page.
+        """Add the counts of a page.
 
         Args:
-            records: How many it gave, with those that are not new.
-            skipped: How many of its rows gave none.
-            count: How many records the API says there are on all pages, where it says so.
-            keys: The keys of the records; none where no key is the API's own.
+            records: Number of its records, new or not.
+            skipped: Number of its rows that are not valid records.
+            count: The API's number of records on all pages; None if the page does not have it.
+            keys: The primary keys of the records; none if they are surrogate keys.
         """
         self.records += records
         self.skipped += skipped
@@ -137,35 +142,35 @@ class Completeness:
 
     @property
     def repeated(self) -> int:
-        """How many records had a key that came before in the same run."""
+        """The number of records whose key was received before in the same run."""
         return self._repeated_before + self._keys.count
 
     @property
     def count(self) -> int | None:
-        """How many records the API says there are: the highest that it said on any page."""
+        """The API's number of records, the highest of all pages; None if it is not known."""
         return None if self._is_per_page else self.highest
 
     @property
     def fell_by(self) -> int:
-        """How much the API's `count` fell from page to page of this run."""
+        """By how much in total the API's `count` fell between the pages of this run."""
         return 0 if self._is_per_page else self._fell_by
 
     @property
     def missing(self) -> int:
-        """How many records fewer there were than the API said, once the table is drained."""
+        """The API's number of records minus those received, after all pages were read."""
         return max((self.count or 0) - self._distinct_rows, 0)
 
     @property
     def surely_missing(self) -> int:
-        """How many fewer there were than the API said on any page, once the table is drained.
+        """The lowest `count` of any page minus the records received, after all pages were read.
 
-        While a table grows, or shrinks behind the page that is read, more than those may be.
+        More may be missing if the table grew, or lost records that had been read already.
         """
         return max(self.lowest - self._distinct_rows, 0) if self.count else 0
 
     @property
     def surplus(self) -> int:
-        """How many records more there were than the API said; 0 where it did not say."""
+        """The number of records received minus the API's; 0 if that is not known."""
         return 0 if self.count is None else max(self._distinct_rows - self.count, 0)
 
     @property
@@ -178,38 +183,38 @@ class Completeness:
         return self.count is None or self.lowest == self.highest
 
     def shortfalls(self) -> Iterator[str]:
-        """Yield what may be missing from a drained table that is read whole each time."""
+        """Yield warnings about records that may be missing, after a full-table sync."""
         if self.fell_by:
             yield (
-                f"Custobar's count fell while the table was read: up to "
-                f"{counted(self.fell_by, 'record')} may have been passed over. The next run reads "
-                "all again"
+                f"Custobar's count fell while reading the table: up to "
+                f"{counted(self.fell_by, 'record')} may have been missed. The next run reads all "
+                "records again"
             )
         if self.missing:
             yield f"Received {counted(self.missing, 'record')} fewer than Custobar's count"
 
     def oddities(self) -> Iterator[str]:
-        """Yield what else is odd of a drained table."""
+        """Yield warnings about surplus and repeated records, after all pages were read."""
         if self.surplus:
             yield f"Received {counted(self.surplus, 'record')} more than Custobar's count"
         if repeated := self.repeated:
-            yield f"Received {counted(repeated, 'record')} whose key had come before in this sync"
+            yield f"Received {counted(repeated, 'record')} whose key was already received"
 
     def gap(self) -> str | None:
-        """Say why a drained table may lack records that exist; None where it is whole.
+        """Return why existing records may be missing after all pages were read; None if complete.
 
-        Deletes depend on it, so whatever is not known to be whole is not.
+        Deletes depend on it, so a table that is not known to be complete is not.
         """
         if not self.records:
-            return "no record came"
+            return "no records were received"
         if self.skipped:
-            return f"{counted(self.skipped, 'row')} gave no record"
+            return f"{counted(self.skipped, 'row')} skipped"
         if self.ended_on_empty_page:
-            return "the last page was named by Custobar and came empty"
+            return "the last page that Custobar linked to was empty"
         if not self.is_steady:
             return f"Custobar's count changed between {self.lowest:,} and {self.highest:,}"
         if self.missing:
-            return f"{counted(self.missing, 'record')} fewer than Custobar's count came"
+            return f"received {counted(self.missing, 'record')} fewer than Custobar's count"
         if self.repeated and (self.count is None or self.surplus):
-            return f"{counted(self.repeated, 'record')} came twice, so others may not have come"
+            return f"received {counted(self.repeated, 'record')} twice, so others may be missing"
         return None

@@ -1,4 +1,4 @@
-"""Which key the hashes of a stream were made with, kept in its bookmark."""
+"""The fingerprint of the hash key in a stream's bookmark, which shows when the key changes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,23 @@ HASH_KEY = "hash_key"
 
 
 def hash_key_fingerprint(key: str) -> str:
-    """Return a fingerprint of a hash key, from which the key cannot be read."""
+    """Return a fingerprint of a hash key, which does not reveal the key."""
     return fingerprint("hash_key", key)
 
 
 def note_hash_key(bookmark: dict[str, Any], key: str, logger: Logger) -> None:
-    """Note the key of this run in the bookmark, and warn where that of the last run was another."""
-    ours, before = hash_key_fingerprint(key), bookmark.get(HASH_KEY)
-    if before not in (None, ours):
+    """Store the fingerprint of this run's key, and log a warning if the last run's key differs.
+
+    Args:
+        bookmark: The stream's bookmark, changed in place.
+        key: The setting `hash_key`.
+        logger: The stream's logger.
+    """
+    current, previous = hash_key_fingerprint(key), bookmark.get(HASH_KEY)
+    if previous not in (None, current):
         logger.warning(
-            "hash_key is another than in the last run: the same people now have other hashes, and "
-            "what was loaded before no longer joins. Load everything again (Meltano: "
-            "--full-refresh), or set the old key"
+            "hash_key differs from the last run: equal values now have different hashes, which do "
+            "not join with rows loaded before. Load all records again (Meltano: --full-refresh), "
+            "or restore the old key"
         )
-    bookmark[HASH_KEY] = ours
+    bookmark[HASH_KEY] = current

@@ -116,7 +116,7 @@ def test_an_order_of_fields_is_refused_before_anything_is_asked(
 
 @pytest.mark.parametrize(
     ("following", "said"),
-    [("i7", "points to a page that was already read"), (1967, "JSON whose next is no text")],
+    [("i7", "points to a page that was already read"), (1967, "JSON whose next is not a string")],
 )
 def test_a_next_that_leads_nowhere_fails_the_stream(
     run_tap: RunTap, server: Server, following: object, said: str

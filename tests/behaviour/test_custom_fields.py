@@ -171,7 +171,7 @@ def test_a_deselected_own_field_is_not_asked_for(run_tap: RunTap, sandbox: Sandb
 
     assert "acme__note" not in run.schema("customers")["properties"]
     assert "acme__note" not in set().union(*run.records("customers"))
-    assert "dropped" not in run.log
+    assert "discarded" not in run.log
 
 
 def test_a_property_in_no_schema_is_dropped_and_named_once(run_tap: RunTap, server: Server) -> None:
@@ -184,8 +184,8 @@ def test_a_property_in_no_schema_is_dropped_and_named_once(run_tap: RunTap, serv
     for run in (by_catalog, without):
         lines = [line for line in run.log.splitlines() if "acme__new" in line]
         assert len(lines) == 2  # one a stream
-        assert "dropped: acme__new, acme__newer. To get them, " in lines[0]
-        assert "name them in custom_fields" in lines[0]
+        assert "discarded: acme__new, acme__newer. To include them, " in lines[0]
+        assert "declare them in custom_fields" in lines[0]
         assert ("discover again (Meltano: --refresh-catalog)" in lines[0]) == (run is by_catalog)
         assert run.records("customers")[0] == {"external_id": "0"}
 
@@ -242,7 +242,7 @@ def test_an_answer_that_is_not_csv_names_the_setting_that_does_without(
     assert run.exit_code == 1
     assert run.stdout == ""
     assert len(run.errors) == 1
-    assert "no CSV with a header of field names" in run.errors[0]
+    assert "text without a CSV header of field names" in run.errors[0]
     assert "discover_custom_fields: false" in run.errors[0]
 
 

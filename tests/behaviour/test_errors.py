@@ -97,22 +97,22 @@ def test_a_refusal_without_a_reason_is_told_too(
 @pytest.mark.parametrize(
     ("reply", "what"),
     [
-        (HTML, "a page of HTML"),
+        (HTML, "an HTML page"),
         (Reply(b""), "an empty body"),
         (
             Reply(b'{"customers": [{"external_id": "1"}'),
-            "broken JSON (expecting ',' delimiter at character 36)",
+            "invalid JSON (expecting ',' delimiter at character 36)",
         ),
         (
             Reply(b"hello", headers={"Content-Type": "text/plain"}),
-            "no JSON (content type text/plain)",
+            "something other than JSON (content type text/plain)",
         ),
         (Reply([]), 'JSON without a list named "customers"'),
         (Reply({"customers": {}}), 'JSON without a list named "customers"'),
         (Reply({"products": []}), 'JSON without a list named "customers"'),
         (Reply(b'{"customers": "\xff"}'), 'JSON without a list named "customers"'),
-        (Reply(b'{"customers": ' + b"[" * 100_000), "broken JSON (nested too deeply)"),
-        (Reply({"customers": [], "error": {"reason": "x"}}), "JSON that names an error"),
+        (Reply(b'{"customers": ' + b"[" * 100_000), "invalid JSON (nested too deeply)"),
+        (Reply({"customers": [], "error": {"reason": "x"}}), "JSON with an error"),
     ],
 )
 def test_an_answer_that_is_not_custobars_is_described(

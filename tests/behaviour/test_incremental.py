@@ -113,7 +113,7 @@ def read(run_tap: RunTap, server: Server) -> Callable[..., Read]:
     return read
 
 
-UNORDERED = "does not give the latest date first"
+UNORDERED = "does not return the latest date first"
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_with_a_bookmark_that_is_no_date_everything_is_read(
     result = read([[day(12), day(2)]], state(value))
 
     assert result.dates == [day(12), day(2)]
-    assert result.warned("The bookmark is no date-time")
+    assert result.warned("The bookmark is not a valid date-time")
     assert str(value) not in result.run.log
     assert result.reached == day(12)
 

@@ -184,7 +184,7 @@ def test_pages_that_a_written_state_covers_are_not_asked_for_again(
 
     next_page = state["bookmarks"]["customers"]["resume"]["next"]
     assert next_page == f"/api/data/customers/?cursor={asked(server)[0]}"
-    assert "Going on where the last sync was interrupted" in second.log
+    assert "Resuming the interrupted sync" in second.log
 
 
 def test_the_sync_after_a_finished_one_reads_everything_again(
@@ -240,15 +240,15 @@ def test_a_resumed_sync_has_one_version_and_tells_deletes_at_its_end(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"asked": "0" * 24}, "something else is asked for now"),
-        ({"began": 1_600_000_000}, "not of the last 20 hours"),
-        ({"began": 4_000_000_000}, "not of the last 20 hours"),
-        ({"next": "https://evil.example/api/data/customers/"}, "not one of this tap's"),
-        ({"next": "//evil.example/api/data/customers/"}, "not one of this tap's"),
+        ({"asked": "0" * 24}, "the settings have changed"),
+        ({"began": 1_600_000_000}, "not made in the last 20 hours"),
+        ({"began": 4_000_000_000}, "not made in the last 20 hours"),
+        ({"next": "https://evil.example/api/data/customers/"}, "the checkpoint is not valid"),
+        ({"next": "//evil.example/api/data/customers/"}, "the checkpoint is not valid"),
         ({"next": "/api/../admin/"}, "not below /api"),
         ({"next": "/\\evil.example/api/"}, "spaces, backslashes"),
-        ({"next": None}, "not one of this tap's"),
-        ({"records": "many"}, "not one of this tap's"),
+        ({"next": None}, "the checkpoint is not valid"),
+        ({"records": "many"}, "the checkpoint is not valid"),
     ],
 )
 def test_a_mark_that_does_not_fit_starts_over_and_says_so(
@@ -259,7 +259,7 @@ def test_a_mark_that_does_not_fit_starts_over_and_says_so(
     assert run.exit_code == 0
     assert asked(server) == [str(page) for page in range(PAGES)]
     assert set(run.ids("customers")) == TABLE
-    assert "Starting over" in run.log
+    assert "Restarting the interrupted sync" in run.log
     assert reason in run.log
 
 
@@ -302,7 +302,7 @@ def test_a_mark_that_the_api_refuses_starts_over(
     run = resumed(run_tap, server, mark)
 
     assert run.exit_code == 0
-    assert "Starting over" in run.log
+    assert "Restarting the interrupted sync" in run.log
     assert "cursor expired" in run.log
     assert asked(server)[:2] == [refused, "0"]
     assert set(run.ids("customers")) == TABLE

@@ -191,7 +191,7 @@ def test_a_next_url_that_is_no_text_is_an_error(run_tap: RunTap, server: Server)
     run = run_customers(run_tap, server)
 
     assert run.exit_code == 1
-    assert "next_url is no text" in run.errors[0]
+    assert "next_url is not a string" in run.errors[0]
 
 
 def test_a_page_that_takes_the_place_of_one_read_before_does_not_count_as_new(

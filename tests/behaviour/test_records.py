@@ -57,9 +57,9 @@ def test_what_does_not_fit_is_nulled_counted_and_placed(run_tap: RunTap, server:
 
     assert run.exit_code == 0
     assert [r["price"] for r in run.records("products")] == [5, None, None]
-    assert "products: 2 values of price not of its type" in run.log
-    assert "products: 1 value of in_stock not of its type" in run.log
-    assert run.log.count("the first on page 1, row 2") == 2
+    assert "products: 2 values of price did not match" in run.log
+    assert "products: 1 value of in_stock did not match" in run.log
+    assert run.log.count("first at page 1, row 2") == 2
     assert "3 values nulled, 0 records skipped" in run.log
     assert "secret" not in run.log
 
@@ -78,8 +78,8 @@ def test_rows_that_are_no_records_are_skipped_and_counted(run_tap: RunTap, serve
 
     assert run.exit_code == 0
     assert run.ids("products") == ["1", "17"]
-    assert "2 records skipped (no object); the first on page 1, row 2" in run.log
-    assert "2 records skipped (no external_id); the first on page 1, row 4" in run.log
+    assert "2 records skipped (not an object); first at page 1, row 2" in run.log
+    assert "2 records skipped (no external_id); first at page 1, row 4" in run.log
     assert "4 records skipped" in run.log
 
 
@@ -114,33 +114,33 @@ def page_of(*rows: bytes, **more: object) -> Reply:
 
 
 ODD_VALUES = [
-    (b'"price": 9223372036854775808', {"price": None}, "price not of its type"),
-    (b'"price": -9223372036854775809', {"price": None}, "price not of its type"),
-    (b'"price": 1E400', {"price": None}, "price not of its type"),
-    (b'"price": ' + b"9" * 5000, {"price": None}, "price not of its type"),
-    (b'"rating": 1E400', {"rating": None}, "rating not of its type"),
-    (b'"rating": -1e200000', {"rating": None}, "rating not of its type"),
-    (b'"rating": NaN', {"rating": None}, "rating not of its type"),
-    (b'"rating": -Infinity', {"rating": None}, "rating not of its type"),
-    (b'"title": NaN', {"title": None}, "title not of its type"),
-    (b'"acme__size": 1E30', {"acme__size": None}, "acme__size not of its type"),
+    (b'"price": 9223372036854775808', {"price": None}, "price did not match"),
+    (b'"price": -9223372036854775809', {"price": None}, "price did not match"),
+    (b'"price": 1E400', {"price": None}, "price did not match"),
+    (b'"price": ' + b"9" * 5000, {"price": None}, "price did not match"),
+    (b'"rating": 1E400', {"rating": None}, "rating did not match"),
+    (b'"rating": -1e200000', {"rating": None}, "rating did not match"),
+    (b'"rating": NaN', {"rating": None}, "rating did not match"),
+    (b'"rating": -Infinity', {"rating": None}, "rating did not match"),
+    (b'"title": NaN', {"title": None}, "title did not match"),
+    (b'"acme__size": 1E30', {"acme__size": None}, "acme__size did not match"),
     (
         b'"acme__any": {"a": [1E400, 1], "b": NaN, "c": 1.50}',
         {"acme__any": {"a": [None, 1], "b": None, "c": 1.5}},
-        "acme__any not of its type",
+        "acme__any did not match",
     ),
-    (b'"title": "a\\u0000b"', {"title": "a\ufffdb"}, "title with characters"),
-    (b'"title": "a\x00b"', {"title": "a\ufffdb"}, "title with characters"),
-    (b'"title": "a\x1fb"', {"title": "a\ufffdb"}, "title with characters"),
-    (b'"title": "a\xffb"', {"title": "a\ufffdb"}, "title with characters"),
-    (b'"title": "a\\ud800b"', {"title": "a\ufffdb"}, "title with characters"),
-    (b'"tags": ["\\u0000"]', {"tags": ["\ufffd"]}, "tags with characters"),
+    (b'"title": "a\\u0000b"', {"title": "a\ufffdb"}, "title had invalid Unicode"),
+    (b'"title": "a\x00b"', {"title": "a\ufffdb"}, "title had invalid Unicode"),
+    (b'"title": "a\x1fb"', {"title": "a\ufffdb"}, "title had invalid Unicode"),
+    (b'"title": "a\xffb"', {"title": "a\ufffdb"}, "title had invalid Unicode"),
+    (b'"title": "a\\ud800b"', {"title": "a\ufffdb"}, "title had invalid Unicode"),
+    (b'"tags": ["\\u0000"]', {"tags": ["\ufffd"]}, "tags had invalid Unicode"),
     (
         b'"acme__any": {"\\u0000": ["\\u0000"]}',
         {"acme__any": {"\ufffd": ["\ufffd"]}},
-        "acme__any with characters",
+        "acme__any had invalid Unicode",
     ),
-    (b'"date": "9999-12-31T24:00:00Z"', {"date": None}, "date not of its type"),
+    (b'"date": "9999-12-31T24:00:00Z"', {"date": None}, "date did not match"),
 ]
 FITTING_VALUES = [
     (b'"price": 9223372036854775807, "rating": 1.7e308', {"price": 2**63 - 1, "rating": 1.7e308}),
@@ -214,7 +214,7 @@ def test_a_key_that_would_be_another_skips_its_record(
 
     assert run.exit_code == 0
     assert run.ids("products") == ["a", "b"]
-    assert "1 record skipped (no external_id); the first on page 1, row 2" in run.log
+    assert "1 record skipped (no external_id); first at page 1, row 2" in run.log
 
 
 def test_a_page_in_another_charset_is_refused_by_name(run_tap: RunTap, server: Server) -> None:
@@ -232,7 +232,7 @@ def test_a_page_in_another_charset_is_refused_by_name(run_tap: RunTap, server: S
     assert "JSON that is not UTF-8 in more than 100 values on page 2: " in run.errors[0]
     assert taken.exit_code == 0
     assert taken.records("products")[1]["title"] == "K\ufffdrry"
-    assert "100 values of title with characters" in taken.log
+    assert "100 values of title had invalid Unicode" in taken.log
 
 
 def test_broken_json_on_a_later_page_names_page_and_place(run_tap: RunTap, server: Server) -> None:
@@ -243,7 +243,7 @@ def test_broken_json_on_a_later_page_names_page_and_place(run_tap: RunTap, serve
 
     (error,) = run.errors
     assert error == (
-        "products failed: The response is not Custobar's data but broken JSON (expecting value at "
+        "products failed: The response is not Custobar's data but invalid JSON (expecting value at "
         "character 31) on page 2: run again, and report it to Custobar if it persists."
     )
 
@@ -258,7 +258,7 @@ def test_a_page_that_names_an_error_is_none(run_tap: RunTap, server: Server, err
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
-    assert "not Custobar's data but JSON that names an error on page 2: " in run.errors[0]
+    assert "not Custobar's data but JSON with an error on page 2: " in run.errors[0]
     assert "SECRET" not in run.log
     assert [m for m in run.of_type("ACTIVATE_VERSION") if m["stream"] == "products"] == []
 
@@ -420,6 +420,6 @@ def test_names_of_unknown_properties_are_told_on_one_line_and_not_without_end(
 
     run = read(run_tap, server, row)
 
-    (line,) = [line for line in run.log.splitlines() if "dropped" in line]
+    (line,) = [line for line in run.log.splitlines() if "discarded" in line]
     assert "p0000, p0001" in line
     assert len(line) < 1000

@@ -122,7 +122,7 @@ def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
 
     assert "fields" not in dict(server.requests[0].query)
     assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
-    assert "dropped" not in run.log
+    assert "discarded" not in run.log
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_a_property_of_no_schema_is_named_once_on_whatever_page_it_comes(
     run = run_tap({**server.config, **settings}, catalog=catalog(customers=True))
 
     assert run.exit_code == 0
-    lines = [line for line in run.log.splitlines() if "Not in the catalog and dropped" in line]
+    lines = [line for line in run.log.splitlines() if "Not in the catalog and discarded" in line]
     assert len(lines) == 1
     assert "newer, newest" in lines[0]
     if not isinstance(way, str):

@@ -283,7 +283,7 @@ CASES = (
     ),
     Case(
         "doubles",
-        "the largest and the smallest numbers that a double holds",
+        "the largest and the smallest numbers that a double can represent",
         (
             {
                 "customers": [
@@ -297,7 +297,7 @@ CASES = (
     ),
     Case(
         "names",
-        "custom fields with names beyond 63 bytes, or that differ by case or signs only",
+        "custom fields with names longer than 63 bytes, or that differ only by case or punctuation",
         ({"customers": [_row("1", **{name: f"of {name}" for name in ODD_NAMES})]},),
         streams=("customers",),
         custom_fields=dict.fromkeys(ODD_NAMES, "string"),
@@ -305,7 +305,7 @@ CASES = (
     ),
     Case(
         "twice",
-        "loaded twice, changed in between: no duplicates, and the last values",
+        "loaded twice, with changes in between: no duplicates, and the latest values",
         (
             {"customers": [_row("a", city="Turku", can_email=True, tags=["x"]), _row("b")]},
             {"customers": [_row("a", city="Oulu", can_email=None, tags=[]), _row("c", city="c")]},
@@ -315,7 +315,7 @@ CASES = (
     ),
     Case(
         "state",
-        "products by their date, each run from the state that the target gave back",
+        "products, incrementally by `date`, each run from the state that the target returned",
         (
             {"products": [_row("b", date="2024-02-01T00:00:00Z"), _row("a", date="2024-01-01")]},
             {"products": [_row("c", date="2024-03-01T00:00:00Z"), _row("b", date="2024-02-01")]},
@@ -325,7 +325,7 @@ CASES = (
     ),
     Case(
         "deletes",
-        "a customer gone at Custobar between two runs, with ACTIVATE_VERSION",
+        "a customer deleted at Custobar between two runs, with ACTIVATE_VERSION",
         (
             {"customers": [_row("a"), _row("b"), _row("c")]},
             {"customers": [_row("a"), _row("c")]},

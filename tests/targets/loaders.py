@@ -229,15 +229,17 @@ def _make_mysql_tables(place: Place, schemas: Sequence[Mapping[str, Any]]) -> No
     place.mariadb.execute("\n".join(statements))
 
 
-_IGNORES_VERSIONS = "does nothing at ACTIVATE_VERSION: the row stays"
-_APPENDS = "adds to its files at each run: of a key the last row counts"
-_EMPTIES = (
-    "empties its files at each run, unless `file_naming_scheme` has a `{timestamp}`: with a state "
-    "they hold what is new only"
+_IGNORES_VERSIONS = "ignores ACTIVATE_VERSION: the row is not deleted"
+_APPENDS = (
+    "appends to its files in each run: of several rows with the same key, the last is current"
 )
-_ESCAPES = "stores line breaks, tabs and control characters of texts as JSON's escapes"
-_ROUNDS = "makes FLOAT of numbers, of six digits, and DATETIME of date-times, without fractions"
-_FLOATS = "makes floats of integers where some rows have none: beyond 2^53 they are rounded"
+_EMPTIES = (
+    "empties its files in each run, unless `file_naming_scheme` has a `{timestamp}`: with a state "
+    "they contain only what is new"
+)
+_ESCAPES = "stores line breaks, tabs and control characters of strings as JSON escapes"
+_ROUNDS = "maps numbers to FLOAT, with six digits, and timestamps to DATETIME, without fractions"
+_FLOATS = "converts integers to floats if some rows have none: beyond 2^53 they are rounded"
 _MEMBERS = "has no column for an object, but one for each member"
 
 CSV_GAPS = {case: gap(_EMPTIES, "missing rows", whose="a setting") for case in ("twice", "state")}
@@ -268,10 +270,10 @@ MYSQL_GAPS = {
     **dict.fromkeys(
         ("edges", "custom", "flattened", "mapped"), gap(_ROUNDS, "number", "string date-time")
     ),
-    "untidy": gap("stops at a number with a fraction in an object or a list", "stops"),
-    "doubles": gap("stops at a number beyond those of FLOAT", "stops"),
-    "names": gap("stops at a property named by a word of SQL, like `order`", "stops"),
-    "twice": gap("changes no row that is there already", "array string", "boolean", "string"),
+    "untidy": gap("fails on a number with a fraction in an object or a list", "stops"),
+    "doubles": gap("fails on a number beyond the range of FLOAT", "stops"),
+    "names": gap("fails on a property that is named like an SQL keyword, e.g. `order`", "stops"),
+    "twice": gap("does not update existing rows", "array string", "boolean", "string"),
     "deletes": gap(_IGNORES_VERSIONS, "extra rows"),
 }
 
@@ -373,7 +375,7 @@ LOADERS: Sequence[Loader] = (
         gaps=PARQUET_GAPS,
         one_stream=True,
         variables=OLD_PYTHON,
-        needs="each stream in a run of its own: it writes all streams of a run to one file",
+        needs="a separate run for each stream: it writes all streams of a run to one file",
     ),
     Loader(
         "target-mysql, MariaDB",
@@ -386,7 +388,7 @@ LOADERS: Sequence[Loader] = (
         gaps=MYSQL_GAPS,
         variables={"SINGER_SDK_LOG_CONFIG": str(ROOT / "tests/targets/quiet.yml")},
         needs=(
-            "the tables made beforehand: texts as `TEXT`, the key as `VARCHAR(1000) CHARACTER SET "
+            "tables created in advance: strings as `TEXT`, the key as `VARCHAR(1000) CHARACTER SET "
             "utf8mb3`"
         ),
     ),

@@ -40,8 +40,8 @@ PAGES = [
     ]
     for page in range(1, 4)
 ]
-#: What target-postgres makes of them, with the settings of meltano.yml: U+0000 replaced, which
-#: PostgreSQL cannot hold, and the time in UTC, wherever the server is.
+#: What is stored in PostgreSQL: the tap replaces U+0000, which PostgreSQL cannot hold, and with the
+#: settings of meltano.yml the time is in UTC, wherever the server is.
 ROWS = [
     [
         {**record, "first_name": "nul \ufffd", "date_joined": "2024-06-01T12:00:00"}
@@ -53,9 +53,10 @@ ROWS = [
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command of Meltano ended, and the lines it logged."""
+    """How a command of Meltano ended, what it printed, and the lines it logged."""
 
     exit_code: int
+    stdout: str
     lines: list[dict[str, Any]]
 
     def of(self, plugin: str) -> str:
@@ -64,15 +65,21 @@ class Ended:
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project, so that the checkout stays as it is."""
+    """A Meltano project, which is no part of the checkout.
+
+    Attributes:
+        folder: Where its meltano.yml is.
+        working: The folder in it that commands are run in; any will do.
+    """
 
     folder: Path
+    working: str = "."
 
     def meltano(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
         ours = {k: v for k, v in os.environ.items() if not k.startswith(("TAP_", "TARGET_"))}
         result = subprocess.run(
             [environment("meltano") / "bin/meltano", *arguments],
-            cwd=self.folder / "schemas",  # any folder of the project will do
+            cwd=self.folder / self.working,
             env={
                 **ours,
                 "MELTANO_CLI_LOG_FORMAT": "json",
@@ -86,7 +93,7 @@ class Project:
         )
         assert TOKEN not in result.stdout + result.stderr
         lines = [line for line in result.stderr.splitlines() if line.startswith("{")]
-        return Ended(result.returncode, [json.loads(line) for line in lines])
+        return Ended(result.returncode, result.stdout, [json.loads(line) for line in lines])
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +106,7 @@ def project(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Proje
     config = (folder / "meltano.yml").read_text()
     assert "http://127.0.0.1:8080/api" in config
     (folder / "meltano.yml").write_text(config.replace("http://127.0.0.1:8080/api", sandbox.url))
-    project = Project(folder)
+    project = Project(folder, "schemas")
     assert project.meltano("install").exit_code == 0
     return project
 
@@ -200,3 +207,99 @@ def test_an_incremental_run_asks_for_what_is_new(
 
     assert run_at_the(30) == 10
     assert run_at_the(31) <= 3  # of 11
+
+
+#: A project that somebody has: other plugins, a comment, names of its own.
+EXISTING = f"""\
+# of the data team
+default_environment: nightly
+project_id: existing
+environments:
+- name: nightly
+jobs:
+- name: load
+  tasks:
+  - tap-custobar target-jsonl
+plugins:
+  extractors:
+  - name: tap-other
+    namespace: tap_other
+    pip_url: tap-other
+  loaders:
+  - name: target-jsonl
+    namespace: target_jsonl
+    pip_url: -r {ROOT}/requirements/target-jsonl.txt
+    settings:
+    - name: destination_path
+    config:
+      destination_path: $MELTANO_PROJECT_ROOT
+"""
+
+
+def add_the_tap(project: Project) -> None:
+    """Add it by the Hub's definition, as the README tells: installed from the checkout."""
+    definition = str(ROOT / "hub/tap-custobar.yml")
+    added = project.meltano("add", "tap-custobar", "--from-ref", definition, "--no-install")
+    assert added.exit_code == 0, added.lines
+    file = project.folder / "meltano.yml"
+    config = file.read_text()
+    assert config.count("pip_url: tap-custobar\n") == 1
+    pins = ROOT / "requirements/demo.txt"
+    pip_url = f"pip_url: --constraint {pins} --build-constraint {pins} {ROOT}\n"
+    file.write_text(config.replace("pip_url: tap-custobar\n", pip_url))
+
+
+def prepare(project: Project) -> None:
+    """Set the token and select a stream, by Meltano's own commands."""
+    told = project.meltano("config", "set", "tap-custobar", "api_token", TOKEN)
+    assert told.exit_code == 0, told.lines
+    assert project.meltano("select", "tap-custobar", "customers", "*").exit_code == 0
+    assert TOKEN not in (project.folder / "meltano.yml").read_text()
+    assert TOKEN in (project.folder / ".env").read_text()
+
+
+def at(server: Server) -> dict[str, str]:
+    """The other settings, from the environment."""
+    return {
+        "TAP_CUSTOBAR_API_URL": server.url,
+        "TAP_CUSTOBAR_REQUEST_INTERVAL": "0.05",
+        "TAP_CUSTOBAR_DISCOVER_CUSTOM_FIELDS": "false",
+    }
+
+
+def test_the_hubs_definition_makes_a_fresh_project_work(server: Server, tmp_path: Path) -> None:
+    assert Project(tmp_path).meltano("init", "fresh", "--no-usage-stats").exit_code == 0
+    project = Project(tmp_path / "fresh")
+    give(server, *PAGES)
+
+    add_the_tap(project)
+    installed = project.meltano("install")
+    assert installed.exit_code == 0, installed.lines
+    prepare(project)
+    ended = project.meltano("invoke", "tap-custobar", env=at(server))
+
+    assert ended.exit_code == 0, ended.lines
+    messages = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert {message["stream"] for message in messages if "stream" in message} == {"customers"}
+    ids = [message["record"]["external_id"] for message in messages if "record" in message]
+    assert ids == [record["external_id"] for page in PAGES for record in page]
+
+
+def test_the_hubs_definition_works_in_an_existing_project(server: Server, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "meltano.yml").write_text(EXISTING)
+    give(server, *PAGES)
+
+    add_the_tap(project)
+    installed = project.meltano("install", "tap-custobar", "target-jsonl")
+    assert installed.exit_code == 0, installed.lines
+    prepare(project)
+    ended = project.meltano("run", "load", env=at(server))
+
+    assert ended.exit_code == 0, ended.lines
+    [file] = tmp_path.glob("customers*.jsonl")
+    lines = file.read_text().splitlines()
+    assert len(lines) == sum(map(len, PAGES))
+    config = (tmp_path / "meltano.yml").read_text()
+    assert config.startswith(EXISTING[: EXISTING.index("  - name: tap-other")])
+    assert EXISTING[EXISTING.index("  loaders:") :] in config

@@ -6,19 +6,29 @@ import fcntl
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.readme import blocks
+from tests.server import TOKEN
 from tests.targets.conftest import ROOT, environment
 from tests.targets.pages import fail, give, page_number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.server import Server
+    from tests.targets.conftest import Postgres
 
 SCRIPT = ROOT / "examples/shell/custobar.sh"
 PAGES = [[{"external_id": f"{page}-{row}"} for row in range(3)] for page in range(1, 4)]
@@ -33,9 +43,29 @@ def folder(server: Server, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_readmes_line_for_cron_works(server: Server, folder: Path, tmp_path: Path) -> None:
-    [[line]] = blocks("cron")
-    command = re.sub(r"^(\S+ ){5}", "", line).replace("target-postgres", "target-jsonl")
+@dataclass(frozen=True)
+class CronJob:
+    """The README's crontab, with the paths that it names below HOME."""
+
+    folder: Path
+    command: str
+    home: Path
+
+    def run(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the line as cron does; what it prints is what cron mails."""
+        return subprocess.run(
+            ["/bin/sh", "-c", self.command],
+            env={"HOME": str(self.home), "LOGNAME": "me", "PATH": "/usr/bin:/bin", **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def cron(folder: Path, tmp_path: Path) -> CronJob:
+    [[*variables, line]] = blocks("cron")
+    assert all(re.match(r"[A-Z]+=\S+$", variable) for variable in variables)
     (tmp_path / "custobar").symlink_to(folder)
     (folder / SCRIPT.name).symlink_to(SCRIPT)
     for name, programs in (
@@ -44,20 +74,129 @@ def test_the_readmes_line_for_cron_works(server: Server, folder: Path, tmp_path:
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "bin").symlink_to(programs)
+    command = re.sub(r"^(\S+ ){5}", "", line).replace("target-postgres", "target-jsonl")
+    return CronJob(folder, command, tmp_path)
+
+
+def test_cron_mails_nothing_when_all_went_well(server: Server, cron: CronJob) -> None:
     give(server, *PAGES)
 
-    ended = subprocess.run(["/bin/sh", "-c", command], env={"HOME": str(tmp_path)}, check=False)
+    ended = cron.run()
 
-    assert ended.returncode == 0
-    assert "records/s" in (folder / "log").read_text()
-    assert (folder / "state.json").exists()
-    assert len((folder / "out/customers.jsonl").read_text().splitlines()) == 9
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert "records/s" in (cron.folder / "log").read_text()
+    assert (cron.folder / "state.json").exists()
+    assert len((cron.folder / "out/customers.jsonl").read_text().splitlines()) == 9
 
 
-def run(folder: Path) -> int:
-    programs = [Path(sys.executable).parent, environment("target-jsonl") / "bin"]
+def test_cron_mails_the_end_of_the_log_of_a_failed_run(server: Server, cron: CronJob) -> None:
+    (cron.folder / "log").write_text("of a run before\n")
+    give(server, *PAGES, at={2: fail})
+
+    ended = cron.run()
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    head, *mailed = ended.stderr.splitlines()
+    assert head == f"custobar.sh failed with exit code 1 in {cron.home}/custobar"
+    log = (cron.folder / "log").read_text().splitlines()
+    assert log[0] == "of a run before"
+    assert mailed == log[1:][-20:]
+    assert any("customers failed" in line for line in mailed)
+    assert TOKEN not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"), [("tap.json", "tap.json"), ("target.json", "target.json")]
+)
+def test_cron_mails_what_keeps_a_run_from_starting(cron: CronJob, missing: str, named: str) -> None:
+    (cron.folder / missing).unlink()
+
+    ended = cron.run()
+
+    assert ended.returncode != 0
+    assert named in ended.stderr
+
+
+def test_cron_mails_that_the_folder_is_gone(cron: CronJob) -> None:
+    command = cron.command.replace("$HOME/custobar target", "$HOME/elsewhere target")
+
+    ended = replace(cron, command=command).run()
+
+    assert ended.returncode == 1
+    assert "elsewhere: No such file" in ended.stderr
+
+
+class Webhook:
+    """A local server that keeps what is posted to it."""
+
+    def __init__(self, status: int = 204) -> None:
+        self.posted: list[tuple[str, str, bytes]] = []
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                webhook.posted.append((self.path, self.headers["Content-Type"], body))
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.httpd = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.httpd.server_port}/hook/s3cret?channel=a"
+        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+
+
+@pytest.fixture(params=[204, 404])
+def webhook(request: pytest.FixtureRequest) -> Iterator[Webhook]:
+    webhook = Webhook(request.param)
+    yield webhook
+    webhook.httpd.shutdown()
+    webhook.httpd.server_close()
+
+
+def test_a_webhook_gets_the_exit_code_of_a_failed_run(
+    server: Server, cron: CronJob, webhook: Webhook
+) -> None:
+    give(server, *PAGES, at={2: fail})
+
+    ended = cron.run(CUSTOBAR_WEBHOOK=webhook.url)
+
+    assert ended.returncode == 1
+    assert "customers failed" in ended.stderr
+    [(path, content_type, body)] = webhook.posted
+    assert (path, content_type) == ("/hook/s3cret?channel=a", "application/json")
+    told = {"job": "custobar", "exit_code": 1, "text": "custobar: exit code 1"}
+    assert json.loads(body) == told
+    assert b"\n" not in body
+    assert "s3cret" not in ended.stderr + (cron.folder / "log").read_text()
+
+
+def test_a_webhook_gets_nothing_when_all_went_well(
+    server: Server, cron: CronJob, webhook: Webhook
+) -> None:
+    give(server, *PAGES)
+
+    assert cron.run(CUSTOBAR_WEBHOOK=webhook.url).returncode == 0
+    assert webhook.posted == []
+
+
+def test_a_webhook_that_is_not_there_keeps_the_mail(server: Server, cron: CronJob) -> None:
+    give(server, *PAGES, at={2: fail})
+
+    ended = cron.run(CUSTOBAR_WEBHOOK="http://127.0.0.1:9/s3cret")
+
+    assert ended.returncode == 1
+    assert "customers failed" in ended.stderr
+    assert ended.stderr.endswith("CUSTOBAR_WEBHOOK could not be reached.\n")
+    assert "s3cret" not in ended.stderr
+
+
+def run(folder: Path, target: str = "target-jsonl") -> int:
+    programs = [Path(sys.executable).parent, environment(target) / "bin"]
     path = ":".join([*map(str, programs), os.environ["PATH"]])
-    command = [str(SCRIPT), str(folder), "target-jsonl"]
+    command = [str(SCRIPT), str(folder), target]
     return subprocess.run(command, env={"PATH": path}, capture_output=True, check=False).returncode
 
 
@@ -93,3 +232,53 @@ def test_a_run_does_not_begin_while_another_is_at_it(folder: Path) -> None:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run(folder) == 75
+
+
+class Forwarder(BaseRequestHandler):
+    """Connects a TCP client to the socket file of the tests' PostgreSQL."""
+
+    def handle(self) -> None:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(self.server.socket_file)  # type: ignore[attr-defined]
+            to_client = threading.Thread(target=self.copy, args=(server, self.request))
+            to_client.start()
+            self.copy(self.request, server)
+            to_client.join()
+
+    @staticmethod
+    def copy(source: socket.socket, destination: socket.socket) -> None:
+        while data := source.recv(65_536):
+            destination.sendall(data)
+        destination.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def postgres_port(postgres: Postgres) -> Iterator[int]:
+    """A TCP port of the server, as users have one."""
+    [folder] = parse_qs(urlsplit(postgres.uri).query)["host"]
+    with ThreadingTCPServer(("127.0.0.1", 0), Forwarder) as forwarder:
+        forwarder.socket_file = f"{folder}/.s.PGSQL.5432"  # type: ignore[attr-defined]
+        threading.Thread(target=forwarder.serve_forever, daemon=True).start()
+        yield forwarder.server_address[1]
+        forwarder.shutdown()
+
+
+def test_the_config_for_postgresql_loads(
+    server: Server, postgres: Postgres, postgres_port: int, tmp_path: Path
+) -> None:
+    """But for the server and who may write there."""
+    shown = json.loads((SCRIPT.parent / "target-postgres.json").read_text())
+    theirs = {"host": "127.0.0.1", "port": postgres_port, "user": "postgres"}
+    config = {**shown, **theirs, "database": "postgres"}
+    assert config.keys() == shown.keys()
+    (tmp_path / "tap.json").write_text(json.dumps(server.config))
+    (tmp_path / "target.json").write_text(json.dumps(config))
+    schema = shown["default_target_schema"]
+    postgres.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")  # meltano.yml names it too
+    give(server, *PAGES)
+
+    assert run(tmp_path, "target-postgres") == 0, (tmp_path / "log").read_text()
+
+    [count] = postgres.query(f"SELECT count(*) FROM {schema}.customers")  # noqa: S608
+    assert count == {"count": 9}
+    postgres.execute(f"DROP SCHEMA {schema} CASCADE")

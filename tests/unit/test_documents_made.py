@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,18 +89,47 @@ def test_of_the_ways_to_read_each_has_its_row(tmp_path: Path) -> None:
     ]
 
 
-def test_the_hub_is_told_in_its_own_words() -> None:
-    """The Hub's JSON schema allows no others."""
-    definition = yaml.safe_load((ROOT / "hub/tap-custobar.yml").read_text(encoding="utf-8"))
+#: What the Hub's JSON schemas of a plugin definition allow (meltano/hub, schemas/).
+HUB_KEYS = {
+    *("name", "namespace", "variant", "label", "description", "docs", "repo", "logo_url"),
+    *("pip_url", "executable", "python", "commands", "hidden", "requires", "log_parser"),
+    *("capabilities", "metadata", "schema", "select", "settings", "settings_group_validation"),
+    *("maintenance_status", "quality", "domain_url", "keywords", "supported_python_versions"),
+    *("definition", "next_steps", "prereq", "settings_preamble", "usage"),
+}
+HUB_SETTING_KEYS = {
+    *("name", "aliases", "label", "value", "placeholder", "kind", "description", "tooltip"),
+    *("documentation", "env", "value_processor", "value_post_processor", "oauth", "options"),
+    *("docs", "hidden", "sensitive"),
+}
+HUB_KINDS = {
+    *("array", "boolean", "date_iso8601", "decimal", "email", "file", "hidden", "integer"),
+    *("oauth", "object", "options", "password", "string"),
+}
+HUB_CAPABILITIES = {
+    *("about", "activate-version", "batch", "catalog", "discover", "log-based", "properties"),
+    *("schema-flattening", "state", "stream-maps", "structured-logging", "test"),
+}
 
-    assert {"name", "namespace", "variant", "label", "quality"} <= definition.keys()
-    assert {setting["kind"] for setting in definition["settings"]} <= {
-        *("array", "boolean", "integer", "object", "options", "password", "string")
-    }
-    assert set(definition["capabilities"]) <= {
-        *("about", "activate-version", "batch", "catalog", "discover", "schema-flattening"),
-        *("state", "stream-maps", "structured-logging", "test"),
-    }
-    secrets = [s for s in definition["settings"] if s["kind"] == "password"]
+
+def test_the_hub_is_told_in_its_own_words() -> None:
+    """The Hub's JSON schemas allow no others."""
+    definition = yaml.safe_load((ROOT / "hub/tap-custobar.yml").read_text(encoding="utf-8"))
+    settings = definition["settings"]
+
+    assert {"name", "namespace", "variant", "quality"} <= definition.keys() <= HUB_KEYS
+    assert set(definition["capabilities"]) <= HUB_CAPABILITIES
+    assert definition["maintenance_status"] in {"active", "beta", "development", "inactive"}
+    assert definition["quality"] in {"gold", "silver", "bronze", "unknown"}
+    assert all(re.fullmatch(r"3\.\d+", v) for v in definition["supported_python_versions"])
+    assert all(setting.keys() <= HUB_SETTING_KEYS for setting in settings)
+    assert {setting["kind"] for setting in settings} <= HUB_KINDS
+    names = {setting["name"] for setting in settings}
+    assert all(set(group) <= names for group in definition["settings_group_validation"])
+    for text in ("description", "label", "pip_url", "executable", "domain_url", "prereq", "usage"):
+        assert isinstance(definition[text], str)
+    for option in [option for setting in settings for option in setting.get("options", [])]:
+        assert {type(value) for value in option.values()} == {str}
+    secrets = [s for s in settings if s["kind"] == "password"]
     assert [secret["name"] for secret in secrets] == ["api_token", "hash_key"]
     assert all(secret["sensitive"] for secret in secrets)

@@ -101,7 +101,7 @@ def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
     progress.count_page(25)
     losses = Losses(
         nulled={"price": Loss(3, 1, 7), "tags": Loss(4, 2, 1)},
-        skipped={"no object": Loss(5, 1, 2), "no external_id": Loss(6, 3, 4)},
+        skipped={"not an object": Loss(5, 1, 2), "no external_id": Loss(6, 3, 4)},
         unknown={"shoe_size", "age"},
     )
 
@@ -112,7 +112,7 @@ def test_a_summary_has_every_total(clock: Clock, lines: Lines) -> None:
     assert "page 1, row 7" in price
     assert "4 values of tags" in tags
     assert "page 2, row 1" in tags
-    assert "5 records skipped (no object)" in no_object
+    assert "5 records skipped (not an object)" in no_object
     assert "6 records skipped (no external_id)" in no_key
     assert "page 3, row 4" in no_key
     assert "age, shoe_size" in unknown
@@ -145,7 +145,7 @@ def test_what_was_not_read_to_its_end_says_so(clock: Clock, lines: Lines) -> Non
     progress.summarize(Losses(nulled={"price": Loss(1, 1, 7)}))
 
     nulled, summary = lines.texts
-    assert nulled.startswith("1 value of price not of its type: ")
+    assert nulled.startswith("1 value of price did not match the schema type ")
     assert summary == (
         "stopped after 1,000 records, 1 page, 1.0 s, 1,000 records/s, 2 requests, "
         "0.0 MB received, 1 retry, 1 value nulled, 0 records skipped"

@@ -106,17 +106,22 @@ def test_a_version_is_released_once(checkout: Path) -> None:
 def test_a_version_is_one_that_an_index_takes(checkout: Path, version: str) -> None:
     commit(checkout, version, CHANGELOG.replace("1.2.0", version))
 
-    assert found(checkout) == [f"pyproject.toml: {version} is not a version that an index takes"]
+    assert found(checkout) == [
+        f"pyproject.toml: {version} is not a version that a package index accepts"
+    ]
 
 
 @pytest.mark.parametrize(
     ("heading", "told"),
     [
-        ("Unreleased", "what is under Unreleased goes under the version"),
-        ("1.1.9 - 2026-01-01", "the newest section is of 1.1.9 - 2026-01-01, not '1.2.0 - <date>'"),
-        ("1.2.0", "'1.2.0' needs the day of the release, like "),
-        ("1.2.0 - soon", "'1.2.0 - soon' needs the day of the release, like "),
-        ("1.2.0 - 2026-13-01", "'1.2.0 - 2026-13-01' needs the day of the release, like "),
+        ("Unreleased", "move the entries under Unreleased to a section of the version"),
+        (
+            "1.1.9 - 2026-01-01",
+            "the newest section is 1.1.9 - 2026-01-01, expected '1.2.0 - <date>'",
+        ),
+        ("1.2.0", "'1.2.0' needs the release date, e.g. "),
+        ("1.2.0 - soon", "'1.2.0 - soon' needs the release date, e.g. "),
+        ("1.2.0 - 2026-13-01", "'1.2.0 - 2026-13-01' needs the release date, e.g. "),
     ],
 )
 def test_the_changelog_begins_with_the_version(checkout: Path, heading: str, told: str) -> None:
@@ -129,5 +134,5 @@ def test_a_changelog_without_a_version_is_noticed(checkout: Path) -> None:
     commit(checkout, changelog="# Changelog\n")
 
     assert found(checkout) == [
-        "CHANGELOG.md: the newest section is of no version, not '1.2.0 - <date>'"
+        "CHANGELOG.md: the newest section is missing, expected '1.2.0 - <date>'"
     ]

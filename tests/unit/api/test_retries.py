@@ -23,7 +23,7 @@ from tap_custobar.errors import (
 
 CUT = ConnectionFailedError("acme.custobar.com", "was cut")
 OFTEN_A_SETTING: list[TransientError] = [
-    InvalidResponseError("a page of HTML"),
+    InvalidResponseError("an HTML page"),
     HostNotFoundError("acme.custobar.com"),
     CertificateError("acme.custobar.com"),
     UnreachableError("acme.custobar.com:443", "Connection refused"),

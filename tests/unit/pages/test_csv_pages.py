@@ -52,7 +52,7 @@ def parsed(body: bytes) -> Page:
 
 def lines(body: bytes) -> bytes:
     """Return the records of a page as lines of JSON."""
-    batches = RecordDecoder(SHAPE).decode(parsed(body).blocks, 1)
+    batches = RecordDecoder(SHAPE).decode(parsed(body).chunks, 1)
     return b"".join(batch.lines() for batch in batches)
 
 
@@ -140,13 +140,13 @@ def parse(body: bytes, *, pages: CsvPageParser | None = None, names_fields: bool
     ("header", "problem"),
     [
         (b"id,note,note", "a name twice"),
-        (b"id,ID", "names that were not asked for"),
-        (b"note", "lacks id"),
-        (b"id,size", "names that were not asked for"),
-        (b"id,acme__secret", "names that were not asked for"),
-        (b"C1,note", "lacks id"),
-        (b"C1,x", "no CSV with a header"),
-        (b"id,n\xff", "names that were not asked for"),
+        (b"id,ID", "names that were not requested"),
+        (b"note", "does not have id"),
+        (b"id,size", "names that were not requested"),
+        (b"id,acme__secret", "names that were not requested"),
+        (b"C1,note", "does not have id"),
+        (b"C1,x", "text without a CSV header"),
+        (b"id,n\xff", "names that were not requested"),
     ],
 )
 def test_a_header_names_what_was_asked_for_each_once_and_the_key(
@@ -187,8 +187,8 @@ def test_columns_that_did_not_come_are_told_by_the_first_page() -> None:
     schema = SelectedSchema(PROPERTIES, ["id", "note", "size"], ["id"], UTC)
     pages = CsvPageParser(schema, NextUrlPaginator)
 
-    assert parse(b"id,note\n", pages=pages).lacking == {"size"}
-    assert parse(b"note,id\n", pages=pages).lacking == set()
+    assert parse(b"id,note\n", pages=pages).missing_fields == {"size"}
+    assert parse(b"note,id\n", pages=pages).missing_fields == set()
 
 
 @pytest.mark.parametrize("body", [b"id\n1\n", b"1,note\n2,x\n", b"3,x\n", b"id,note,size\n"])

@@ -151,7 +151,7 @@ def test_the_next_url_is_the_bodys_else_the_headers(
     "next_url", ["17", "true", "[1]", '{"a": 1}', "1.5", "0", "false", "[]", "{}"]
 )
 def test_a_next_url_that_is_no_text_is_refused(next_url: str) -> None:
-    with pytest.raises(InvalidResponseError, match="next_url is no text"):
+    with pytest.raises(InvalidResponseError, match="next_url is not a string"):
         parse(f'{{"rows": [], "next_url": {next_url}}}', x_custobar_next_url="?h")
 
 
@@ -168,34 +168,34 @@ def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) ->
     [
         (b"", "application/json", "an empty body"),
         (b" \r\n\t", "text/html", "an empty body"),
-        (b"<!doctype html>SECRET", "application/json", "a page of HTML"),
-        (b"\n <html>SECRET", "", "a page of HTML"),
-        (b"SECRET", "Text/HTML; charset=utf-8", "a page of HTML"),
+        (b"<!doctype html>SECRET", "application/json", "an HTML page"),
+        (b"\n <html>SECRET", "", "an HTML page"),
+        (b"SECRET", "Text/HTML; charset=utf-8", "an HTML page"),
         (
             b'{"rows": [SECRET',
             "application/json",
-            "broken JSON (expecting value at character 11)",
+            "invalid JSON (expecting value at character 11)",
         ),
         (
             b'{"rows": []} SECRET',
             "Application/JSON ; charset=utf-8",
-            "broken JSON (extra data at character 14)",
+            "invalid JSON (extra data at character 14)",
         ),
         (
             b'{"rows": ["\xff", "\\uSECRET"]}',
             "application/json",
-            "broken JSON (invalid \\uxxxx escape at character 18)",
+            "invalid JSON (invalid \\uxxxx escape at character 18)",
         ),
         (
             b'{"rows": [' + b'"SECRET\xe4",' * 101 + b"1]}",
             "application/json",
             "JSON that is not UTF-8 in more than 100 values",
         ),
-        (b'{"rows": [], "error": {"reason": "SECRET"}}', "", "JSON that names an error"),
-        (b'{"rows": null, "error": "SECRET"}', "", "JSON that names an error"),
-        (b"id;name\nSECRET", "text/csv", "no JSON (content type text/csv)"),
-        (b"SECRET", "", "no JSON (content type not given)"),
-        (b"SECRET", "x" * 500, "no JSON (content type not given)"),
+        (b'{"rows": [], "error": {"reason": "SECRET"}}', "", "JSON with an error"),
+        (b'{"rows": null, "error": "SECRET"}', "", "JSON with an error"),
+        (b"id;name\nSECRET", "text/csv", "something other than JSON (content type text/csv)"),
+        (b"SECRET", "", "something other than JSON (content type not given)"),
+        (b"SECRET", "x" * 500, "something other than JSON (content type not given)"),
         (b'"SECRET"', "application/json", 'JSON without a list named "rows"'),
         (b"null", "application/json", 'JSON without a list named "rows"'),
         (b'{"error": "SECRET"}', "application/json", 'JSON without a list named "rows"'),
@@ -221,7 +221,7 @@ def test_a_missing_content_type_is_told() -> None:
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_nesting_without_end_is_broken_json(opening: bytes) -> None:
-    with pytest.raises(InvalidResponseError, match="broken JSON"):
+    with pytest.raises(InvalidResponseError, match="invalid JSON"):
         parse(b'{"rows": ' + opening * 200_000)
 
 

@@ -88,8 +88,8 @@ def decoded(
     decoder = RecordDecoder(schema)
     lines = b""
     for number, page in enumerate(parsed(schema, bodies, is_csv=is_csv), 1):
-        decoder.note_header(page.names, page.lacking)
-        lines += b"".join(batch.lines() for batch in decoder.decode(page.blocks, number))
+        decoder.note_header(page.names, page.missing_fields)
+        lines += b"".join(batch.lines() for batch in decoder.decode(page.chunks, number))
     return lines, decoder.losses
 
 
@@ -102,7 +102,7 @@ def converted(
     for number, page in enumerate(parsed(schema, bodies, is_csv=is_csv), 1):
         rows = page.rows
         stream.note_unknown(page.names | names_in(rows))
-        stream.losses.lacking |= page.lacking
+        stream.losses.missing_fields |= page.missing_fields
         lines += encode_lines(stream.convert(rows, number))
     return lines, stream.losses
 
@@ -112,10 +112,10 @@ def fast(schema: SelectedSchema, rows: Sequence[object]) -> bytes | None:
     structs = StructRecords(schema)
     lines = b""
     for page in parsed(schema, [json_body(rows)], is_csv=False):
-        for block in page.blocks:
-            structs.adapt(block.to_values())
+        for chunk in page.chunks:
+            structs.adapt(chunk.to_values())
             try:
-                lines += structs.encode_lines(block.to_structs(structs))
+                lines += structs.encode_lines(chunk.to_structs(structs))
             except FallbackRequired:
                 return None
     return lines
@@ -427,7 +427,7 @@ def test_fractions_stay_whole_until_the_surrogate_key_is_made() -> None:
     for odd in ([], [{"at": "soon"}]):
         decoder = RecordDecoder(schema)
         (page,) = parsed(schema, [json_body([*tidy, *odd])], is_csv=False)
-        (batch,) = decoder.decode(page.blocks, 1)
+        (batch,) = decoder.decode(page.chunks, 1)
         before = batch.dicts()
         batch.cut_fractions()
 
@@ -442,7 +442,7 @@ def test_a_batch_is_read_and_changed_by_the_column() -> None:
         [json_body([{"id": "1", "x": 1}, {"id": "2"}, {"id": "3", "x": None}])],
         is_csv=False,
     )
-    (batch,) = RecordDecoder(schema).decode(page.blocks, 1)
+    (batch,) = RecordDecoder(schema).decode(page.chunks, 1)
 
     assert len(batch) == 3
     assert batch.column("id") == ["1", "2", "3"]

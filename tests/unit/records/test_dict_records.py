@@ -92,7 +92,7 @@ def test_rows_that_are_no_records_are_skipped_and_counted_by_reason() -> None:
     rows = [None, {"id": "b"}, {"id": None}, [{"id": "c"}], {"id": ""}, {}, 5, "d", True]
 
     assert stream.convert(rows, 2) == [{"id": "b"}]
-    assert stream.losses.skipped == {"no object": Loss(5, 2, 1), "no id": Loss(3, 2, 3)}
+    assert stream.losses.skipped == {"not an object": Loss(5, 2, 1), "no id": Loss(3, 2, 3)}
     assert not stream.losses.nulled
 
 

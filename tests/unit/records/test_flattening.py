@@ -48,7 +48,7 @@ def batch_of(properties: dict[str, Any], records: list[dict[str, Any]]) -> Batch
     body = encode_lines([{"rows": records}])
     page = JsonPageParser("rows", NextUrlPaginator).parse(Response(body, CaseInsensitiveDict()))
     decoder = RecordDecoder(schema)
-    (batch,) = decoder.decode(page.blocks, 1)
+    (batch,) = decoder.decode(page.chunks, 1)
     assert not decoder.losses.nulled
     return batch
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_custobar.records.timestamps import are_timestamps, cut_fraction, to_date, to_utc
@@ -225,18 +225,54 @@ PLAIN = "2024-02-29T10:00:00Z"
     "odd",
     [
         *("2024-02-29T23:59:60Z", "0000-02-29T10:00:00Z", "2023-02-29T10:00:00Z"),
+        *("1900-02-29T10:00:00.5Z", "2024-04-31T10:00:00.5Z", "2024-02-29T10:00:00.1234567Z"),
         *("2024-02-29T10:00:00z", "2024-02-29 10:00:00Z", "2024-02-29T10:00:00"),
+        *("2024-02-29t10:00:00Z", "2024-02-29T10:00:00.5z", "2024-02-29 10:00:00.5Z"),
+        *("2024-02-29t10:00:00.5Z", "2024-02-29T10:00:00.5", "2024-02-29T10:00:00.5+00:00"),
+        *("2024-02-29T10:00:00.Z", "2024-02-29T10:00:00,5Z", "2024-02-29T10:00Z"),
         *(
             f'{PLAIN}","{PLAIN}',
+            f'{PLAIN}","2024-02-29 10:00:00.5',
             f"{PLAIN}\n{PLAIN}",
             "2024-02-29T10:00+00Z",
             '2024-02-29T10:00:0"Z',
         ),
+        *(r"2024-02-29T10:00:0\u0030Z", r"2024-02-29T10:00:00.\u0035Z", f" {PLAIN}", ""),
         *("2024-02-29T24:00:00Z", "2024-02-29T1:00:000Z", "\ud800024-02-29T10:00:00Z", 5, None),
     ],
     ids=ascii,
 )
-def test_one_odd_text_among_plain_instants_is_seen(odd: object) -> None:
-    assert are_timestamps([PLAIN, f"{PLAIN[:-1]}.50Z"])
-    for texts in ([odd], [PLAIN, odd], [odd, PLAIN], [PLAIN, odd, PLAIN]):
-        assert not are_timestamps(texts)
+@pytest.mark.parametrize("good", [PLAIN, f"{PLAIN[:-1]}.50Z"])
+def test_one_odd_value_among_timestamps_is_found(odd: object, good: str) -> None:
+    for values in ([odd], [good, odd], [odd, good], [good, odd, good]):
+        assert not are_timestamps(values)
+
+
+def _is_timestamp(value: str) -> bool:
+    timestamp = to_utc(value, UTC)
+    return timestamp is not None and cut_fraction(timestamp) == value
+
+
+_any_days = st.dates().map(str) | st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]", fullmatch=True)
+_any_timestamps = st.tuples(
+    _any_days,
+    st.from_regex(r"T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{1,8})?Z", fullmatch=True),
+).map("".join)
+_altered_timestamps = st.tuples(
+    _any_timestamps,
+    st.integers(0, 28),
+    st.integers(0, 3),
+    st.sampled_from(["", *'Tt Zz+-:.,0"\\', r"\u0030", '","', '",', ',"', "+00:00", "\n", "५"]),
+).map(lambda drawn: f"{drawn[0][: drawn[1]]}{drawn[3]}{drawn[0][drawn[1] + drawn[2] :]}")
+
+
+@given(st.lists(st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")))
+@example([])
+@example([PLAIN, f"{PLAIN[:-1]}.50Z"])
+def test_any_timestamps_in_utc_are_accepted(values: list[str]) -> None:
+    assert are_timestamps(values)
+
+
+@given(st.lists(_any_timestamps | _altered_timestamps, max_size=3))
+def test_timestamps_checked_at_once_are_those_checked_one_by_one(values: list[str]) -> None:
+    assert are_timestamps(values) is all(map(_is_timestamp, values))

@@ -62,7 +62,7 @@ def test_other_parameters_are_ignored(sandbox: Sandbox) -> None:
 def test_a_wrong_value_is_400(sandbox: Sandbox, name: str, value: str) -> None:
     reply = sandbox.get(f"{sandbox.url}/campaign/actions/", {name: value})
     assert reply.status_code == 400
-    assert reply.json() == {"error": {"reason": f"{name} has a wrong value"}}
+    assert reply.json() == {"error": {"reason": f"{name} has an invalid value"}}
 
 
 @pytest.mark.parametrize(

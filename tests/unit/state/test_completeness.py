@@ -121,17 +121,17 @@ def table_of(*pages: Counts) -> Completeness:
         ([Counts("ab", 0, 3), Counts("c", 0, 3)], None),
         ([Counts("ab", 0, None), Counts("c", 0, None)], None),
         ([Counts("ab", 0, 2), Counts("c", 0, 1)], None),  # each page's own number of rows
-        ([], "no record came"),
-        ([Counts("", 0, 0)], "no record came"),
-        ([Counts("ab", 1, 3)], "1 row gave no record"),
+        ([], "no records were received"),
+        ([Counts("", 0, 0)], "no records were received"),
+        ([Counts("ab", 1, 3)], "1 row skipped"),
         ([Counts("ab", 0, 4), Counts("cd", 0, 5)], "Custobar's count changed between 4 and 5"),
-        ([Counts("ab", 0, 4), Counts("c", 0, 4)], "1 record fewer than Custobar's count came"),
+        ([Counts("ab", 0, 4), Counts("c", 0, 4)], "received 1 record fewer than Custobar's count"),
         # One that came twice stands for no other.
-        ([Counts("ab", 0, 4), Counts("bc", 0, 4)], "1 record fewer than Custobar's count came"),
+        ([Counts("ab", 0, 4), Counts("bc", 0, 4)], "received 1 record fewer than Custobar's count"),
         ([Counts("ab", 0, 3), Counts("bc", 0, 3)], None),
         (
             [Counts("ab", 0, None), Counts("bc", 0, None)],
-            "1 record came twice, so others may not have come",
+            "received 1 record twice, so others may be missing",
         ),
     ],
     ids=str,
@@ -146,7 +146,7 @@ def test_a_count_that_falls_is_no_less_a_shortfall_for_rising_again() -> None:
     table = table_of(Counts("ab", 0, 9), Counts("cd", 0, 7), Counts("efghi", 0, 9))
 
     assert [line.partition(":")[0] for line in table.shortfalls()] == [
-        "Custobar's count fell while the table was read"
+        "Custobar's count fell while reading the table"
     ]
     assert table.fell_by == 2
 
@@ -156,5 +156,5 @@ def test_more_records_than_counted_and_keys_that_came_twice_are_told() -> None:
 
     assert list(table.oddities()) == [
         "Received 2 records more than Custobar's count",
-        "Received 1 record whose key had come before in this sync",
+        "Received 1 record whose key was already received",
     ]
