@@ -52,6 +52,13 @@ test-airflow: .venv/ready .venv-airflow/ready .venv-target-csv/ready ## examples
 	.venv/bin/mypy --python-executable .venv-airflow/bin/python examples/airflow/*.py
 	.venv/bin/pytest -m airflow tests/airflow
 
+# What dbt computed becomes the picture in docs/.
+FIGURES = .venv/customers-by-month.json
+
+test-dbt: .venv/ready .venv-dbt/ready .venv-target-duckdb/ready ## examples/dbt, with the real dbt on DuckDB; docs/customers.svg
+	FIGURES=$(FIGURES) .venv/bin/pytest -m dbt tests/dbt
+	.venv/bin/python -m scripts.customers_chart $(FIGURES)
+
 test-airbyte: .venv/ready .venv-pyairbyte/ready ## Airbyte's own tests of a source; PyAirbyte reads into DuckDB
 	.venv/bin/mypy --python-executable .venv-pyairbyte/bin/python tests/airbyte/*.py
 	.venv-pyairbyte/bin/python -m pytest -m "not image_tests" tests/airbyte
@@ -199,6 +206,7 @@ lock: .venv-uv/ready ## update the pinned versions in requirements/
 	$(COMPILE) requirements/airflow.in -o requirements/airflow.txt
 	$(COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(COMPILE) requirements/hadolint.in -o requirements/hadolint.txt
+	$(COMPILE) requirements/dbt.in -o requirements/dbt.txt
 	$(COMPILE) requirements/kubernetes.in -o requirements/kubernetes.txt
 	$(COMPILE) requirements/meltano.in -o requirements/meltano.txt
 	$(COMPILE) --group test pyproject.toml requirements/mutants.in \

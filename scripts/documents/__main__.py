@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.documents import airbyte, docs, dotenv, hub, meltano, readme, streams
+from scripts.documents import airbyte, dbt, docs, dotenv, hub, meltano, readme, streams
 from scripts.documents.about import about
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ DOCUMENTS: dict[str, Callable[[str, About], str]] = {
     "docs/performance.md": docs.performance,
     "docs/recipes.md": docs.recipes,
     "docs/streams.md": streams.render,
+    "examples/dbt/models/staging/sources.yml": dbt.render,
     "hub/tap-custobar.yml": hub.render,
     "meltano.yml": meltano.render,
 }

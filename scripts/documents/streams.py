@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from scripts.documents.about import About
-    from tap_custobar.stream import CustobarStream
 
 _HEAD = """\
 # Streams and columns
@@ -21,14 +20,16 @@ _HEAD = """\
 Written by `make docs` from [schemas/](../schemas). Your company's own fields (`acme__...`) are
 added. *PK*: part of the primary key. *RK*: may be the replication key. *Personal*: whether
 `personal_data: pseudonymize` hashes the column (identifier) or leaves it out (attribute). Every
-column may be null except the primary key. Timestamps are in UTC.
+column may be null except the primary key. Timestamps are in UTC. Members of objects are listed
+below their column: `stock[].quantity` is a member of each object in the array `stock`.
 """
 
 _TABLES = """
 ## As tables
 
-As [target-postgres](https://github.com/MeltanoLabs/target-postgres) creates them with its defaults;
-the columns `_sdc_...` are its own.
+As [target-postgres](https://github.com/MeltanoLabs/target-postgres) creates them with its defaults.
+The columns `_sdc_...` are its own; `add_record_metadata` and `activate_version`, both false, leave
+them out.
 """
 
 #: The PostgreSQL type that target-postgres makes of each type.
@@ -58,19 +59,19 @@ _TARGET_COLUMNS = {
 
 def render(_: str, __: About) -> str:
     """Return the document."""
-    shapes = [shape for stream in STREAMS for shape in _shapes(stream)]
-    sections = [_section(*shape) for shape in shapes]
-    tables = [f"\n```sql\n{create_table(name, keys)}\n```\n" for name, keys, _ in shapes]
+    sections = [_section(*shape) for shape in shapes()]
+    tables = [f"\n```sql\n{create_table(name, keys)}\n```\n" for name, keys, _ in shapes()]
     return "".join([_HEAD, *sections, _TABLES, *tables])
 
 
-def _shapes(stream: type[CustobarStream]) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
-    """Yield the schema name, primary key and replication keys of each shape of a stream."""
-    declared = stream.declaration()
-    keys: Any = stream.primary_keys
-    yield stream.name, keys, declared.valid_replication_keys
-    if shape := declared.line_items:
-        yield shape.schema, shape.keys, shape.replication_keys
+def shapes() -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
+    """Yield the schema name, primary key and replication keys of each shape of each stream."""
+    for stream in STREAMS:
+        declared = stream.declaration()
+        keys: Any = stream.primary_keys
+        yield stream.name, keys, declared.valid_replication_keys
+        if shape := declared.line_items:
+            yield shape.schema, shape.keys, shape.replication_keys
 
 
 def _section(name: str, keys: Sequence[str], replication_keys: Sequence[str]) -> str:
@@ -85,10 +86,19 @@ def _section(name: str, keys: Sequence[str], replication_keys: Sequence[str]) ->
             definition.get(PERSONAL, ""),
             definition["description"],
         ]
-        for column, definition in schema["properties"].items()
+        for column, definition in _columns(schema["properties"])
     ]
     columns = table(("column", "type", "key", "personal", "description"), rows)
     return f"\n## {_title(name)}\n\n{schema['description']}\n\n{columns}"
+
+
+def _columns(properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the name and definition of each column, each followed by its members, if it has any."""
+    for column, definition in properties.items():
+        yield column, definition
+        for owner, schema in ((column, definition), (f"{column}[]", definition.get("items", {}))):
+            for member, about in _columns(schema.get("properties", {})):
+                yield f"{owner}.{member}", about
 
 
 def _title(name: str) -> str:

@@ -75,8 +75,9 @@ class Stream:
         seed: Seed of the generated data.
         own: The fields whose values are made for each record, primary keys first.
         shared: Groups of fields whose values, for speed, come from a pool of prepared ones. A
-            record draws 16 numbers: one for each field of `own` and one for each group. A
-            prepared value of a group draws 16 as well, one for each of its fields.
+            record draws 16 numbers: one for each field of `own` and one for each group; a
+            seventeenth would be the first again. A prepared value of a group draws 16 as well, one
+            for each of its fields.
         derived: Further names by which records can be ordered: the field that each is derived
             from, and how.
         keys: The fields of the primary key.
@@ -176,7 +177,7 @@ def _selected(
         selected = [each.name for each in group if each.name in names]
         if selected:
             parts = [{name: part[name] for name in selected if name in part} for part in pool]
-            pools.append((slot, parts))
+            pools.append((slot % 16, parts))
     return steps, pools
 
 

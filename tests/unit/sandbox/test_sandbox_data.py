@@ -156,13 +156,25 @@ def test_sales_are_the_same_in_either_shape(sandbox: Sandbox, rows_sandbox: Sand
         own = [row for row in rows if row["sale_external_id"] == sale["external_id"]]
         shared = [{name: row[name] for name in row if name.startswith("sale_")} for row in own]
         assert all(each == shared[0] for each in shared)
-        for name in ("date", "total", "state"):
-            assert shared[0][f"sale_{name}"] == sale[name]
+        for name in ("customer_id", "date", "total", "state"):
+            assert shared[0].get(f"sale_{name}") == sale.get(name)
         assert sale["total"] == sum(row["total"] for row in own)
         for product, row in zip(sale.get("products", []), own, strict="products" in sale):
             assert product == {name: row[name] for name in product}
     assert {type(sale["products"]) for sale in sales if "products" in sale} == {list}
     assert {sale["state"] for sale in sales} >= {"PENDING", "PAID", "SHIPPED", "COMPLETE"}
+
+
+def test_customers_of_sales_come_return_and_stay_away(sandbox: Sandbox) -> None:
+    sales = sandbox.records("sales", limit=10_000)
+    known = {customer["external_id"] for customer in sandbox.records("customers", limit=10_000)}
+    early, late = (
+        {sale["customer_id"] for sale in half if "customer_id" in sale}
+        for half in (sales[: len(sales) // 2], sales[len(sales) // 2 :])
+    )
+    assert all((early & late, early - late, late - early))
+    assert early | late <= known
+    assert 0.2 < sum("customer_id" not in sale for sale in sales) / len(sales) < 0.3
 
 
 FIELDS_OF_TYPE = {
