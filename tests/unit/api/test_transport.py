@@ -101,13 +101,14 @@ def test_a_worker_that_was_never_used_has_no_thread() -> None:
 def test_a_worker_sends_its_requests_from_one_thread_over_one_connection(
     faulty: FaultyServer,
 ) -> None:
-    threads: set[int] = set()
+    before, threads = threading.enumerate(), set[threading.Thread]()
     faulty.script = [lambda line: line.send(ONE_BYTE)]
     worker = new_worker()
     for number in range(3):
         pending = worker.submit(f"http://{faulty.host}/{number}")
         assert worker.result(pending).body == b"1"
-        threads |= {id(t) for t in threading.enumerate() if t.name == THREAD_NAME}
+        new = [thread for thread in threading.enumerate() if thread not in before]
+        threads |= {thread for thread in new if thread.name == THREAD_NAME}
 
     assert faulty.targets == ["/0", "/1", "/2"]
     assert (faulty.connections, len(threads)) == (1, 1)
