@@ -66,10 +66,10 @@ def test_a_passing_fault_is_retried(run_tap: RunTap, server: Server, faults: lis
 def test_retries_end_at_their_number(run_tap: RunTap, server: Server) -> None:
     server.replies(DOWN)
 
-    run = run_tap({**server.config, "max_retries": 3}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**server.config, "max_retries": 2}, catalog=ONLY_CUSTOMERS)
 
     assert run.exit_code == 1
-    assert len(server.requests) == 4
+    assert len(server.requests) == 3
     assert run.errors == [
         "customers failed: Custobar failed to process the request GET /api/data/customers/ (503)."
     ]
