@@ -23,9 +23,6 @@ MAX_LINES = 250
 RUN_BY = {
     "make demo": "behaviour/test_demo.py::test_it_shows_both_files_and_leaves_nothing_running",
     "uv tool install .": "behaviour/test_install.py::test_the_readmes_ways_to_install",
-    "uv tool install meltanolabs-target-csv": (
-        "behaviour/test_install.py::test_the_readmes_ways_to_install"
-    ),
     "meltano install && meltano run custobar-to-csv": (
         "targets/test_meltano.py::test_the_sandbox_becomes_csv_files"
     ),
