@@ -131,10 +131,10 @@ def _select(
     marks += [(at, {"selected": False}) for at in _left_out(known, fields, [])]
     metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
     # The primary key of the user's catalog shows the shape of the records: see `catalog.shapes`.
-    told = (wanted and wanted.stream.source_defined_primary_key) or []
+    primary_key = (wanted and wanted.stream.source_defined_primary_key) or []
     return {
         "tap_stream_id": entry["tap_stream_id"],
-        "key_properties": [path[0] for path in told if path] or entry["key_properties"],
+        "key_properties": [path[0] for path in primary_key if path] or entry["key_properties"],
         "schema": schema,
         "metadata": metadata,
     }

@@ -203,7 +203,7 @@ def _connection_error(
 
 
 def _tls_error(host: str) -> errors.CustobarError:
-    """Return the error that tells a bad CA bundle from a bad certificate of the host."""
+    """Return the error for a failed TLS handshake: a bad CA bundle, or a bad certificate."""
     for variable in _CA_BUNDLES:
         if path := os.environ.get(variable):
             try:

@@ -1,4 +1,4 @@
-"""Hashes values before anything else sees them (docs/behaviour.md, "Personal data")."""
+"""Hashing of personal data, before any other use of it (docs/behaviour.md, "Personal data")."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HASHED = "hashed"
 _BLOCK = 64  # bytes, of SHA-256
 _INNER, _OUTER = 0x36, 0x5C  # RFC 2104
 
-#: Characters of a value that may stand in a link by chance: it has to stand alone there.
+#: Longest value, in characters, that may be part of a link by chance: it must be a word there.
 _MAX_SHORT = 5
 
 
 def is_hashable(definition: Schema) -> bool:
-    """Tell whether the values of a schema can be hashed: no objects, no lists of lists."""
+    """Return whether values of this schema can be hashed: no objects, no arrays of arrays."""
     elements = type_names(definition.get("items") or {})
     return "object" not in type_names(definition) and not {"object", "array"} & {*elements}
 
@@ -52,10 +52,10 @@ def hashed_schema(definition: Schema) -> dict[str, Any]:
 
 
 class ValueHasher:
-    """Returns the HMAC-SHA-256 of values under one key, as lower-case hexadecimal digits."""
+    """Computes the HMAC-SHA-256 of values under one key, as lower-case hexadecimal digits."""
 
     def __init__(self, key: str) -> None:
-        """Prepare the key, so that it is hashed once and not with each value."""
+        """Create a hasher; the key is prepared once, and not for each value."""
         secret = key.encode()
         block = (secret if len(secret) <= _BLOCK else sha256(secret).digest()).ljust(_BLOCK, b"\0")
         self._inner = sha256(bytes(byte ^ _INNER for byte in block))
@@ -64,14 +64,12 @@ class ValueHasher:
     def hash_all(
         self, values: Iterable[Any], *, has_lists: bool = False, are_emails: bool = False
     ) -> list[Any]:
-        """Return values with their hashes instead of them.
-
-        Null, absent and empty values stay. What is not a string is hashed by its JSON text.
+        """Return the hashes of values; null, UNSET and empty values stay.
 
         Args:
-            values: JSON values, or UNSET.
-            has_lists: Whether a list is hashed element by element.
-            are_emails: Whether blanks around a string, and capitals, make no difference.
+            values: JSON values or UNSET; one that is not a string is hashed as its JSON text.
+            has_lists: Whether an array is hashed element by element.
+            are_emails: Whether strings are trimmed and lower-cased before they are hashed.
         """
         inner, outer = self._inner, self._outer
         hashed: list[Any] = []
@@ -96,18 +94,18 @@ class ValueHasher:
 
 
 class ColumnHasher:
-    """Hashes some properties of the records of one stream."""
+    """Hashes properties of the records of one stream, and finds hashed values in links."""
 
     def __init__(
         self, key: str, columns: Mapping[str, Schema], emails: Collection[str] = ()
     ) -> None:
-        """Take what is hashed.
+        """Create a hasher.
 
         Args:
-            key: The secret.
-            columns: The properties, and the JSON schemas that their values fit.
-            emails: Those that are e-mail addresses: blanks around them and capitals make no
-                difference.
+            key: The setting `hash_key`.
+            columns: JSON schema of each property that is hashed, by name.
+            emails: Names of the properties that are e-mail addresses: they are trimmed and
+                lower-cased before they are hashed.
         """
         self._hasher = ValueHasher(key)
         self._has_lists = {name: "array" in type_names(columns[name]) for name in columns}
@@ -132,10 +130,10 @@ class ColumnHasher:
             batch.set_column(name, hashed)
 
     def is_shown_by(self, link: str) -> bool:
-        """Tell whether a link shows a value that was hashed in the last batch.
+        """Return whether a next link contains a raw value of the last batch.
 
-        A cursor is made of the last records of a page. It may be percent-encoded, or in Base64.
-        Whether the link is a URL at all is checked where it is asked for.
+        A cursor is made from the last records of a page, possibly percent-encoded or in Base64. The
+        link need not be a valid URL.
         """
         if not self._last_values:
             return False
@@ -157,7 +155,7 @@ def _texts(values: Iterable[Any]) -> Iterator[str]:
 
 
 def _readings(link: str) -> Iterator[str]:
-    """Yield a link as it is, and in the ways that what is encoded in it may be read."""
+    """Yield a link, and what it decodes to."""
     yield link
     yield unquote(link)
     yield unquote(unquote_plus(link))
@@ -171,7 +169,7 @@ def _readings(link: str) -> Iterator[str]:
 
 
 def _is_in(text: str, shown: str) -> bool:
-    """Tell whether a text is in another; a short one only where it stands alone."""
+    """Return whether a link contains a value; a short value must be a whole word."""
     at = shown.find(text)
     while at >= 0:
         around = f"{shown[:at][-1:]}{shown[at + len(text) :][:1]}"

@@ -124,7 +124,7 @@ def test_sigterm_ends_a_sync_with_its_state(tap: Image, sandbox: Sandbox) -> Non
     assert first.exit_code == 143
     assert first.messages[-1]["type"] == "STATE"
     assert len(first.ids("customers")) < sandbox.customers
-    assert "Going on where the last sync was interrupted" in second.log
+    assert "Resuming the interrupted sync" in second.log
     assert len({*first.ids("customers"), *second.ids("customers")}) == sandbox.customers
 
 
