@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from singer_sdk import typing as th
 
 from tap_custobar.catalog.custom_fields import JSON_SCHEMAS
-from tap_custobar.config.settings import PSEUDONYMIZE
+from tap_custobar.config.settings import PSEUDONYMIZE, Settings
 from tap_custobar.singer.tap import BaseTap
 from tap_custobar.streams import STREAMS
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_custobar.stream import CustobarStream
+
+#: What the settings are without a config.
+DEFAULTS = Settings()
 
 #: A company's name, or its Custobar address, from which the name is taken.
 COMPANY = r"^(https?://)?[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.custobar\.com(/.*)?)?$"
@@ -174,7 +177,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "auth_scheme",
             th.StringType(allowed_values=["Token", "Bearer"]),
-            default="Token",
+            default=DEFAULTS.auth_scheme,
             title="Authorization scheme",
             description=(
                 "The word before the token in the Authorization header. Try the other one if "
@@ -193,7 +196,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "request_interval",
             th.NumberType(minimum=0, maximum=86_400),
-            default=1.0,
+            default=DEFAULTS.request_interval,
             title="Request interval",
             description=(
                 "Minimum seconds between the starts of two requests, over all streams; processing "
@@ -203,7 +206,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "request_timeout",
             th.NumberType(exclusive_minimum=0, maximum=86_400),
-            default=300.0,
+            default=DEFAULTS.request_timeout,
             title="Request timeout",
             description=(
                 "Seconds without data after which a request is cancelled and retried; a whole "
@@ -213,7 +216,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "max_retries",
             th.IntegerType(minimum=0),
-            default=8,
+            default=DEFAULTS.max_retries,
             title="Retries",
             description=(
                 "How many times a request is retried before its stream fails. Its retries also end "
@@ -223,7 +226,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "discover_custom_fields",
             th.BooleanType(),
-            default=True,
+            default=DEFAULTS.discover_custom_fields,
             title="Discover custom fields",
             description=(
                 "Request the names of custom fields (the company's own) from Custobar if there is "
@@ -256,7 +259,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "personal_data",
             th.StringType(allowed_values=["keep", PSEUDONYMIZE]),
-            default="keep",
+            default=DEFAULTS.personal_data,
             title="Personal data",
             description=(
                 "pseudonymize hashes properties that identify a person with hash_key, and requests "
@@ -278,7 +281,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "response_format",
             th.StringType(allowed_values=["json", "csv"]),
-            default="json",
+            default=DEFAULTS.response_format,
             title="Response format",
             description=(
                 "Format of the responses; csv suits big tables, with ten times as many records per "
@@ -298,7 +301,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "lookback_days",
             th.IntegerType(minimum=0, maximum=36_500),
-            default=1,
+            default=DEFAULTS.lookback_days,
             title="Look-back",
             description=(
                 "For streams that are read incrementally: days before the bookmark to read again, "
@@ -308,7 +311,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "timezone",
             th.StringType(),
-            default="UTC",
+            default=DEFAULTS.timezone,
             title="Time zone",
             description=(
                 "IANA name of the time zone of timestamps without one, like Europe/Helsinki. All "
@@ -319,7 +322,7 @@ class TapCustobar(BaseTap):
         th.Property(
             "resume",
             th.BooleanType(),
-            default=True,
+            default=DEFAULTS.resume,
             title="Resume",
             description=(
                 "Resume an interrupted sync of the last 20 hours. Turn it off if the target "
