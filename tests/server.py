@@ -6,13 +6,14 @@ import json
 import ssl
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 TOKEN = "APISANDBOX"  # noqa: S105 - the token of the sandbox
@@ -119,6 +120,22 @@ class Server:
         """Send the given responses in turn, and the last one to all further requests."""
         remaining = list(replies)
         self.answer = lambda _: remaining.pop(0) if len(remaining) > 1 else remaining[0]
+
+    @contextmanager
+    def holding(self) -> Iterator[threading.Event]:
+        """Leave every request without a response; yields what is set once one has come."""
+        requested, ended = threading.Event(), threading.Event()
+
+        def answer(_: Request) -> Reply:
+            requested.set()
+            ended.wait()
+            return Reply()
+
+        self.answer = answer
+        try:
+            yield requested
+        finally:
+            ended.set()
 
     def close(self) -> None:
         self._httpd.shutdown()

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server import Reply
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.server import Request, Server
+    from tests.server import Server
 
 #: Makes a command the first process of its namespace.
 FIRST = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
@@ -68,20 +66,14 @@ def test_sigterm_ends_it_before_it_has_its_settings(command: list[str], tmp_path
 def test_sigterm_ends_it_while_it_waits_for_custobar(
     server: Server, command: list[str], tmp_path: Path
 ) -> None:
-    asked, ended = threading.Event(), threading.Event()
-
-    def answer(_: Request) -> Reply:
-        asked.set()
-        ended.wait()
-        return Reply()
-
-    server.answer = answer
     config = tmp_path / "config.json"
     config.write_text(json.dumps(server.config))
-    with started(*command, "--config", str(config)) as unshare:
-        assert asked.wait(60)
+    with (
+        server.holding() as requested,
+        started(*command, "--config", str(config)) as unshare,
+    ):
+        assert requested.wait(60)
         terminate(unshare)
         exit_code = unshare.wait()
-    ended.set()
 
     assert exit_code == 143

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run, Sandbox
     from tests.image.containers import Container
-    from tests.server import Request, Server
+    from tests.server import Server
 
 pytestmark = pytest.mark.image
 
@@ -156,19 +155,13 @@ def test_sigterm_ends_it_before_it_has_its_settings(
 
 
 def test_sigterm_ends_a_check_that_waits(source: Image, server: Server) -> None:
-    asked, ended = threading.Event(), threading.Event()
-
-    def answer(_: Request) -> Reply:
-        asked.set()
-        ended.wait()
-        return Reply()
-
-    server.answer = answer
-    with source.started("check", *CONFIG, files={"config.json": server.config}) as container:
-        assert asked.wait(60)
+    with (
+        server.holding() as requested,
+        source.started("check", *CONFIG, files={"config.json": server.config}) as container,
+    ):
+        assert requested.wait(60)
         container.terminate()
         run = container.end()
-    ended.set()
 
     assert run.exit_code == 143
 
