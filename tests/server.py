@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,6 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+#: How often the server looks whether it is to end: a test waits for this long at its end.
+POLL_SECONDS = 0.01
 
 TOKEN = "APISANDBOX"  # noqa: S105 - the token of the sandbox
 
@@ -102,7 +106,8 @@ class Server:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
             self._httpd.socket = context.wrap_socket(self._httpd.socket, server_side=True)
-        threading.Thread(target=self._httpd.serve_forever, daemon=True).start()
+        serve = partial(self._httpd.serve_forever, POLL_SECONDS)
+        threading.Thread(target=serve, daemon=True).start()
         self.host = f"127.0.0.1:{self._httpd.server_port}"
         self.url = f"http{'s' if certificate else ''}://{self.host}/api"
 
