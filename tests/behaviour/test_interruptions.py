@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,11 +28,21 @@ TABLE = {f"C{number}" for number in range(PAGES * PAGE)}
 STATES = STATE_AFTER.format(PAGE)
 
 
-def paged(server: Server, *, gone: frozenset[int] = frozenset()) -> None:
-    """Serve a table of customers in pages; those in `gone` are refused."""
+def paged(
+    server: Server, *, gone: frozenset[int] = frozenset(), interrupted: Event | None = None
+) -> None:
+    """Serve a table of customers in pages, and no products.
+
+    Args:
+        server: The server.
+        gone: Numbers of the pages that are refused.
+        interrupted: Products are not answered before it is set, so that the tap cannot end.
+    """
 
     def answer(request: Request) -> Reply:
         if "products" in request.path:
+            if interrupted:
+                interrupted.wait()
             return Reply({"products": []})
         number = int(dict(request.query).get("cursor", "0"))
         if number in gone:
@@ -81,12 +92,14 @@ def test_a_signal_ends_between_two_lines_and_nothing_is_lost(
     *,
     unbuffered: bool,
 ) -> None:
-    paged(server)
+    interrupted = Event()
+    paged(server, interrupted=interrupted)
     tap = start(server.config, before=STATES, unbuffered=unbuffered)
     tap.take(records)
     tap.process.send_signal(number)
 
     first = tap.end()
+    interrupted.set()
     second = run_tap(server.config, state=last_state(first))
 
     assert first.exit_code == exit_code
