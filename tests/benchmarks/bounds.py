@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.ways import PLAIN, ways
+from tests.benchmarks.ways import ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +75,6 @@ def bounds(results: Results) -> Iterator[Bound]:
 def way_bounds(results: Results) -> dict[str, list[Bound]]:
     """Return the bounds of each way of running that was measured, by its label."""
     of_label = {way.label: way for way in ways(Path.cwd())}
-    plain = next((cost for cost in results.ways if cost.way == PLAIN.label), None)
     found = {}
     for cost in results.ways:
         way = of_label[cost.way]
@@ -84,9 +83,8 @@ def way_bounds(results: Results) -> dict[str, list[Bound]]:
             ratio = cost.stock / cost.microseconds
             bound = Bound("stock / ours", ratio, way.least, None, is_least=True)
             found[cost.way].append(bound)
-        if plain and way.most:
-            ratio = cost.microseconds / plain.microseconds
-            found[cost.way].append(Bound("x plain", ratio, way.most, way.aim))
+        if way.most:
+            found[cost.way].append(Bound("x plain", cost.times_plain, way.most, way.aim))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tests.benchmarks.contestants import OURS, STOCK, Workload
 from tests.benchmarks.measuring import Run, least_cpu, peak, run, typical
 from tests.benchmarks.verifying import verify
+from tests.benchmarks.ways import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -78,14 +79,21 @@ class WayCost:
     Attributes:
         way: Which one.
         microseconds: Processor time of a record, without what a table of no records takes.
+        plain: The same of a plain record, in the same rounds.
         stock: The same of the stock tap; None where it cannot be run in this way.
         megabytes: The peak of our memory.
     """
 
     way: str
     microseconds: float
+    plain: float
     stock: float | None
     megabytes: float
+
+    @property
+    def times_plain(self) -> float:
+        """How many times the processor time of a plain record."""
+        return self.microseconds / self.plain
 
 
 def in_turn(commands: Mapping[Name, Sequence[str]], rounds: int) -> dict[Name, list[Run]]:
@@ -145,7 +153,9 @@ def costs(contest: Contest, most: int) -> Iterator[Cost]:
 def way_costs(
     contest: Contest, ways: Iterable[Way], records: int, rounds: int
 ) -> Iterator[WayCost]:
-    """Measure what a record costs in each way of running, ours beside the stock tap.
+    """Measure what a record costs in each way of running, beside a plain one and the stock tap.
+
+    All that are compared run in the same rounds: minutes later the machine can be slower or faster.
 
     Args:
         contest: Makes the command lines.
@@ -161,21 +171,29 @@ def way_costs(
         if way.has_stock:
             alike = ["ours", "stock"] if way.is_stock_alike else ["stock"]
             verify(contest, _table(way, COMPARED), alike)
-        tables = {"ours": records // way.scale}
+        count = records // way.scale
+        tables = {"ours": ("ours", way, count)}
+        if way is not PLAIN:
+            tables["plain"] = ("ours", PLAIN, records)
         if way.has_stock:
-            tables["stock"] = records // way.scale // STOCK_SHARE
+            tables["stock"] = ("stock", way, count // STOCK_SHARE)
         commands = {
-            (name, count): contest.command(name, _table(way, count))
-            for name, most in tables.items()
-            for count in (0, most)
+            (label, size): contest.command(name, _table(its_way, size))
+            for label, (name, its_way, most) in tables.items()
+            for size in (0, most)
         }
         runs = in_turn(commands, rounds)
         costs = {
-            name: _microseconds(runs[name, most], runs[name, 0], most)
-            for name, most in tables.items()
+            label: _microseconds(runs[label, most], runs[label, 0], most)
+            for label, (_, _, most) in tables.items()
         }
-        megabytes = peak(runs["ours", tables["ours"]])
-        yield WayCost(way.label, costs["ours"], costs.get("stock"), megabytes)
+        yield WayCost(
+            way.label,
+            microseconds=costs["ours"],
+            plain=costs.get("plain", costs["ours"]),
+            stock=costs.get("stock"),
+            megabytes=peak(runs["ours", count]),
+        )
 
 
 def _microseconds(runs: Sequence[Run], empty: Sequence[Run], records: int) -> float:

@@ -73,7 +73,7 @@ def _judged_ways(results: Results) -> list[dict[str, Any]]:
     return [
         {
             **asdict(cost),
-            "times_plain": cost.microseconds / results.ways[0].microseconds,
+            "times_plain": cost.times_plain,
             "stock_times_ours": cost.stock and cost.stock / cost.microseconds,
             "bound": ", ".join(str(b) for b in judged[cost.way] if b.figure != "peak MB"),
             "verdict": worst(judged[cost.way]),

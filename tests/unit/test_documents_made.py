@@ -59,7 +59,7 @@ def test_the_benchmark_is_told_as_it_was_measured(tmp_path: Path) -> None:
     told_of = {"cores": 2, "cpu": "Some", "system": "Linux", "python": "CPython 3.11.7"}
     machine = {**told_of, "packages": packages}
     results = Results(300_000, machine, speed={**speed, "specification": [Run(5.5, 60)]})
-    results.ways = [WayCost("plain", 8, 136, 90), WayCost("csv", 20, None, 80.4)]
+    results.ways = [WayCost("plain", 8, 8, 136, 90), WayCost("csv", 20, 8, None, 80.4)]
     (tmp_path / "benchmark.json").write_text(as_json(results))
 
     told = figures.benchmark(tmp_path)
