@@ -153,7 +153,7 @@ bench: .venv-bench/ready ## compare with other ways to read the API; QUICK=1 for
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PAGES),--pages $(PAGES))
 
 profile: .venv-bench/ready ## the tap's processor time, by function
-	@.venv-bench/bin/python -m tests.benchmarks.profiling
+	@.venv-bench/bin/python -m tests.benchmarks.profile
 
 docs: .venv/ready ## regenerate settings, streams and figures in all documents
 	.venv/bin/python -m scripts.documents

@@ -1,4 +1,4 @@
-"""What the figures must be, and what they aim at."""
+"""The bounds of the figures: what is allowed, and what is aimed at."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.results import Results
 
-#: Megabytes that the peak of our memory must stay below, and those that it aims at.
+#: Megabytes of our peak memory: the allowed maximum, and the aim.
 MEMORY, MEMORY_AIM = 150, 110
 
 
 @dataclass(frozen=True)
 class Bound:
-    """One figure beside what it must be and what it aims at.
+    """One figure with its bound.
 
     Attributes:
-        figure: What it is.
-        value: As measured.
-        must: The worst value that is allowed.
-        aim: The value that is wished for, which is better; None where `must` is all.
+        figure: Its name.
+        value: The measured value.
+        must: The worst allowed value.
+        aim: A better value, which is aimed at; None without such an aim.
         is_least: Whether a higher value is better.
     """
 
@@ -37,19 +37,19 @@ class Bound:
 
     @property
     def verdict(self) -> str:
-        """Say whether the value is as good as wished for, allowed, or neither."""
+        """Whether the value meets the aim, is allowed, or is neither."""
         sign = -1 if self.is_least else 1
         if self.aim is not None and sign * self.value <= sign * self.aim:
             return "aim met"
         return "met" if sign * self.value <= sign * self.must else "MISSED"
 
     def __str__(self) -> str:
-        """What the value must be."""
+        """The bound as text."""
         return f"{self.figure} {'≥' if self.is_least else '≤'} {self.must:g}"
 
 
 def bounds(results: Results) -> Iterator[Bound]:
-    """Yield the bounds for whatever was measured."""
+    """Yield the bounds of everything that was measured."""
     for name, must, aim in (("stock", 8, 12), ("specification", 2.5, 4)):
         if name in results.speed:
             yield Bound(f"{name} / ours", results.ratio(name), must, aim, is_least=True)
@@ -89,11 +89,11 @@ def way_bounds(results: Results) -> dict[str, list[Bound]]:
 
 
 def worst(judged: Iterable[Bound]) -> str:
-    """Return the verdict on several bounds together; one without an aim is met or missed."""
+    """Return the worst verdict; a bound without an aim only counts if it is missed."""
     verdicts = {bound.verdict for bound in judged if bound.aim is not None or missed([bound])}
     return next(verdict for verdict in ("MISSED", "met", "aim met") if verdict in verdicts)
 
 
 def missed(judged: Iterable[Bound]) -> list[Bound]:
-    """Return those that are not even allowed."""
+    """Return the bounds that are missed."""
     return [bound for bound in judged if bound.verdict == "MISSED"]

@@ -1,4 +1,4 @@
-"""The chart: what a record costs in every way of running, ours beside the stock tap."""
+"""The chart: the cost of a record in every way of running, ours and the stock tap's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEFT, RIGHT = 210, 130
 TOP, ROW, BAR = 80, 36, 13
 FOOT = 46
 
-# It brings its own ground, so that it can be read on whatever it is shown.
+# With a background of its own, it can be read on pages of any color.
 STYLE = """
 text { font: 14px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 16px } .quiet { fill: #59636e; font-size: 12px }
@@ -29,7 +29,7 @@ text { font: 14px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f232
 
 
 def svg(results: Results) -> str:
-    """Return the chart of all ways, each with a bar of ours and one of the stock tap."""
+    """Return the chart of all ways, each with our bar and the stock tap's."""
     height = TOP + ROW * len(results.ways) + FOOT
     title = "Processor time of one record, by the way of running"
     legend = "Blue: tap-custobar. Grey: a stock tap of the same SDK, in the same way."

@@ -1,6 +1,6 @@
-"""What the tables hold: customers as Custobar documents them, and records of other shapes.
+"""The data of the tables: customers as Custobar documents them, and records of other shapes.
 
-Every field of the other shapes is the company's own, but for the key.
+All fields of the other shapes except the key are custom fields.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 KEY = "external_id"
 DOCUMENTED = "customers"
 
-#: A JSON schema, and what makes a value of it.
+#: A JSON schema, and a function that makes a value for it.
 Kind: TypeAlias = "tuple[Mapping[str, Any], Callable[[Random], Any]]"
 
 _STRING = {"type": ["string", "null"]}
@@ -61,12 +61,12 @@ _MIXED = ("string", "string", "string", "boolean", "boolean", "timestamp", "numb
 
 @dataclass(frozen=True)
 class Shape:
-    """Records of another shape than those of customers.
+    """Records of another shape than documented customers.
 
     Attributes:
-        kinds: Of the fields, again and again until there are enough.
-        fields: How many there are, with the key.
-        size: How many different records there are.
+        kinds: Kinds of the fields, repeated as often as necessary.
+        fields: Number of fields, including the key.
+        size: Number of different records.
     """
 
     kinds: tuple[str, ...]
@@ -75,7 +75,7 @@ class Shape:
 
     @property
     def kind_of(self) -> dict[str, Kind]:
-        """The kind of each field but the key."""
+        """The kind of each field except the key."""
         kinds = [self.kinds[number % len(self.kinds)] for number in range(self.fields - 1)]
         return {f"acme__{number}": KINDS[kind] for number, kind in enumerate(kinds)}
 
@@ -99,7 +99,7 @@ def documented() -> dict[str, Any]:
 
 
 def properties(data: str) -> dict[str, Any]:
-    """Return the JSON schemas of the fields that a table's records have."""
+    """Return the JSON schemas of the fields of a table."""
     if data == DOCUMENTED:
         return documented()
     kinds = SHAPES[data].kind_of
@@ -108,7 +108,7 @@ def properties(data: str) -> dict[str, Any]:
 
 @cache
 def records(data: str, fields: tuple[str, ...]) -> list[Any]:
-    """Return the different records of a table, with these fields; a longer table repeats them."""
+    """Return the different records of a table, with these fields; longer tables repeat them."""
     if data == DOCUMENTED:
         size = 10_000
         return list(customers(size).records(range(size), fields))
@@ -129,7 +129,7 @@ def rendered(data: str, fields: tuple[str, ...]) -> list[bytes]:
 
 @cache
 def json_page(data: str, start: int, size: int, fields: tuple[str, ...]) -> bytes:
-    """Return a page up to the end of its list, from this record on."""
+    """Return the JSON of a page up to the end of its list, from a record number on."""
     found = rendered(data, fields)
     rows = (found[place % len(found)] for place in range(start, start + size))
     return b'{"customers":[' + b",".join(rows) + b"]"
@@ -137,6 +137,6 @@ def json_page(data: str, start: int, size: int, fields: tuple[str, ...]) -> byte
 
 @cache
 def csv_page(data: str, start: int, size: int, fields: tuple[str, ...]) -> bytes:
-    """Return a page of CSV, from this record on."""
+    """Return the CSV of a page, from a record number on."""
     found = records(data, fields)
     return encode_csv(fields, (found[n % len(found)] for n in range(start, start + size)))

@@ -1,44 +1,44 @@
-"""What is measured, part by part."""
+"""The measurements, part by part."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tests.benchmarks.contestants import OURS, STOCK, Workload
-from tests.benchmarks.measuring import Run, least_cpu, peak, run, typical
-from tests.benchmarks.verifying import verify
+from tests.benchmarks.processes import Run, least_cpu, peak, run, typical
+from tests.benchmarks.programs import OURS, STOCK, Workload
+from tests.benchmarks.verification import verify
 from tests.benchmarks.ways import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from tests.benchmarks.contestants import Contest
+    from tests.benchmarks.programs import Programs
     from tests.benchmarks.ways import Way
 
-#: What tells commands apart.
+#: Identifies a command.
 Name = TypeVar("Name", bound="Hashable")
 
 PAGE_SIZES = (100, 1_000, 10_000)
 FEW_FIELDS = ("external_id", "email", "can_email")
 MANY_MORE = 300
 
-#: The stock tap reads one record for so many of ours: it takes longer.
+#: The stock tap, which is slower, reads one record for so many of ours.
 STOCK_SHARE = 5
 
-#: No record costs less.
+#: Lower limit of the cost of a record.
 LEAST_MICROSECONDS = 0.1
 
-#: Records of the table in which two taps' values are compared.
+#: Number of records of the table with which the values of two taps are compared.
 COMPARED = 2_000
 
-#: Rounds of what takes a fraction of a second.
+#: Number of rounds of processes that take a fraction of a second.
 SHORT = 7
 
 
 @dataclass(frozen=True)
 class Late:
-    """A table whose pages come late: how much longer than its waits the tap takes."""
+    """The time for a table whose pages are sent late, and the sum of the server's delays."""
 
     interval: float
     waits: float
@@ -47,7 +47,7 @@ class Late:
 
 @dataclass(frozen=True)
 class Size:
-    """The peak of our memory, over so many pages of 10,000 records."""
+    """Our peak memory with so many pages of 10,000 records."""
 
     pages: int
     megabytes: float
@@ -55,14 +55,14 @@ class Size:
 
 @dataclass(frozen=True)
 class Cost:
-    """What reading a table takes us.
+    """The time in which we read a table.
 
     Attributes:
         fields: Which properties the catalog has and selects.
-        records: How many were read.
-        page_size: How many came at once.
-        seconds: The whole process.
-        microseconds: Of one record, without what a table of no records takes.
+        records: Number of records.
+        page_size: Number of records of a page.
+        seconds: Elapsed time of the whole process.
+        microseconds: Elapsed time of one record, without that of an empty table.
     """
 
     fields: str
@@ -74,14 +74,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class WayCost:
-    """What a way of running takes.
+    """The cost of a way of running.
 
     Attributes:
-        way: Which one.
-        microseconds: Processor time of a record, without what a table of no records takes.
-        plain: The same of a plain record, in the same rounds.
-        stock: The same of the stock tap; None where it cannot be run in this way.
-        megabytes: The peak of our memory.
+        way: Its label.
+        microseconds: Processor time of a record, without that of an empty table.
+        plain: The same for a plain record, in the same rounds.
+        stock: The same for the stock tap; None if it cannot be run in this way.
+        megabytes: Our peak memory.
     """
 
     way: str
@@ -97,7 +97,7 @@ class WayCost:
 
 
 def in_turn(commands: Mapping[Name, Sequence[str]], rounds: int) -> dict[Name, list[Run]]:
-    """Run the commands round after round, so that what disturbs the machine meets all of them."""
+    """Run the commands round after round, so that other load affects all of them."""
     runs: dict[Name, list[Run]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
@@ -106,29 +106,29 @@ def in_turn(commands: Mapping[Name, Sequence[str]], rounds: int) -> dict[Name, l
 
 
 def start_up() -> dict[str, dict[str, list[Run]]]:
-    """Measure the verbs that need no server, ours beside the stock tap's."""
+    """Measure our command-line options that need no server, and the stock tap's."""
     return {
         verb: in_turn({"ours": [*OURS, verb], "stock": [*STOCK, verb]}, SHORT)
         for verb in ("--version", "--discover")
     }
 
 
-def late(contest: Contest, pages: int) -> Iterator[Late]:
-    """Measure ours where every page is a second late, without a pace and with the usual one."""
+def late(programs: Programs, pages: int) -> Iterator[Late]:
+    """Measure ours with pages a second late, without and with the default request interval."""
     for interval in (0.0, 1.0):
         work = Workload(pages * 10_000, latency=1.0, interval=interval)
-        yield Late(interval, pages * 1.0, run(contest.command("ours", work)).seconds)
+        yield Late(interval, pages * 1.0, run(programs.command("ours", work)).seconds)
 
 
-def sizes(contest: Contest, pages: Sequence[int]) -> Iterator[Size]:
-    """Measure our memory over tables of so many pages."""
+def sizes(programs: Programs, pages: Sequence[int]) -> Iterator[Size]:
+    """Measure our memory with tables of so many pages."""
     for count in pages:
         work = Workload(count * 10_000)
-        yield Size(count, run(contest.command("ours", work)).megabytes)
+        yield Size(count, run(programs.command("ours", work)).megabytes)
 
 
-def costs(contest: Contest, most: int) -> Iterator[Cost]:
-    """Measure what a record costs us in tables of up to so many, and with few of many fields."""
+def costs(programs: Programs, most: int) -> Iterator[Cost]:
+    """Measure our cost of a record in tables of up to `most` records, and with few fields."""
     shapes = [
         ("all", Workload(records, page_size))
         for records in (1_000, 10_000, 100_000, 1_000_000)
@@ -143,7 +143,7 @@ def costs(contest: Contest, most: int) -> Iterator[Cost]:
     for fields, work in shapes:
         rounds = SHORT if work.records <= 10_000 else 1
         tables = {"this": work, "empty": Workload(0)}
-        commands = {name: contest.command("ours", table) for name, table in tables.items()}
+        commands = {name: programs.command("ours", table) for name, table in tables.items()}
         runs = in_turn(commands, rounds)
         seconds = typical(runs["this"])
         microseconds = (seconds - typical(runs["empty"])) / work.records * 1e6
@@ -151,26 +151,26 @@ def costs(contest: Contest, most: int) -> Iterator[Cost]:
 
 
 def way_costs(
-    contest: Contest, ways: Iterable[Way], records: int, rounds: int
+    programs: Programs, ways: Iterable[Way], records: int, rounds: int
 ) -> Iterator[WayCost]:
     """Measure what a record costs in each way of running, beside a plain one and the stock tap.
 
     All that are compared run in the same rounds: minutes later the machine can be slower or faster.
 
     Args:
-        contest: Makes the command lines.
-        ways: Those that are measured.
-        records: How many we read.
-        rounds: How often each is run; the fewest seconds count.
+        programs: Makes the command lines.
+        ways: The ways that are measured.
+        records: Number of records of our table.
+        rounds: Number of runs of each command; the minimum counts.
 
     Raises:
-        RuntimeError: a tap lost records, or wrote other values than the other.
+        RuntimeError: a tap lost records, or the values of the two taps differ.
     """
     for way in ways:
-        verify(contest, _table(way, COMPARED), ["ours"])
+        verify(programs, _table(way, COMPARED), ["ours"])
         if way.has_stock:
             alike = ["ours", "stock"] if way.is_stock_alike else ["stock"]
-            verify(contest, _table(way, COMPARED), alike)
+            verify(programs, _table(way, COMPARED), alike)
         count = records // way.scale
         tables = {"ours": ("ours", way, count)}
         if way is not PLAIN:
@@ -178,7 +178,7 @@ def way_costs(
         if way.has_stock:
             tables["stock"] = ("stock", way, count // STOCK_SHARE)
         commands = {
-            (label, size): contest.command(name, _table(its_way, size))
+            (label, size): programs.command(name, _table(its_way, size))
             for label, (name, its_way, most) in tables.items()
             for size in (0, most)
         }
@@ -198,7 +198,7 @@ def way_costs(
 
 def _microseconds(runs: Sequence[Run], empty: Sequence[Run], records: int) -> float:
     seconds = least_cpu(runs) - least_cpu(empty)
-    return max(seconds / records * 1e6, LEAST_MICROSECONDS)  # a small table may come out below
+    return max(seconds / records * 1e6, LEAST_MICROSECONDS)  # with a small table it may be below
 
 
 def _table(way: Way, records: int) -> Workload:

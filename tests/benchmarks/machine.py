@@ -1,4 +1,4 @@
-"""What the figures were measured on and with."""
+"""The machine and the versions that figures were measured with."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def describe() -> dict[str, object]:
 
 
 def _cpu() -> str:
-    """Return the processor's name, where it can be read."""
+    """Return the name of the processor, or "unknown"."""
     try:
         listed = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.bounds import bounds, way_bounds, worst
-from tests.benchmarks.contestants import LABELS
-from tests.benchmarks.measuring import typical
+from tests.benchmarks.processes import typical
+from tests.benchmarks.programs import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def text(results: Results) -> str:
-    """Return the tables that a reader at a terminal wants."""
+    """Return the tables for a terminal."""
     return "\n".join(
         line for part in (_speed, _ways, _start_up, _costs, _bounds) for line in part(results)
     )
 
 
 def as_json(results: Results) -> str:
-    """Return all of it, every single run and the verdicts."""
+    """Return all results as JSON: every single run, and the verdicts."""
     judged = [{**asdict(bound), "verdict": bound.verdict} for bound in bounds(results)]
     ratios = {name: results.ratio(name) for name in results.speed}
     content: dict[str, Any] = {**asdict(results), "times_as_long_as_ours": ratios, "bounds": judged}
@@ -46,7 +46,7 @@ def _rounded(content: object) -> object:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield an empty line and a table, its first column to the left and the others to the right."""
+    """Yield an empty line and a table, with the first column left-aligned and the others right."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     yield ""
     for row in (headings, *rows):
@@ -68,7 +68,7 @@ def _speed(results: Results) -> Iterator[str]:
 
 
 def _judged_ways(results: Results) -> list[dict[str, Any]]:
-    """Return what each way of running costs, what that must be, and whether it is."""
+    """Return the cost of each way of running, with its bounds and the verdict."""
     judged = way_bounds(results)
     return [
         {

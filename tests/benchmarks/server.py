@@ -1,8 +1,7 @@
-"""A loopback server that no client waits for: all it sends was rendered beforehand.
+"""A fast loopback server: everything it sends is rendered beforehand.
 
-The base URL says what it holds: `http://127.0.0.1:PORT/RECORDS/LATENCY/DATA/api` is a table of so
-many records of that data, each page of which is so many seconds late. One server does for all
-measurements.
+The base URL names the table: `http://127.0.0.1:PORT/RECORDS/LATENCY/DATA/api` has so many records
+of that data, and each page is sent after so many seconds. All measurements use one server.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from tests.benchmarks import data
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: After so many records a table is the same again.
+#: After so many records a table repeats itself.
 PERIOD = 10_000
 
 DEFAULT_LIMIT = 100  # specification, parameter `limit`
@@ -32,24 +31,25 @@ DEFAULT_LIMIT = 100  # specification, parameter `limit`
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asks for."""
+    """A request of a client."""
 
     target: str
     host: str
 
     def pieces(self) -> tuple[float, list[bytes]]:
-        """Return how many seconds the answer is late, and the answer."""
+        """Return the latency in seconds, and the pieces of the response."""
         path, query = urlsplit(self.target).path, urlsplit(self.target).query
-        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        options = {name: values[0] for name, values in parse_qs(query).items()}
         size, latency, table = path.split("/")[1:4]
-        start, limit = int(asked.get("cursor", "0")), int(asked.get("limit", DEFAULT_LIMIT))
+        start, limit = int(options.get("cursor", "0")), int(options.get("limit", DEFAULT_LIMIT))
         end = min(start + limit, int(size))
-        fields = tuple(asked["fields"].split(",") if "fields" in asked else data.properties(table))
+        named = options.get("fields", "").split(",")
+        fields = tuple(named if "fields" in options else data.properties(table))
         url = header = ""
         if end < int(size):
-            url = f"http://{self.host}{path}?{urlencode({**asked, 'cursor': end})}"
+            url = f"http://{self.host}{path}?{urlencode({**options, 'cursor': end})}"
             header = f"X-Custobar-Next-Url: {url}\r\n"
-        if asked.get("format") == "csv":
+        if options.get("format") == "csv":
             content_type, tail = "text/csv", b""
             body = data.csv_page(table, start % PERIOD, end - start, fields)
         else:
@@ -64,12 +64,12 @@ class Request:
 
 
 class Handler(StreamRequestHandler):
-    """Answers the requests of one connection, which stays open."""
+    """Responds to the requests of one connection, which stays open."""
 
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
-        """Answer until the client hangs up."""
+        """Respond until the client closes the connection."""
         while line := self.rfile.readline():
             headers = self._headers()
             latency, pieces = Request(line.split()[1].decode(), headers["host"]).pieces()
@@ -86,14 +86,14 @@ class Handler(StreamRequestHandler):
 
 
 class Server(ThreadingTCPServer):
-    """Listens on a free port of this machine."""
+    """The server, which starts a thread for each connection."""
 
     daemon_threads = True
 
 
 @contextmanager
 def running() -> Iterator[str]:
-    """Run the server as a process of its own, and give its host and port."""
+    """Run the server as a separate process; yields its host and port."""
     command = [sys.executable, "-m", "tests.benchmarks.server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=data.ROOT) as process:
         try:
@@ -103,7 +103,7 @@ def running() -> Iterator[str]:
 
 
 def drain(url: str) -> float:
-    """Return the seconds in which the server alone gives all pages, read into nothing."""
+    """Return the seconds in which the server alone sends all pages, which are discarded."""
     began = time.perf_counter()
     buffer = bytearray(1 << 20)
     address = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The benchmark, at a size that only shows that it runs."""
+"""The benchmark, with tables so small that they only show that it runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.benchmarks.bounds import Bound
-from tests.benchmarks.contestants import Contest, Workload
 from tests.benchmarks.data import ROOT
-from tests.benchmarks.verifying import verify
+from tests.benchmarks.programs import Programs, Workload
+from tests.benchmarks.verification import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ AGAINST = ["raw", "specification"]
 
 
 class Lines:
-    """Contestants that print what a test says."""
+    """Programs that print what a test specifies."""
 
     def __init__(self, **programs: str) -> None:
         self.programs = programs
@@ -76,13 +76,13 @@ def test_it_measures_reports_and_draws(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other", [printing("a@x"), printing("a@x", "b@x", "c@x"), printing("c@x", "b@x")]
 )
-def test_it_refuses_to_compare_what_does_other_work(other: str) -> None:
+def test_programs_that_do_other_work_are_not_compared(other: str) -> None:
     work = Workload(records=2)
     same = printing("a@x", "b@x")
 
-    verify(cast("Contest", Lines(one=same, two=same)), work, ["one", "two"])
+    verify(cast("Programs", Lines(one=same, two=same)), work, ["one", "two"])
     with pytest.raises(RuntimeError, match="not the same records"):
-        verify(cast("Contest", Lines(one=same, two=other)), work, ["one", "two"])
+        verify(cast("Programs", Lines(one=same, two=other)), work, ["one", "two"])
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_it_refuses_to_compare_what_does_other_work(other: str) -> None:
         (3.1, 3, 1.8, "MISSED"),
     ],
 )
-def test_a_figure_is_judged_on_the_side_its_aim_is_on(
+def test_a_figure_is_compared_in_the_direction_of_its_aim(
     value: float, must: float, aim: float, verdict: str
 ) -> None:
     assert Bound("", value, must, aim, is_least=aim > must).verdict == verdict

@@ -1,4 +1,4 @@
-"""The ways of running that are measured, and what each costs by the record."""
+"""The ways of running that are measured, and the bounds of their cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.benchmarks import data
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-#: A copy, so that the example may change and the figures stay what they were.
+#: A copy of an example, so that a change of the example does not change the figures.
 PSEUDONYMS = Path(__file__).with_name("pseudonyms.json")
 
 
@@ -22,33 +22,33 @@ def _unchanged(_name: str, definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nullable_items(_name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """Declare lists as the SDK's own `ArrayType` does."""
+    """Declare lists as the SDK's `ArrayType` does."""
     if "array" not in definition["type"]:
         return definition
     return {**definition, "items": {"type": ["string", "null"]}}
 
 
 def _undeclared(name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """Declare all as strings, as the company's own fields are until somebody tells their types."""
+    """Declare everything as strings, as custom fields are until their types are declared."""
     return definition if name == data.KEY else {"type": ["string", "null"]}
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way of running, and what its figures must be.
+    """A way of running, and the bounds of its figures.
 
     Attributes:
-        label: What the report calls it.
-        data: What the table holds.
-        config: What is set beside the usual.
-        declare: Returns the JSON schema of a property in the catalog, by its name and usual one.
-        page_size: Records at once; fewer where they are large.
-        scale: One record is measured for so many of the usual table.
+        label: Its name in the report.
+        data: The data of the table.
+        config: Further settings.
+        declare: Returns the JSON schema of a property in the catalog, by its name and usual schema.
+        page_size: Number of records of a page; lower where they are large.
+        scale: Divisor of the number of records, for large ones.
         is_stock_alike: Whether the stock tap's records have the same values.
         has_stock: Whether the stock tap can be run in this way.
-        most: How many times the cost of a plain record is allowed.
-        aim: How many are wished for.
-        least: How many times as much the stock tap must take.
+        most: Allowed cost of a record, as a multiple of a plain one.
+        aim: The multiple that is aimed at.
+        least: Minimum cost of the stock tap, as a multiple of ours.
     """
 
     label: str
@@ -71,7 +71,7 @@ def ways(folder: Path) -> list[Way]:
     """Return all ways, the plain one first.
 
     Args:
-        folder: Where batch files are written to.
+        folder: Folder for batch files.
     """
     storage = {"root": folder.as_uri(), "prefix": "bench-"}
     encoding = {"format": "jsonl", "compression": "gzip"}

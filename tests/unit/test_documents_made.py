@@ -13,7 +13,7 @@ import yaml
 
 from scripts.documents import figures, region
 from tests.benchmarks.figures import WayCost
-from tests.benchmarks.measuring import Run
+from tests.benchmarks.processes import Run
 from tests.benchmarks.report import as_json
 from tests.benchmarks.results import Results
 

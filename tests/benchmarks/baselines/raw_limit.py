@@ -1,8 +1,8 @@
-"""Yardstick (c): the limit in Python, the raw bytes downloaded and re-framed without any check.
+"""Baseline: the lower limit in Python, raw bytes that become lines without any check.
 
-No tap: it takes for granted that records hold no objects, that the JSON has no white space, and
-that every record fits. It shows what is left to gain. `URL` makes the lines of a page in one piece
-and writes once, as the bounds were set with; `URL lean` saves the copies that this takes.
+It is not a tap: it assumes that records hold no objects, that the JSON has no white space, and that
+every record is valid. It shows how much a tap could gain at most. `URL` makes the lines of a page
+in one piece and writes once, which the bounds are based on; `URL lean` avoids these copies.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Yardstick (d): dlt's rest_api source, into the destination that throws all away.
+"""Baseline: dlt's rest_api source, with the destination that discards everything.
 
-dlt does another job than a tap: it extracts to files, infers and normalizes a schema, and loads.
-Lists stay in their column, as they do with a tap. Arguments: the base URL, the page size, and how
-many records there are, which is checked.
+dlt does more than a tap: it extracts to files, infers and normalizes a schema, and loads. Lists
+stay in their column, as with a tap. Arguments: the base URL, the page size, and the number of
+records, which is checked.
 """
 
 from __future__ import annotations
@@ -45,4 +45,4 @@ with tempfile.TemporaryDirectory() as folder:
     )
     pipeline.run(source)
     rows = pipeline.last_trace.last_normalize_info.row_counts["customers"]
-sys.exit(f"{rows} records came, not {expected}" if rows != expected else 0)
+sys.exit(f"{rows} records received, not {expected}" if rows != expected else 0)

@@ -1,4 +1,4 @@
-"""Whether the contestants do the same work: as many records, with the same values."""
+"""Checks that programs do the same work: as many records, with the same values."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tests.benchmarks.measuring import environment
+from tests.benchmarks.processes import environment
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from tests.benchmarks.contestants import Contest, Workload
+    from tests.benchmarks.programs import Programs, Workload
 
 _RECORD = (b'{"type":"RECORD"', b'{"type": "RECORD"')
 _BATCH = (b'{"type":"BATCH"', b'{"type": "BATCH"')
 
-#: Every so many records the values are looked at.
+#: The values of every so many records are compared.
 SAMPLE = 97
 
 
 @dataclass(frozen=True)
 class Emitted:
-    """How many records came out, as lines or in files, and a digest of some of their values."""
+    """The number of records that were written, and a digest of some of their values."""
 
     records: int
     values: str
 
 
 def emitted(command: list[str]) -> Emitted:
-    """Run a contestant and look at its lines; nothing is kept, for the memory's sake."""
+    """Run a program and count its records, without keeping them in memory."""
     records, digest = 0, sha256()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment()
@@ -42,7 +42,7 @@ def emitted(command: list[str]) -> Emitted:
             if records % SAMPLE == 0:
                 message = json.loads(line)
                 record = message.get("record", message)
-                values = record.get("data", record)  # of a message of Airbyte's, or of Singer's
+                values = record.get("data", record)  # of an Airbyte or a Singer message
                 digest.update(json.dumps(values, sort_keys=True).encode())
             records += 1
     if process.returncode:
@@ -62,13 +62,13 @@ def _records(lines: Iterable[bytes]) -> Iterator[bytes]:
                     yield from file
 
 
-def verify(contest: Contest, work: Workload, names: Collection[str]) -> None:
-    """Compare what the contestants emit; dlt, which emits nothing, counts for itself.
+def verify(programs: Programs, work: Workload, names: Collection[str]) -> None:
+    """Compare the records that programs write; dlt, which writes none, counts them itself.
 
     Raises:
-        RuntimeError: they do not do the same work, so that no figure would tell anything.
+        RuntimeError: they differ, so that their figures could not be compared.
     """
-    outcomes = {name: emitted(contest.command(name, work)) for name in names if name != "dlt"}
+    outcomes = {name: emitted(programs.command(name, work)) for name in names if name != "dlt"}
     if len(set(outcomes.values())) > 1 or any(o.records != work.records for o in outcomes.values()):
         msg = f"not the same records: {outcomes}"
         raise RuntimeError(msg)

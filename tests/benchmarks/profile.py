@@ -1,7 +1,7 @@
-"""Shows where the tap's time goes, by function; `make profile` runs it.
+"""Shows the tap's processor time by function; `make profile` runs it.
 
-The profiler makes calls of Python functions dearer than they are: the order tells, not the sum.
-It sees the main thread; what the downloading thread does shows there as waiting for a page.
+The profiler slows down calls of Python functions, so only the order of the figures is meaningful.
+It measures the main thread; requests in the other thread appear as waits for a page.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks import server
-from tests.benchmarks.contestants import OURS, Contest, Workload
-from tests.benchmarks.measuring import run
+from tests.benchmarks.processes import run
+from tests.benchmarks.programs import OURS, Programs, Workload
 
 
 def profile(records: int, functions: int) -> None:
-    """Print the functions of one sync that take the most time of their own."""
+    """Print the functions of one sync that take the most time themselves."""
     with server.running() as host, tempfile.TemporaryDirectory() as folder:
-        command = Contest(host, Path(folder)).command("ours", Workload(records))
-        run(command)  # renders the pages
+        command = Programs(host, Path(folder)).command("ours", Workload(records))
+        run(command)  # the server renders the pages
         file = str(Path(folder, "profile"))
         program = [sys.executable, "-m", "cProfile", "-o", file, "-m", "tap_custobar"]
         run([*program, *command[len(OURS) :]])
@@ -29,7 +29,7 @@ def profile(records: int, functions: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.profiling")
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.profile")
     parser.add_argument("--records", type=int, default=300_000, help="how many to read")
     parser.add_argument("--functions", type=int, default=25, help="how many to show")
     options = parser.parse_args()

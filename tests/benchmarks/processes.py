@@ -1,4 +1,4 @@
-"""What a process takes from start to end: time, and memory at the most."""
+"""Runs processes, and measures their time and peak memory."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Run:
     """One run of a process.
 
     Attributes:
-        seconds: From start to end, by the clock.
-        megabytes: The peak of its resident memory.
-        cpu_seconds: What all its threads took of the processors.
+        seconds: Elapsed time from start to end.
+        megabytes: Its peak resident memory.
+        cpu_seconds: Processor time of all its threads.
     """
 
     seconds: float
@@ -33,7 +33,7 @@ class Run:
 
 
 def environment() -> dict[str, str]:
-    """Return what every contestant's process finds: nothing of the shell's settings."""
+    """Return the environment of every process, without the settings of the shell."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": tempfile.gettempdir(),
@@ -42,13 +42,13 @@ def environment() -> dict[str, str]:
 
 
 def run(command: Sequence[str]) -> Run:
-    """Run a process to its end, its output thrown away.
+    """Run a process to its end, and discard its output.
 
-    The kernel counts the starting process's own memory until the new program is there, so this
-    one must stay smaller than whatever it measures.
+    The kernel counts the memory of the starting process until the new program is loaded, so this
+    process must stay smaller than those it measures.
 
     Raises:
-        RuntimeError: it failed; with the end of its log.
+        RuntimeError: it failed; the message has the end of its log.
     """
     with tempfile.TemporaryFile() as log:
         began = time.perf_counter()
@@ -75,15 +75,15 @@ def run(command: Sequence[str]) -> Run:
 
 
 def typical(runs: Sequence[Run]) -> float:
-    """Return the median of the seconds."""
+    """Return the median of the elapsed times, in seconds."""
     return median(run.seconds for run in runs)
 
 
 def least_cpu(runs: Sequence[Run]) -> float:
-    """Return the fewest seconds of processor time: what disturbs a run only ever adds to them."""
+    """Return the minimum of the processor times, because other load can only increase them."""
     return min(run.cpu_seconds for run in runs)
 
 
 def peak(runs: Sequence[Run]) -> float:
-    """Return the most megabytes that any of the runs took."""
+    """Return the highest peak memory of the runs, in megabytes."""
     return max(run.megabytes for run in runs)

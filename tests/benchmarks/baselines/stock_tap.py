@@ -1,4 +1,4 @@
-"""Yardstick (b): a Singer tap made the way the SDK's tap template shows, and no more."""
+"""Baseline: a minimal Singer tap, written as the SDK's tap template shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCHEMAS = SchemaDirectory(Path(__file__).parents[3] / "schemas")
 
 
 class NextUrlPaginator(BaseHATEOASPaginator):
-    """Goes on at the URL that the page gives."""
+    """Continues with the URL in the header of the page."""
 
     @override
     def get_next_url(self, response: requests.Response) -> str | None:

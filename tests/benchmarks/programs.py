@@ -1,4 +1,4 @@
-"""Those who run against each other, each as the command line of a process of its own."""
+"""The programs that are compared, each as the command line of a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks import data
-from tests.benchmarks.measuring import environment
+from tests.benchmarks.processes import environment
 from tests.benchmarks.ways import PLAIN
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.ways import Way
 
-SCRIPTS = Path(__file__).parent / "yardsticks"
+SCRIPTS = Path(__file__).parent / "baselines"
 
 OURS = (str(Path(sys.executable).with_name("tap-custobar")),)
 AIRBYTE = (str(Path(sys.executable).with_name("source-custobar")), "read")
 STOCK = (sys.executable, str(SCRIPTS / "stock_tap.py"))
 
-#: In the order in which they take turns, with what the report calls them. Ours always runs.
+#: The programs in the order in which they run, with their labels in the report. Ours always runs.
 LABELS = {
     "ours": "tap-custobar",
     "airbyte": "source-custobar",
@@ -36,21 +36,21 @@ LABELS = {
     "stock": "stock singer-sdk tap",
     "dlt": "dlt, rest_api source",
 }
-YARDSTICKS = tuple(name for name in LABELS if name != "ours")
+BASELINES = tuple(name for name in LABELS if name != "ours")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What is read.
+    """The table that is read, and how.
 
     Attributes:
-        records: How many there are.
-        page_size: How many come at once.
-        latency: Seconds after which the server begins to answer.
-        interval: The least seconds between two requests, for those that know such a thing.
-        fields: The properties that a tap is to read; None is all documented ones.
-        unselected: How many more the catalog has that are not selected.
-        way: How a tap is run.
+        records: Number of its records.
+        page_size: Number of records of a page.
+        latency: Seconds after which the server begins to respond.
+        interval: Minimum number of seconds between two requests, for programs with such a setting.
+        fields: The properties that a tap reads; None for all documented ones.
+        unselected: Number of further properties in the catalog, which are not selected.
+        way: The way in which a tap is run.
     """
 
     records: int
@@ -63,14 +63,19 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Contest:
-    """What the command lines are made with: the server's host and port, a folder for files."""
+class Programs:
+    """Makes the command lines of the programs.
+
+    Attributes:
+        host: Host and port of the server.
+        folder: Where configs and catalogs are written to.
+    """
 
     host: str
     folder: Path
 
     def base(self, work: Workload) -> str:
-        """Return the base URL under which the server has what is read."""
+        """Return the base URL of the API with the table that is read."""
         return f"http://{self.host}/{work.records}/{work.latency}/{work.way.data}/api"
 
     def url(self, work: Workload) -> str:
@@ -78,7 +83,7 @@ class Contest:
         return f"{self.base(work)}/data/customers/?limit={work.page_size}"
 
     def command(self, name: str, work: Workload) -> list[str]:
-        """Return the command line of the contestant of this name."""
+        """Return the command line of the program of this name."""
         base, url = self.base(work), self.url(work)
         config: dict[str, Any] = {
             "api_url": base,
@@ -107,11 +112,11 @@ class Contest:
                 raise ValueError(name)
 
     def _tap(
-        self, tap: tuple[str, ...], config: Mapping[str, Any], chosen: Mapping[str, Any]
+        self, tap: tuple[str, ...], config: Mapping[str, Any], catalog: Mapping[str, Any]
     ) -> list[str]:
-        """Return the command of a tap, with config and catalog as Meltano or Airbyte give them."""
+        """Return the command line of a tap, with files for config and catalog."""
         command = [*tap]
-        for option, content in (("config", config), ("catalog", chosen)):
+        for option, content in (("config", config), ("catalog", catalog)):
             with NamedTemporaryFile("w", dir=self.folder, suffix=".json", delete=False) as file:
                 json.dump(content, file)
             command += [f"--{option}", file.name]
@@ -123,19 +128,19 @@ def _script(name: str, *arguments: str) -> list[str]:
 
 
 def catalog(tap: tuple[str, ...], work: Workload) -> dict[str, Any]:
-    """Return the tap's own catalog, with what is to be read selected in it."""
+    """Return the catalog that the tap discovers, with the properties to read selected."""
     streams: list[dict[str, Any]] = json.loads(_discovered(tap))["streams"]
     customers = next(stream for stream in streams if stream["tap_stream_id"] == "customers")
     properties = customers["schema"]["properties"]
     if work.way.data != data.DOCUMENTED:
         properties = data.properties(work.way.data)
     properties = {name: work.way.declare(name, schema) for name, schema in properties.items()}
-    wanted = properties.keys() if work.fields is None else work.fields
+    selected = properties.keys() if work.fields is None else work.fields
     more = [f"acme__unselected_{number}" for number in range(work.unselected)]
     customers["metadata"] = [
         {"breadcrumb": [], "metadata": {"selected": True}},
         *(
-            {"breadcrumb": ["properties", name], "metadata": {"selected": name in wanted}}
+            {"breadcrumb": ["properties", name], "metadata": {"selected": name in selected}}
             for name in [*properties, *more]
         ),
     ]
@@ -146,7 +151,7 @@ def catalog(tap: tuple[str, ...], work: Workload) -> dict[str, Any]:
 
 
 def configured_catalog(work: Workload) -> dict[str, Any]:
-    """Return the same choice as `catalog`, the way Airbyte tells it."""
+    """Return the selection of `catalog` as a configured catalog of Airbyte."""
     [customers] = catalog(OURS, work)["streams"]
     chosen = {i["breadcrumb"][-1] for i in customers["metadata"][1:] if i["metadata"]["selected"]}
     properties = {n: p for n, p in customers["schema"]["properties"].items() if n in chosen}
