@@ -68,13 +68,13 @@ def test_without_git_it_looks_at_what_git_would_keep(copy: Path, patterns: str) 
     git(copy, "add", ".")
     files = git(copy, "ls-files")
 
-    assert without_git == scan(copy) == (0, f"Looked for secrets in {len(files)} files.\n")
+    assert without_git == scan(copy) == (0, f"Searched {len(files)} files for secrets.\n")
 
 
 def test_a_scan_of_nothing_fails(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
 
-    assert scan(tmp_path) == (1, "Found no files to look for secrets in.\n")
+    assert scan(tmp_path) == (1, "Found no files to search for secrets.\n")
 
 
 @pytest.mark.parametrize(("file", "code"), [("src/a.py", 2), ("output/demo/a.csv", 0)])
