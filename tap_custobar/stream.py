@@ -175,8 +175,6 @@ class CustobarStream(BaseStream):
             is_over=is_test,
             has_catalog=self._has_catalog,
         )
-        # Equal records share a surrogate key, which is no error: only deletes depend on them.
-        counts_keys = self.sends_deletes or schema.surrogate_key is None
         return Sync(
             pages=pages,
             decoder=RecordDecoder(schema),
@@ -185,7 +183,9 @@ class CustobarStream(BaseStream):
             filter_check=FilterCheck(self.name, request.filters, schema, self.logger),
             hasher=self._hasher(schema),
             progress=progress,
-            counted_keys=self.primary_keys if counts_keys else (),
+            primary_keys=self.primary_keys,
+            # Equal records share a surrogate key, which is no error: only deletes depend on them.
+            counts_keys=self.sends_deletes or schema.surrogate_key is None,
             may_prefetch=not is_test,
         )
 
