@@ -106,7 +106,7 @@ class CustobarStream(BaseStream):
         Raises:
             CatalogError: it asks for a replication that the stream does not have, or one that
                 does not go with the option `order`.
-            ConfigValidationError: the settings name unknown properties.
+            InvalidConfigError: the settings name unknown properties.
         """
         super().apply_catalog(catalog)
         if self.replication_key and self._options.order:

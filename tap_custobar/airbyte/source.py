@@ -12,6 +12,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_custobar.airbyte import protocol as catalogs
 from tap_custobar.airbyte.writer import AirbyteWriter
+from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.config.normalization import split_token
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
@@ -124,14 +125,14 @@ def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCust
 
     Raises:
         InputFileError: the config file is missing or broken.
-        ConfigValidationError: the config is not valid.
+        InvalidConfigError: the config is not valid.
     """
     config = read_json_object(files.config)
     token, _ = split_token(str(config.get("api_token") or ""))
     out.redact = Redactor([token, str(config.get("hash_key") or "")]).in_log
     if refused := [name for name in config if SINGER_ONLY.match(name)]:
         problem = f"{', '.join(refused)}: for Singer targets only, remove from the config"
-        raise ConfigValidationError(problem, errors=[problem])
+        raise InvalidConfigError([problem])
     catalog: dict[str, Any] = {"streams": []}
     tap = TapCustobar(config=config, catalog=None if asks else catalog, setup_mapper=False)
     tap.renames = AirbyteTap.renames

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import SchemaDirectory
-from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, SchemaNotValidError
+from singer_sdk.exceptions import SchemaNotFoundError, SchemaNotValidError
 
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
+from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.catalog.personal_data import Protection, personal_properties
 from tap_custobar.catalog.replication import strip_constraints
 from tap_custobar.errors import (
@@ -145,7 +146,7 @@ class Discovery:
         """Return what is known about each stream, by name.
 
         Raises:
-            ConfigValidationError: the settings contradict what is known.
+            InvalidConfigError: the settings contradict what is known.
             DiscoveryFailedError: no stream may be read, or one that is needed cannot be.
         """
         self._check_declared_types()
@@ -235,8 +236,7 @@ class Discovery:
             and contradicts(type_name, documented)
         ]
         if problems:
-            msg = "The config is not valid"
-            raise ConfigValidationError(msg, errors=problems)
+            raise InvalidConfigError(problems)
 
     def _sample(self, stream: StreamDeclaration, size: int) -> Page:
         return fetch_sample(self._connection, stream.name, stream.path, stream.endpoint, size)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import ConfigValidationError
-
+from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.records.hashing import hashed_schema, is_hashable
 
 if TYPE_CHECKING:
@@ -130,15 +129,14 @@ class Protection:
             also_known: Names that need not be among the properties; None allows any name.
 
         Raises:
-            ConfigValidationError: a name is unknown, or its property cannot be hashed.
+            InvalidConfigError: a name is unknown, or its property cannot be hashed.
         """
         problems = [
             *self._unknown_names(properties, also_known),
             *self._unhashable_names(properties, replication_keys, surrogate_key),
         ]
         if problems:
-            msg = "The config is not valid"
-            raise ConfigValidationError(msg, errors=problems)
+            raise InvalidConfigError(problems)
 
     def _unknown_names(
         self, properties: Properties, also_known: Collection[str] | None

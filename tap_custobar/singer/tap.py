@@ -13,7 +13,6 @@ from singer_sdk import Stream, Tap
 from singer_sdk.about import AboutFormatter
 from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
@@ -23,6 +22,7 @@ from singer_sdk.singerlib import Catalog, Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar.catalog.discovery import Discovery, documented_personal_data
+from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.catalog.personal_data import lost_joins
 from tap_custobar.catalog.replication import normalize_catalog
 from tap_custobar.config import normalization, validation
@@ -194,7 +194,7 @@ class BaseTap(Tap):
         and ignores unknown settings.
 
         Raises:
-            ConfigValidationError: the config is not valid.
+            InvalidConfigError: the config is not valid.
         """
         config = self._config
         self.append_builtin_config(self.config_jsonschema)
@@ -223,8 +223,7 @@ class BaseTap(Tap):
             *batch_problems(config.get("batch_config")),
         ]
         if problems:
-            msg = "The config is not valid"
-            raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
+            raise InvalidConfigError(problems)
         return []
 
     def _orders_of_streams(self) -> dict[str, Sequence[str]]:
