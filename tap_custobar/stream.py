@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from singer_sdk.singerlib import Schema
 
 from tap_custobar.catalog.custom_fields import UnseenFields
-from tap_custobar.catalog.discovery import StreamDeclaration
+from tap_custobar.catalog.declaration import StreamDeclaration, fetch_sample
 from tap_custobar.catalog.shapes import SHAPE_SAMPLE_SIZE, check_shape
 from tap_custobar.errors import CatalogError
 from tap_custobar.pages.csv_pages import CsvPageParser
@@ -24,13 +24,7 @@ from tap_custobar.records.schema import SelectedSchema
 from tap_custobar.records.surrogate_keys import surrogate_keys
 from tap_custobar.records.timestamps import to_utc
 from tap_custobar.redaction import one_line
-from tap_custobar.request import (
-    DATA_API,
-    StreamRequest,
-    fetch_sample,
-    fields_parameter,
-    page_size,
-)
+from tap_custobar.request import DATA_API, StreamRequest, fields_parameter, page_size
 from tap_custobar.singer.stream import BaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import Checkpoint, fingerprint
@@ -372,9 +366,7 @@ class CustobarStream(BaseStream):
             return
         # The key of line items is always requested, and JSON has it only where it exists.
         if self._is_csv or not shape.is_shape_of(self.primary_keys):
-            sample = fetch_sample(
-                self._connection, self.name, self.path, self.endpoint, SHAPE_SAMPLE_SIZE
-            )
+            sample = fetch_sample(self._connection, self.declaration(), SHAPE_SAMPLE_SIZE)
             self._check_shape(sample.sample_names())
 
     def _finish(self, sync: Sync) -> None:

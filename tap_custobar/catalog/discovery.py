@@ -19,6 +19,7 @@ from singer_sdk import SchemaDirectory
 from singer_sdk.exceptions import SchemaNotFoundError, SchemaNotValidError
 
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
+from tap_custobar.catalog.declaration import fetch_sample
 from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.catalog.personal_data import Protection, personal_properties
 from tap_custobar.catalog.replication import strip_constraints
@@ -38,18 +39,15 @@ from tap_custobar.errors import (
 from tap_custobar.pages.csv_pages import read_names
 from tap_custobar.records.safe_names import safe_names
 from tap_custobar.redaction import one_line
-from tap_custobar.request import fetch_sample
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from singer_sdk.singerlib import Catalog
 
-    from tap_custobar.catalog.shapes import LineItemShape
+    from tap_custobar.catalog.declaration import StreamDeclaration
     from tap_custobar.config.settings import Settings
     from tap_custobar.connection import Connection
-    from tap_custobar.pages.json_pages import Page
-    from tap_custobar.request import Endpoint
 
 #: Records that types are guessed from.
 SAMPLE_SIZE = 1000
@@ -62,19 +60,6 @@ _OF_ONE_STREAM = (BadRequestError, ForbiddenError, NotFoundError)
 
 #: Failures that reading the records would meet as well.
 _OF_RECORDS_TOO = (*NOT_PAGE_SPECIFIC, NotFoundError, RedirectedError)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamDeclaration:
-    """What a stream class declares; see `CustobarStream` and the SDK's `Stream`."""
-
-    name: str
-    path: str
-    endpoint: Endpoint
-    surrogate_key: str | None
-    line_items: LineItemShape | None
-    valid_replication_keys: Sequence[str]
-    selected_by_default: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +164,7 @@ class Discovery:
             if not stream.endpoint.is_data_api or declared.keys() >= {*names}:
                 continue
             try:
-                sample = self._sample(stream, SAMPLE_SIZE)
+                sample = fetch_sample(self._connection, stream, SAMPLE_SIZE)
             except CustobarError as error:
                 self._logger.warning("%s: no types can be suggested. %s", stream.name, error)
                 continue
@@ -202,7 +187,7 @@ class Discovery:
         failures: list[RequestFailedError] = []
         for stream in self._streams:
             try:
-                self._sample(stream, 1)
+                fetch_sample(self._connection, stream, 1)
             except UnauthorizedError:
                 raise
             except RequestFailedError as error:
@@ -238,9 +223,6 @@ class Discovery:
         if problems:
             raise InvalidConfigError(problems)
 
-    def _sample(self, stream: StreamDeclaration, size: int) -> Page:
-        return fetch_sample(self._connection, stream.name, stream.path, stream.endpoint, size)
-
     def _request_names(self, stream: StreamDeclaration) -> list[str]:
         """Request the names of all properties of a stream.
 
@@ -253,7 +235,7 @@ class Discovery:
         url = self._connection.base_url.endpoint(stream.path, {"format": "csv", "limit": "1"})
         names = self._connection.client.get(url, parse, first_page=True)
         # CSV without even a header is accepted if JSON has no record either.
-        if not names and self._sample(stream, 1).rows:
+        if not names and fetch_sample(self._connection, stream, 1).rows:
             raise InvalidResponseError(_NOTHING)
         return names
 

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from types import FrameType
 
-    from tap_custobar.catalog.discovery import DiscoveredStream, StreamDeclaration
+    from tap_custobar.catalog.declaration import StreamDeclaration
+    from tap_custobar.catalog.discovery import DiscoveredStream
 
 
 class BaseTap(Tap):
