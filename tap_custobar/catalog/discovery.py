@@ -21,8 +21,8 @@ from singer_sdk.exceptions import SchemaNotFoundError, SchemaNotValidError
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
 from tap_custobar.catalog.declaration import fetch_sample
 from tap_custobar.catalog.invalid_config import InvalidConfigError
+from tap_custobar.catalog.normalization import strip_constraints
 from tap_custobar.catalog.personal_data import Protection, personal_properties
-from tap_custobar.catalog.replication import strip_constraints
 from tap_custobar.errors import (
     NOT_PAGE_SPECIFIC,
     BadRequestError,

@@ -15,15 +15,10 @@ from singer_sdk.singerlib import RecordMessage, Schema
 from singer_sdk.singerlib.catalog import Metadata
 from singer_sdk.singerlib.json import serialize_json
 
-from tap_custobar.catalog.replication import (
-    FULL_TABLE,
-    INCREMENTAL,
-    drop_from_schema,
-    drop_place,
-    replication_key,
-    strip_constraints,
-)
+from tap_custobar.catalog.normalization import strip_constraints
+from tap_custobar.catalog.replication import FULL_TABLE, INCREMENTAL, replication_key
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
+from tap_custobar.records.members import drop_from_record, drop_from_schema
 from tap_custobar.records.safe_names import safe_names
 from tap_custobar.redaction import one_line
 from tap_custobar.singer.batch_files import BatchFiles
@@ -48,9 +43,9 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog, MetadataMapping, SchemaMessage
 
     from tap_custobar.catalog.personal_data import Protection
-    from tap_custobar.catalog.replication import Place
     from tap_custobar.records.decoder import Batch
     from tap_custobar.records.flattening import ProjectedColumn
+    from tap_custobar.records.members import Place
 
 
 class BaseStream(Stream):
@@ -122,7 +117,7 @@ class BaseStream(Stream):
                 name = place[1]
                 if self.mask["properties", name]:
                     for value in batch.column(name):
-                        drop_place({name: value}, place)
+                        drop_from_record({name: value}, place)
             yield batch
 
     def _sync_records(

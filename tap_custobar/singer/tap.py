@@ -23,8 +23,8 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar.catalog.discovery import Discovery, documented_personal_data
 from tap_custobar.catalog.invalid_config import InvalidConfigError
+from tap_custobar.catalog.normalization import normalize_catalog
 from tap_custobar.catalog.personal_data import lost_joins
-from tap_custobar.catalog.replication import normalize_catalog
 from tap_custobar.config import normalization, validation
 from tap_custobar.config.settings import SECRETS, Settings
 from tap_custobar.connection import Connection
