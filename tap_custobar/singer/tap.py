@@ -65,23 +65,30 @@ class BaseTap(Tap):
     #: The declarations of all streams.
     declarations: ClassVar[Sequence[StreamDeclaration]]
 
-    #: Whether a catalog is made: then the custom fields of all streams are requested.
-    makes_catalog = False
-
-    #: Whether custom fields are renamed to names that databases accept.
-    renames = True
-
-    #: Names of the streams that are read, if another protocol than Singer's selects them; None for
-    #: those that are selected by default. In a sync, discovery requests the fields of no others.
-    needed_streams: Collection[str] | None = None
-
-    def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's
+    def __init__(
+        self,
+        *,
+        catalog: Any = None,  # noqa: ANN401 - the SDK's
+        makes_catalog: bool = False,
+        needed_streams: Collection[str] | None = None,
+        renames: bool = True,
+        **options: Any,
+    ) -> None:
         """Create a tap.
 
         Args:
             catalog: The SDK's argument; a dictionary is normalized first.
+            makes_catalog: Whether a catalog is made: then the custom fields of all streams are
+                requested.
+            needed_streams: Names of the streams that are read, if another protocol than Singer's
+                selects them; None for those that are selected by default. In a sync, discovery
+                requests the fields of no others.
+            renames: Whether custom fields are renamed to names that databases accept.
             options: The other arguments of the SDK's tap.
         """
+        self._makes_catalog = makes_catalog
+        self._needed_streams = needed_streams
+        self._renames = renames
         if isinstance(catalog, dict):
             for entry in catalog["streams"]:
                 if entry.get("stream") not in (None, entry["tap_stream_id"]):
@@ -248,9 +255,9 @@ class BaseTap(Tap):
             self.connection,
             self.settings,
             input_catalog=self.input_catalog,
-            needed=self.needed_streams,
-            is_for_catalog=self.makes_catalog,
-            renames=self.renames,
+            needed=self._needed_streams,
+            is_for_catalog=self._makes_catalog,
+            renames=self._renames,
             logger=self.logger,
         )
 
@@ -267,7 +274,7 @@ class BaseTap(Tap):
         Raises:
             CustobarError: discovery failed, or the catalog cannot be written.
         """
-        self.makes_catalog = True
+        self._makes_catalog = True  # the SDK's command creates the tap without arguments of ours
         try:
             if self.streams and self.discovery.is_online:
                 self.discovery.suggest_types(self.discovered)
