@@ -67,7 +67,7 @@ class CustobarStream(BaseStream):
     def __init__(self, tap: BaseTap, found: DiscoveredStream) -> None:
         """Create the stream of a tap, with what discovery found out about it."""
         self.protection = found.protection
-        self.documented = found.documented
+        self.safe_names = found.safe_names
         # Targets need not know keywords of our own.
         schema = Schema.from_dict(self.protection.described(found.schema)).to_dict()
         super().__init__(tap, schema)

@@ -41,9 +41,9 @@ from tap_custobar.records.safe_names import safe_names
 from tap_custobar.redaction import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, CatalogEntry
 
     from tap_custobar.catalog.declaration import StreamDeclaration
     from tap_custobar.config.settings import Settings
@@ -68,15 +68,16 @@ class DiscoveredStream:
 
     Attributes:
         schema: Its JSON schema, documented properties first.
-        documented: Names of the documented properties; they keep their names in every target.
         custom_fields: Names of the company's own fields.
+        safe_names: The names of fields that are renamed, here or in the user's catalog: Custobar's
+            name to the written one. They do not depend on the selection.
         is_line_items: Whether it comes in its other shape.
         protection: What the settings say about its personal data.
     """
 
     schema: dict[str, Any]
-    documented: Collection[str]
     custom_fields: Sequence[str]
+    safe_names: Mapping[str, str]
     is_line_items: bool
     protection: Protection
 
@@ -270,25 +271,35 @@ class Discovery:
         documented = shipped["properties"]
         types = dict.fromkeys(names, UNDECLARED) | self._declared(stream)
         custom = sorted(types.keys() - documented.keys())
-        renamed = safe_names(custom, documented) if self._renames else {}
-        for name, safe_name in renamed.items():
-            self._logger.info(
-                "%s: the field %s is written as %s", stream.name, one_line(name), safe_name
-            )
+        fields = [*custom, *self._catalog_properties(stream)]
+        renamed = safe_names(fields, documented) if self._renames else {}
+        for name in custom:
+            if name in renamed:
+                self._logger.info(
+                    "%s: the field %s is written as %s", stream.name, one_line(name), renamed[name]
+                )
         properties = documented | {
             name: custom_field(types[name], renamed.get(name)) for name in custom
         }
         return DiscoveredStream(
             schema=strip_constraints({**shipped, "properties": properties}),
-            documented=documented.keys() if self._renames else (),
             custom_fields=custom,
+            safe_names=renamed,
             is_line_items=is_line_items,
             protection=Protection(self._settings, stream.name, properties),
         )
 
+    def _catalog_entry(self, stream: StreamDeclaration) -> CatalogEntry | None:
+        return self._input_catalog.get_stream(stream.name) if self._input_catalog else None
+
+    def _catalog_properties(self, stream: StreamDeclaration) -> Iterable[str]:
+        """Return the names of the properties that the user's catalog has for a stream."""
+        entry = self._catalog_entry(stream)
+        return (entry.schema.properties or ()) if entry else ()
+
     def _catalog_key(self, stream: StreamDeclaration) -> Sequence[str]:
         """Return the primary key that the catalog gives a stream: it shows the stream's shape."""
-        entry = self._input_catalog.get_stream(stream.name) if self._input_catalog else None
+        entry = self._catalog_entry(stream)
         if entry is None:
             return ()
         keys = entry.key_properties or entry.metadata.root.table_key_properties

@@ -31,22 +31,19 @@ NOTE = " Values are hashed."
 
 
 class Protection:
-    """Decides which properties of one stream are hashed and which are withheld.
+    """Decides which properties of one stream are hashed and which are withheld."""
 
-    Attributes:
-        documented: The JSON schemas of the known properties, with the keywords above.
-    """
-
-    def __init__(self, settings: Settings, stream: str, documented: Properties) -> None:
+    def __init__(self, settings: Settings, stream: str, known: Properties) -> None:
         """Create the protection of a stream.
 
         Args:
             settings: All settings of the tap.
             stream: The stream's name.
-            documented: The JSON schemas of its known properties.
+            known: The JSON schemas of its known properties, custom fields included, with the
+                keywords above.
         """
         options = settings.options_for(stream)
-        self.documented = documented
+        self._known = known
         self._stream = stream
         self._hash = options.hash
         self._keep = options.keep
@@ -68,15 +65,15 @@ class Protection:
 
     def is_email(self, name: str) -> bool:
         """Return whether a property is an e-mail address."""
-        return self.documented.get(name, {}).get(CUSTOBAR_TYPE) == "email"
+        return self._known.get(name, {}).get(CUSTOBAR_TYPE) == "email"
 
     def identified_by(self, name: str) -> str | None:
         """Return what a property identifies, by the same name in all streams; None for nothing."""
-        identified: str | None = self.documented.get(name, {}).get(IDENTIFIES)
+        identified: str | None = self._known.get(name, {}).get(IDENTIFIES)
         return identified
 
     def _kind(self, name: str) -> str | None:
-        kind: str | None = self.documented.get(name, {PERSONAL: CUSTOM}).get(PERSONAL)
+        kind: str | None = self._known.get(name, {PERSONAL: CUSTOM}).get(PERSONAL)
         return kind
 
     def described(self, schema: Mapping[str, Any]) -> dict[str, Any]:

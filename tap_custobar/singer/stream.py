@@ -19,7 +19,6 @@ from tap_custobar.catalog.normalization import strip_constraints
 from tap_custobar.catalog.replication import FULL_TABLE, INCREMENTAL, replication_key
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
 from tap_custobar.records.members import drop_from_record, drop_from_schema
-from tap_custobar.records.safe_names import safe_names
 from tap_custobar.redaction import one_line
 from tap_custobar.singer.batch_files import BatchFiles
 from tap_custobar.singer.stream_maps import apply_stream_map
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import (
         Callable,
-        Collection,
         Generator,
         Iterable,
         Iterator,
@@ -61,8 +59,8 @@ class BaseStream(Stream):
     # The decoder converts values of all types, and counts those that are lost.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: Names of the properties that are never renamed; empty where none is.
-    documented: Collection[str] = ()
+    #: The names of renamed custom fields: Custobar's name to the written one.
+    safe_names: Mapping[str, str]
 
     #: Which properties are hashed, and which are withheld.
     protection: Protection
@@ -210,15 +208,6 @@ class BaseStream(Stream):
         """Return a record, or the properties of its schema, with names that databases accept."""
         names = self.safe_names
         return {names.get(name, name): record[name] for name in record} if names else record
-
-    @cached_property
-    def safe_names(self) -> dict[str, str]:
-        """The names of the renamed custom fields: Custobar's name to the written one.
-
-        They are computed from all known fields, so that they do not depend on the selection.
-        """
-        known = {**self.schema["properties"], **self.effective_schema["properties"]}
-        return safe_names(known, self.documented) if self.documented else {}
 
     def _write(self, batch: Batch) -> None:
         """Write records, and count them for the SDK."""
