@@ -69,7 +69,7 @@ class CustobarStream(BaseStream):
         self.protection = found.protection
         self.safe_names = found.safe_names
         # Targets need not know keywords of our own.
-        schema = Schema.from_dict(self.protection.described(found.schema)).to_dict()
+        schema = Schema.from_dict(self.protection.catalog_schema(found.schema)).to_dict()
         super().__init__(tap, schema)
         self._known = found.schema["properties"]
         self._settings: Settings = tap.settings
@@ -143,7 +143,7 @@ class CustobarStream(BaseStream):
                 if not sync.commit(page):
                     break
                 self.write_state_when_due(sync.checkpoint.table.records)
-            self.when_announced(partial(self._finish, sync))
+            self.call_when_written(partial(self._finish, sync))
             sync.end()
         finally:
             sync.close()

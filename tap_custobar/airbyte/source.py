@@ -74,14 +74,12 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
 def discover(out: AirbyteWriter, files: Namespace) -> None:
     """Write the catalog of all streams."""
     tap = _tap(out, files, makes_catalog=True)
-    entries = [
-        {
-            **entry,
-            "schema": tap.discovered[entry["tap_stream_id"]].protection.leaving(entry["schema"]),
-        }
-        for entry in tap.catalog_dict["streams"]
-    ]
-    out.write("CATALOG", catalog={"streams": [*map(catalogs.airbyte_stream, entries)]})
+    streams = []
+    for entry in tap.catalog_dict["streams"]:
+        protection = tap.discovered[entry["tap_stream_id"]].protection
+        schema = protection.written_schema(entry["schema"])
+        streams.append(catalogs.airbyte_stream({**entry, "schema": schema}))
+    out.write("CATALOG", catalog={"streams": streams})
 
 
 def read(out: AirbyteWriter, files: Namespace) -> None:

@@ -76,7 +76,7 @@ class Protection:
         kind: str | None = self._known.get(name, {PERSONAL: CUSTOM}).get(PERSONAL)
         return kind
 
-    def described(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def catalog_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON schema of a stream for the catalog.
 
         The properties have their types before hashing; `NOTE` ends the description of hashed ones.
@@ -94,7 +94,7 @@ class Protection:
             },
         }
 
-    def leaving(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def written_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON schema of a stream's records as they are written.
 
         Where a property is no longer hashed, `NOTE` is removed from the description that an older

@@ -406,9 +406,9 @@ class BaseTap(Tap):
             mapper = self.mapper if stream and stream.selected else unmapped
             schema = entry.schema.to_dict()
             if isinstance(stream, BaseStream):
-                schema = stream.protection.leaving(schema)
-            leaving = replace(entry, schema=Schema.from_dict(schema))
-            mapper.register_raw_streams_from_catalog(Catalog({name: leaving}))
+                schema = stream.protection.written_schema(schema)
+            written = replace(entry, schema=Schema.from_dict(schema))
+            mapper.register_raw_streams_from_catalog(Catalog({name: written}))
         self.mapper.stream_maps |= unmapped.stream_maps
 
 
