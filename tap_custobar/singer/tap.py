@@ -232,6 +232,8 @@ class BaseTap(Tap):
         ]
         if problems:
             raise InvalidConfigError(problems)
+        for warning in validation.ignored_company(config):
+            self.logger.warning(warning)
         return []
 
     def _orders_of_streams(self) -> dict[str, Sequence[str]]:
