@@ -73,13 +73,13 @@ class UrlError(CustobarError):
 
 
 class PaginationLoopError(CustobarError):
-    """The next link of a page leads to a page that this sync has already read."""
+    """The next link of a page leads to a page that this sync has already read, by whatever URL."""
 
     def __init__(self, pages: int) -> None:
         """Create the error with the number of pages that were read."""
         super().__init__(
             "Custobar's next_url points to a page that was already read, "
-            f"after {pages} pages: the stream was stopped. Report this to Custobar."
+            f"after {pages:,} pages: the stream was stopped. Report this to Custobar."
         )
 
 

@@ -124,13 +124,16 @@ def install_log_redaction(redact: Redactor) -> None:
     """Mask secrets in all log records from now on, of any logger and for any handler.
 
     The secrets of earlier calls stay masked: a process may run several taps. A log-record factory
-    that other code has set still creates the records.
+    that other code has set still creates the records. Above the level DEBUG, urllib3 logs errors
+    only, because its warnings show whole URLs, and with them the filters.
     """
     make = logging.getLogRecordFactory()
     if isinstance(make, MaskingFactory):
         redact = Redactor(make.redact.secrets | redact.secrets)
         make = make.make
     logging.setLogRecordFactory(MaskingFactory(make, redact))
+    if not logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tap_custobar.api.urls import MAX_LENGTH
 from tap_custobar.config.settings import MAX_CSV_PAGE, MAX_JSON_PAGE
-from tap_custobar.pages.json_pages import JsonPageParser
 from tap_custobar.pages.paginators import CursorParamPaginator, NextUrlPaginator
 from tap_custobar.pages.reader import LastPageProbe
 
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from tap_custobar.api.urls import ApiUrl
-    from tap_custobar.connection import Connection
-    from tap_custobar.pages.json_pages import Page
     from tap_custobar.pages.paginators import Paginator
 
 
@@ -141,23 +138,3 @@ def page_size(
     if wanted:
         size = min(wanted, size or MAX_JSON_PAGE)
     return size if needed is None else min(size or needed, needed)
-
-
-def fetch_sample(
-    connection: Connection, name: str, path: str, endpoint: Endpoint, size: int
-) -> Page:
-    """Request the first records of a list, whole and as JSON.
-
-    Args:
-        connection: Where to request them.
-        name: The list's name, under which pages hold its records.
-        path: Below the base URL.
-        endpoint: The API that the list belongs to.
-        size: Number of records.
-
-    Raises:
-        CustobarError: they cannot be read.
-    """
-    request = StreamRequest(connection.base_url, path, endpoint, page_size=size)
-    parse = JsonPageParser(name, endpoint.paginator).parse
-    return connection.client.get(request.first_url, parse, first_page=True)

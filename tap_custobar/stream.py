@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from singer_sdk.singerlib import Schema
 
 from tap_custobar.catalog.custom_fields import UnseenFields
-from tap_custobar.catalog.discovery import StreamDeclaration
+from tap_custobar.catalog.declaration import StreamDeclaration, fetch_sample
 from tap_custobar.catalog.shapes import SHAPE_SAMPLE_SIZE, check_shape
 from tap_custobar.errors import CatalogError
 from tap_custobar.pages.csv_pages import CsvPageParser
@@ -24,13 +24,7 @@ from tap_custobar.records.schema import SelectedSchema
 from tap_custobar.records.surrogate_keys import surrogate_keys
 from tap_custobar.records.timestamps import to_utc
 from tap_custobar.redaction import one_line
-from tap_custobar.request import (
-    DATA_API,
-    StreamRequest,
-    fetch_sample,
-    fields_parameter,
-    page_size,
-)
+from tap_custobar.request import DATA_API, StreamRequest, fields_parameter, page_size
 from tap_custobar.singer.stream import BaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import Checkpoint, fingerprint
@@ -73,9 +67,9 @@ class CustobarStream(BaseStream):
     def __init__(self, tap: BaseTap, found: DiscoveredStream) -> None:
         """Create the stream of a tap, with what discovery found out about it."""
         self.protection = found.protection
-        self.documented = found.documented
+        self.safe_names = found.safe_names
         # Targets need not know keywords of our own.
-        schema = Schema.from_dict(self.protection.described(found.schema)).to_dict()
+        schema = Schema.from_dict(self.protection.catalog_schema(found.schema)).to_dict()
         super().__init__(tap, schema)
         self._known = found.schema["properties"]
         self._settings: Settings = tap.settings
@@ -106,7 +100,7 @@ class CustobarStream(BaseStream):
         Raises:
             CatalogError: it asks for a replication that the stream does not have, or one that
                 does not go with the option `order`.
-            ConfigValidationError: the settings name unknown properties.
+            InvalidConfigError: the settings name unknown properties.
         """
         super().apply_catalog(catalog)
         if self.replication_key and self._options.order:
@@ -149,7 +143,7 @@ class CustobarStream(BaseStream):
                 if not sync.commit(page):
                     break
                 self.write_state_when_due(sync.checkpoint.table.records)
-            self.when_announced(partial(self._finish, sync))
+            self.call_when_written(partial(self._finish, sync))
             sync.end()
         finally:
             sync.close()
@@ -175,8 +169,6 @@ class CustobarStream(BaseStream):
             is_over=is_test,
             has_catalog=self._has_catalog,
         )
-        # Equal records share a surrogate key, which is no error: only deletes depend on them.
-        counts_keys = self.sends_deletes or schema.surrogate_key is None
         return Sync(
             pages=pages,
             decoder=RecordDecoder(schema),
@@ -185,7 +177,9 @@ class CustobarStream(BaseStream):
             filter_check=FilterCheck(self.name, request.filters, schema, self.logger),
             hasher=self._hasher(schema),
             progress=progress,
-            counted_keys=self.primary_keys if counts_keys else (),
+            primary_keys=self.primary_keys,
+            # Equal records share a surrogate key, which is no error: only deletes depend on them.
+            counts_keys=self.sends_deletes or schema.surrogate_key is None,
             may_prefetch=not is_test,
         )
 
@@ -372,9 +366,7 @@ class CustobarStream(BaseStream):
             return
         # The key of line items is always requested, and JSON has it only where it exists.
         if self._is_csv or not shape.is_shape_of(self.primary_keys):
-            sample = fetch_sample(
-                self._connection, self.name, self.path, self.endpoint, SHAPE_SAMPLE_SIZE
-            )
+            sample = fetch_sample(self._connection, self.declaration(), SHAPE_SAMPLE_SIZE)
             self._check_shape(sample.sample_names())
 
     def _finish(self, sync: Sync) -> None:

@@ -12,6 +12,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_custobar.airbyte import protocol as catalogs
 from tap_custobar.airbyte.writer import AirbyteWriter
+from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.config.normalization import split_token
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor
@@ -34,8 +35,6 @@ SINGER_ONLY = re.compile("batch_|emit_activate_version|faker_|flattening_|resume
 class AirbyteTap(TapCustobar):
     """The tap, with Airbyte's status messages about each of its streams."""
 
-    renames = False  # destinations do it
-
     def __init__(self, known: TapCustobar, out: AirbyteWriter, **given: Any) -> None:
         """Create a tap with the config of another.
 
@@ -46,7 +45,7 @@ class AirbyteTap(TapCustobar):
         """
         self.connection = known.connection
         self._out = out
-        super().__init__(config=dict(known.config), message_writer=out, **given)
+        super().__init__(config=dict(known.config), message_writer=out, renames=False, **given)
 
     def _sync_stream(self, stream: Stream) -> None:
         with self._out.reading(stream.name):
@@ -74,16 +73,13 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
 
 def discover(out: AirbyteWriter, files: Namespace) -> None:
     """Write the catalog of all streams."""
-    tap = _tap(out, files, asks=True)
-    tap.makes_catalog = True
-    entries = [
-        {
-            **entry,
-            "schema": tap.discovered[entry["tap_stream_id"]].protection.leaving(entry["schema"]),
-        }
-        for entry in tap.catalog_dict["streams"]
-    ]
-    out.write("CATALOG", catalog={"streams": [*map(catalogs.airbyte_stream, entries)]})
+    tap = _tap(out, files, makes_catalog=True)
+    streams = []
+    for entry in tap.catalog_dict["streams"]:
+        protection = tap.discovered[entry["tap_stream_id"]].protection
+        schema = protection.written_schema(entry["schema"])
+        streams.append(catalogs.airbyte_stream({**entry, "schema": schema}))
+    out.write("CATALOG", catalog={"streams": streams})
 
 
 def read(out: AirbyteWriter, files: Namespace) -> None:
@@ -100,8 +96,8 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     except TypeError:
         raise InputFileError(files.state, "is not an Airbyte state") from None
     if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
-        tap = _tap(out, files, asks=True)  # they are most likely custom fields
-        tap.needed_streams = wanted.keys()
+        # They are most likely custom fields.
+        tap = _tap(out, files, needed_streams=wanted.keys())
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
         logger.warning("%s is in the catalog but does not exist at Custobar: skipped", name)
@@ -113,28 +109,31 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     AirbyteTap(tap, out, catalog=catalog, state=state).sync_all()
 
 
-def _tap(out: AirbyteWriter, files: Namespace, *, asks: bool = False) -> TapCustobar:
+def _tap(out: AirbyteWriter, files: Namespace, **discovery: Any) -> TapCustobar:
     """Create a tap that knows the streams and their properties.
 
     Args:
         out: The writer; its `redact` is set.
         files: The paths of the files that the command line names.
-        asks: Whether discovery requests the custom fields, once the streams are first used; if
-            not, the tap gets an empty catalog.
+        discovery: Arguments of the tap about the streams whose custom fields discovery requests,
+            once the streams are first used. Without any, the tap gets an empty catalog, with which
+            nothing is requested.
 
     Raises:
         InputFileError: the config file is missing or broken.
-        ConfigValidationError: the config is not valid.
+        InvalidConfigError: the config is not valid.
     """
     config = read_json_object(files.config)
     token, _ = split_token(str(config.get("api_token") or ""))
     out.redact = Redactor([token, str(config.get("hash_key") or "")]).in_log
     if refused := [name for name in config if SINGER_ONLY.match(name)]:
         problem = f"{', '.join(refused)}: for Singer targets only, remove from the config"
-        raise ConfigValidationError(problem, errors=[problem])
-    catalog: dict[str, Any] = {"streams": []}
-    tap = TapCustobar(config=config, catalog=None if asks else catalog, setup_mapper=False)
-    tap.renames = AirbyteTap.renames
+        raise InvalidConfigError([problem])
+    catalog: dict[str, Any] | None = None if discovery else {"streams": []}
+    # Destinations rename fields themselves.
+    tap = TapCustobar(
+        config=config, catalog=catalog, setup_mapper=False, renames=False, **discovery
+    )
     # PyAirbyte sends SIGTERM after the response, and any exit code but 0 and -15 is an error to it.
     end_on_sigterm()
     return tap

@@ -89,9 +89,6 @@ class CustobarClient:
         self._max_retries = max_retries
         self._sleep = sleep
         self.stats = RequestStats()
-        if not logger.isEnabledFor(logging.DEBUG):
-            # Its warnings show whole URLs, and with them the filters.
-            logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     def get(self, url: str, parse: Callable[[Response], T], *, first_page: bool) -> T:
         """Request a page and return what `parse` makes of the response.

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import SchemaDirectory
-from singer_sdk.exceptions import ConfigValidationError, SchemaNotFoundError, SchemaNotValidError
+from singer_sdk.exceptions import SchemaNotFoundError, SchemaNotValidError
 
 from tap_custobar.catalog.custom_fields import UNDECLARED, contradicts, custom_field, guess_type
+from tap_custobar.catalog.declaration import fetch_sample
+from tap_custobar.catalog.invalid_config import InvalidConfigError
+from tap_custobar.catalog.normalization import strip_constraints
 from tap_custobar.catalog.personal_data import Protection, personal_properties
-from tap_custobar.catalog.replication import strip_constraints
 from tap_custobar.errors import (
     NOT_PAGE_SPECIFIC,
     BadRequestError,
@@ -37,18 +39,15 @@ from tap_custobar.errors import (
 from tap_custobar.pages.csv_pages import read_names
 from tap_custobar.records.safe_names import safe_names
 from tap_custobar.redaction import one_line
-from tap_custobar.request import fetch_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, CatalogEntry
 
-    from tap_custobar.catalog.shapes import LineItemShape
+    from tap_custobar.catalog.declaration import StreamDeclaration
     from tap_custobar.config.settings import Settings
     from tap_custobar.connection import Connection
-    from tap_custobar.pages.json_pages import Page
-    from tap_custobar.request import Endpoint
 
 #: Records that types are guessed from.
 SAMPLE_SIZE = 1000
@@ -64,33 +63,21 @@ _OF_RECORDS_TOO = (*NOT_PAGE_SPECIFIC, NotFoundError, RedirectedError)
 
 
 @dataclass(frozen=True, slots=True)
-class StreamDeclaration:
-    """What a stream class declares; see `CustobarStream` and the SDK's `Stream`."""
-
-    name: str
-    path: str
-    endpoint: Endpoint
-    surrogate_key: str | None
-    line_items: LineItemShape | None
-    valid_replication_keys: Sequence[str]
-    selected_by_default: bool
-
-
-@dataclass(frozen=True, slots=True)
 class DiscoveredStream:
     """What discovery found out about one stream.
 
     Attributes:
         schema: Its JSON schema, documented properties first.
-        documented: Names of the documented properties; they keep their names in every target.
         custom_fields: Names of the company's own fields.
+        safe_names: The names of fields that are renamed, here or in the user's catalog: Custobar's
+            name to the written one. They do not depend on the selection.
         is_line_items: Whether it comes in its other shape.
         protection: What the settings say about its personal data.
     """
 
     schema: dict[str, Any]
-    documented: Collection[str]
     custom_fields: Sequence[str]
+    safe_names: Mapping[str, str]
     is_line_items: bool
     protection: Protection
 
@@ -145,7 +132,7 @@ class Discovery:
         """Return what is known about each stream, by name.
 
         Raises:
-            ConfigValidationError: the settings contradict what is known.
+            InvalidConfigError: the settings contradict what is known.
             DiscoveryFailedError: no stream may be read, or one that is needed cannot be.
         """
         self._check_declared_types()
@@ -178,7 +165,7 @@ class Discovery:
             if not stream.endpoint.is_data_api or declared.keys() >= {*names}:
                 continue
             try:
-                sample = self._sample(stream, SAMPLE_SIZE)
+                sample = fetch_sample(self._connection, stream, SAMPLE_SIZE)
             except CustobarError as error:
                 self._logger.warning("%s: no types can be suggested. %s", stream.name, error)
                 continue
@@ -201,7 +188,7 @@ class Discovery:
         failures: list[RequestFailedError] = []
         for stream in self._streams:
             try:
-                self._sample(stream, 1)
+                fetch_sample(self._connection, stream, 1)
             except UnauthorizedError:
                 raise
             except RequestFailedError as error:
@@ -235,11 +222,7 @@ class Discovery:
             and contradicts(type_name, documented)
         ]
         if problems:
-            msg = "The config is not valid"
-            raise ConfigValidationError(msg, errors=problems)
-
-    def _sample(self, stream: StreamDeclaration, size: int) -> Page:
-        return fetch_sample(self._connection, stream.name, stream.path, stream.endpoint, size)
+            raise InvalidConfigError(problems)
 
     def _request_names(self, stream: StreamDeclaration) -> list[str]:
         """Request the names of all properties of a stream.
@@ -253,7 +236,7 @@ class Discovery:
         url = self._connection.base_url.endpoint(stream.path, {"format": "csv", "limit": "1"})
         names = self._connection.client.get(url, parse, first_page=True)
         # CSV without even a header is accepted if JSON has no record either.
-        if not names and self._sample(stream, 1).rows:
+        if not names and fetch_sample(self._connection, stream, 1).rows:
             raise InvalidResponseError(_NOTHING)
         return names
 
@@ -288,25 +271,35 @@ class Discovery:
         documented = shipped["properties"]
         types = dict.fromkeys(names, UNDECLARED) | self._declared(stream)
         custom = sorted(types.keys() - documented.keys())
-        renamed = safe_names(custom, documented) if self._renames else {}
-        for name, safe_name in renamed.items():
-            self._logger.info(
-                "%s: the field %s is written as %s", stream.name, one_line(name), safe_name
-            )
+        fields = [*custom, *self._catalog_properties(stream)]
+        renamed = safe_names(fields, documented) if self._renames else {}
+        for name in custom:
+            if name in renamed:
+                self._logger.info(
+                    "%s: the field %s is written as %s", stream.name, one_line(name), renamed[name]
+                )
         properties = documented | {
             name: custom_field(types[name], renamed.get(name)) for name in custom
         }
         return DiscoveredStream(
             schema=strip_constraints({**shipped, "properties": properties}),
-            documented=documented.keys() if self._renames else (),
             custom_fields=custom,
+            safe_names=renamed,
             is_line_items=is_line_items,
             protection=Protection(self._settings, stream.name, properties),
         )
 
+    def _catalog_entry(self, stream: StreamDeclaration) -> CatalogEntry | None:
+        return self._input_catalog.get_stream(stream.name) if self._input_catalog else None
+
+    def _catalog_properties(self, stream: StreamDeclaration) -> Iterable[str]:
+        """Return the names of the properties that the user's catalog has for a stream."""
+        entry = self._catalog_entry(stream)
+        return (entry.schema.properties or ()) if entry else ()
+
     def _catalog_key(self, stream: StreamDeclaration) -> Sequence[str]:
         """Return the primary key that the catalog gives a stream: it shows the stream's shape."""
-        entry = self._input_catalog.get_stream(stream.name) if self._input_catalog else None
+        entry = self._catalog_entry(stream)
         if entry is None:
             return ()
         keys = entry.key_properties or entry.metadata.root.table_key_properties

@@ -5,8 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import ConfigValidationError
-
+from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.records.hashing import hashed_schema, is_hashable
 
 if TYPE_CHECKING:
@@ -32,22 +31,19 @@ NOTE = " Values are hashed."
 
 
 class Protection:
-    """Decides which properties of one stream are hashed and which are withheld.
+    """Decides which properties of one stream are hashed and which are withheld."""
 
-    Attributes:
-        documented: The JSON schemas of the known properties, with the keywords above.
-    """
-
-    def __init__(self, settings: Settings, stream: str, documented: Properties) -> None:
+    def __init__(self, settings: Settings, stream: str, known: Properties) -> None:
         """Create the protection of a stream.
 
         Args:
             settings: All settings of the tap.
             stream: The stream's name.
-            documented: The JSON schemas of its known properties.
+            known: The JSON schemas of its known properties, custom fields included, with the
+                keywords above.
         """
         options = settings.options_for(stream)
-        self.documented = documented
+        self._known = known
         self._stream = stream
         self._hash = options.hash
         self._keep = options.keep
@@ -69,18 +65,18 @@ class Protection:
 
     def is_email(self, name: str) -> bool:
         """Return whether a property is an e-mail address."""
-        return self.documented.get(name, {}).get(CUSTOBAR_TYPE) == "email"
+        return self._known.get(name, {}).get(CUSTOBAR_TYPE) == "email"
 
     def identified_by(self, name: str) -> str | None:
         """Return what a property identifies, by the same name in all streams; None for nothing."""
-        identified: str | None = self.documented.get(name, {}).get(IDENTIFIES)
+        identified: str | None = self._known.get(name, {}).get(IDENTIFIES)
         return identified
 
     def _kind(self, name: str) -> str | None:
-        kind: str | None = self.documented.get(name, {PERSONAL: CUSTOM}).get(PERSONAL)
+        kind: str | None = self._known.get(name, {PERSONAL: CUSTOM}).get(PERSONAL)
         return kind
 
-    def described(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def catalog_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON schema of a stream for the catalog.
 
         The properties have their types before hashing; `NOTE` ends the description of hashed ones.
@@ -98,7 +94,7 @@ class Protection:
             },
         }
 
-    def leaving(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def written_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON schema of a stream's records as they are written.
 
         Where a property is no longer hashed, `NOTE` is removed from the description that an older
@@ -130,15 +126,14 @@ class Protection:
             also_known: Names that need not be among the properties; None allows any name.
 
         Raises:
-            ConfigValidationError: a name is unknown, or its property cannot be hashed.
+            InvalidConfigError: a name is unknown, or its property cannot be hashed.
         """
         problems = [
             *self._unknown_names(properties, also_known),
             *self._unhashable_names(properties, replication_keys, surrogate_key),
         ]
         if problems:
-            msg = "The config is not valid"
-            raise ConfigValidationError(msg, errors=problems)
+            raise InvalidConfigError(problems)
 
     def _unknown_names(
         self, properties: Properties, also_known: Collection[str] | None

@@ -176,6 +176,17 @@ def _check_stream_maps(stream_maps: Mapping[str, Any], streams: Collection[str])
             yield f"stream_maps.{name}: there is no such stream; there are {', '.join(streams)}"
 
 
+def ignored_company(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a warning if `company` has no effect, because `api_url` names another host.
+
+    Args:
+        config: All settings, without problems.
+    """
+    settings = Settings.from_config(config)
+    if settings.company and settings.base_url.host != f"{settings.company}.custobar.com":
+        yield "company is ignored, because api_url names another host: remove one of them"
+
+
 def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[str]:
     """Yield a warning for each setting that does not exist, with the most similar name."""
     for name in config:

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from tap_custobar.pages.paginators import Paginator
     from tap_custobar.state.checkpoint import Checkpoint
 
-#: Number of consecutive pages with a next link but without a record after which the stream fails.
-MAX_EMPTY_PAGES = 1_000
+#: Number of consecutive pages with a next link after which the stream fails if all of them are
+#: empty, or all have the same records: only the URLs are new then. A table that changes while it is
+#: read may repeat a page, but not this often.
+MAX_PAGES_ALIKE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class PageIterator:
         self._prefetches = prefetch
         self._probe = probe
         self._logger = logger
-        self._empty_pages = 0
+        self._pages_alike = 0
+        self._last_keys_hash: int | None = None
         self._paginator = paginator(self._start_url(), self._base_url.resolve)
 
     def __iter__(self) -> Iterator[Page]:
@@ -120,24 +123,26 @@ class PageIterator:
         with suppress(CustobarError):
             self._client.prefetch(self._paginator.next_url(next_link) if next_link else None)
 
-    def commit(self, page: Page, *, records: int, keeps_checkpoint: bool = True) -> None:
+    def commit(self, page: Page, *, keys_hash: int | None, keeps_checkpoint: bool = True) -> None:
         """Advance paginator and checkpoint to the next page, after a page's records are written.
 
         Args:
             page: The page.
-            records: The number of its records, new or not.
+            keys_hash: A hash of the primary keys of its records, new or not, in their order; None
+                if it has no record.
             keeps_checkpoint: Whether its next link may be stored in the state.
 
         Raises:
             UrlError: the URL of the next page must not be requested.
-            PaginationLoopError: the next page was already read.
+            PaginationLoopError: the next page was already read, or too many consecutive pages had
+                the same records.
             EmptyPagesError: too many consecutive pages had no record.
             NextLinkLostError: a proxy or gateway removed the next link.
         """
         self._confirm_end(page)
         try:
             self._paginator.advance(page.next_link)
-            self._count_empty(records)
+            self._count_alike(keys_hash)
         except (EmptyPagesError, PaginationLoopError):
             self._checkpoint.discard()  # resuming from it would fail again
             raise
@@ -177,10 +182,15 @@ class PageIterator:
         if self._client.get(probe.url, self._parse, first_page=False).next_link is None:
             raise NextLinkLostError(probe.header)
 
-    def _count_empty(self, records: int) -> None:
-        self._empty_pages = 0 if records else self._empty_pages + 1
-        if self._empty_pages >= MAX_EMPTY_PAGES and self._paginator.current_url:
-            raise EmptyPagesError(self._empty_pages)
+    def _count_alike(self, keys_hash: int | None) -> None:
+        is_alike = keys_hash == self._last_keys_hash
+        self._pages_alike = self._pages_alike + 1 if is_alike else 1
+        self._last_keys_hash = keys_hash
+        if self._pages_alike < MAX_PAGES_ALIKE or self._paginator.current_url is None:
+            return
+        if keys_hash is None:
+            raise EmptyPagesError(self._pages_alike)
+        raise PaginationLoopError(self._paginator.page_count)
 
     def _prefetch_and_parse(self, response: Response) -> Page:
         """Parse a page, after prefetching the next one if a header has the link to it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from enum import Enum
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,9 @@ class Difference(Enum):
     """How a value differs from a filter's."""
 
     #: The API may consider them equal: it may ignore case, spaces or the format of a number.
-    TEXT = "a different string"
+    TEXT = auto()
     #: The filter cannot have been applied.
-    PROOF = "a different value"
+    PROOF = auto()
 
 
 class FilterCheck:

@@ -41,7 +41,7 @@ def safe_names(own: Iterable[str], documented: Iterable[str]) -> dict[str, str]:
 
     Args:
         own: Names of the custom fields.
-        documented: All other names of the stream.
+        documented: Names of the documented fields of the stream.
     """
     known = set(documented)
     names = set(own) - known

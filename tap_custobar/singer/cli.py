@@ -22,7 +22,7 @@ from singer_sdk.helpers._util import dump_json, load_json
 from singer_sdk.plugin_base import _plugin_log_level
 from singer_sdk.singerlib import Catalog
 
-from tap_custobar.catalog.replication import normalize_catalog
+from tap_custobar.catalog.normalization import normalize_catalog
 from tap_custobar.errors import CustobarError, InputFileError, StreamsFailedError
 from tap_custobar.redaction import one_line
 

@@ -15,16 +15,10 @@ from singer_sdk.singerlib import RecordMessage, Schema
 from singer_sdk.singerlib.catalog import Metadata
 from singer_sdk.singerlib.json import serialize_json
 
-from tap_custobar.catalog.replication import (
-    FULL_TABLE,
-    INCREMENTAL,
-    drop_from_schema,
-    drop_place,
-    replication_key,
-    strip_constraints,
-)
+from tap_custobar.catalog.normalization import strip_constraints
+from tap_custobar.catalog.replication import FULL_TABLE, INCREMENTAL, replication_key
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
-from tap_custobar.records.safe_names import safe_names
+from tap_custobar.records.members import drop_from_record, drop_from_schema
 from tap_custobar.redaction import one_line
 from tap_custobar.singer.batch_files import BatchFiles
 from tap_custobar.singer.stream_maps import apply_stream_map
@@ -33,7 +27,6 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import (
         Callable,
-        Collection,
         Generator,
         Iterable,
         Iterator,
@@ -48,9 +41,9 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog, MetadataMapping, SchemaMessage
 
     from tap_custobar.catalog.personal_data import Protection
-    from tap_custobar.catalog.replication import Place
     from tap_custobar.records.decoder import Batch
     from tap_custobar.records.flattening import ProjectedColumn
+    from tap_custobar.records.members import Place
 
 
 class BaseStream(Stream):
@@ -66,8 +59,8 @@ class BaseStream(Stream):
     # The decoder converts values of all types, and counts those that are lost.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    #: Names of the properties that are never renamed; empty where none is.
-    documented: Collection[str] = ()
+    #: The names of renamed custom fields: Custobar's name to the written one.
+    safe_names: Mapping[str, str]
 
     #: Which properties are hashed, and which are withheld.
     protection: Protection
@@ -122,7 +115,7 @@ class BaseStream(Stream):
                 name = place[1]
                 if self.mask["properties", name]:
                     for value in batch.column(name):
-                        drop_place({name: value}, place)
+                        drop_from_record({name: value}, place)
             yield batch
 
     def _sync_records(
@@ -216,15 +209,6 @@ class BaseStream(Stream):
         names = self.safe_names
         return {names.get(name, name): record[name] for name in record} if names else record
 
-    @cached_property
-    def safe_names(self) -> dict[str, str]:
-        """The names of the renamed custom fields: Custobar's name to the written one.
-
-        They are computed from all known fields, so that they do not depend on the selection.
-        """
-        known = {**self.schema["properties"], **self.effective_schema["properties"]}
-        return safe_names(known, self.documented) if self.documented else {}
-
     def _write(self, batch: Batch) -> None:
         """Write records, and count them for the SDK."""
         if not len(batch):
@@ -244,7 +228,7 @@ class BaseStream(Stream):
         """Whether ACTIVATE_VERSION is to be sent once the whole table was read."""
         return self._stream_version is not None
 
-    def when_announced(self, commit: Callable[[], None]) -> None:
+    def call_when_written(self, commit: Callable[[], None]) -> None:
         """Call `commit` once all records are written; in batch mode, once their files are."""
         if self._is_in_batch_mode:
             self._commit = commit

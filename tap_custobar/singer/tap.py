@@ -13,7 +13,6 @@ from singer_sdk import Stream, Tap
 from singer_sdk.about import AboutFormatter
 from singer_sdk.cli import plugin_cli
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import TapCapabilities
@@ -23,8 +22,9 @@ from singer_sdk.singerlib import Catalog, Schema
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar.catalog.discovery import Discovery, documented_personal_data
+from tap_custobar.catalog.invalid_config import InvalidConfigError
+from tap_custobar.catalog.normalization import normalize_catalog
 from tap_custobar.catalog.personal_data import lost_joins
-from tap_custobar.catalog.replication import normalize_catalog
 from tap_custobar.config import normalization, validation
 from tap_custobar.config.settings import SECRETS, Settings
 from tap_custobar.connection import Connection
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from types import FrameType
 
-    from tap_custobar.catalog.discovery import DiscoveredStream, StreamDeclaration
+    from tap_custobar.catalog.declaration import StreamDeclaration
+    from tap_custobar.catalog.discovery import DiscoveredStream
 
 
 class BaseTap(Tap):
@@ -64,23 +65,30 @@ class BaseTap(Tap):
     #: The declarations of all streams.
     declarations: ClassVar[Sequence[StreamDeclaration]]
 
-    #: Whether a catalog is made: then the custom fields of all streams are requested.
-    makes_catalog = False
-
-    #: Whether custom fields are renamed to names that databases accept.
-    renames = True
-
-    #: Names of the streams that are read, if another protocol than Singer's selects them; None for
-    #: those that are selected by default. In a sync, discovery requests the fields of no others.
-    needed_streams: Collection[str] | None = None
-
-    def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401 - the SDK's
+    def __init__(
+        self,
+        *,
+        catalog: Any = None,  # noqa: ANN401 - the SDK's
+        makes_catalog: bool = False,
+        needed_streams: Collection[str] | None = None,
+        renames: bool = True,
+        **options: Any,
+    ) -> None:
         """Create a tap.
 
         Args:
             catalog: The SDK's argument; a dictionary is normalized first.
+            makes_catalog: Whether a catalog is made: then the custom fields of all streams are
+                requested.
+            needed_streams: Names of the streams that are read, if another protocol than Singer's
+                selects them; None for those that are selected by default. In a sync, discovery
+                requests the fields of no others.
+            renames: Whether custom fields are renamed to names that databases accept.
             options: The other arguments of the SDK's tap.
         """
+        self._makes_catalog = makes_catalog
+        self._needed_streams = needed_streams
+        self._renames = renames
         if isinstance(catalog, dict):
             for entry in catalog["streams"]:
                 if entry.get("stream") not in (None, entry["tap_stream_id"]):
@@ -194,7 +202,7 @@ class BaseTap(Tap):
         and ignores unknown settings.
 
         Raises:
-            ConfigValidationError: the config is not valid.
+            InvalidConfigError: the config is not valid.
         """
         config = self._config
         self.append_builtin_config(self.config_jsonschema)
@@ -223,8 +231,9 @@ class BaseTap(Tap):
             *batch_problems(config.get("batch_config")),
         ]
         if problems:
-            msg = "The config is not valid"
-            raise ConfigValidationError(msg, errors=problems, schema=self.config_jsonschema)
+            raise InvalidConfigError(problems)
+        for warning in validation.ignored_company(config):
+            self.logger.warning(warning)
         return []
 
     def _orders_of_streams(self) -> dict[str, Sequence[str]]:
@@ -248,9 +257,9 @@ class BaseTap(Tap):
             self.connection,
             self.settings,
             input_catalog=self.input_catalog,
-            needed=self.needed_streams,
-            is_for_catalog=self.makes_catalog,
-            renames=self.renames,
+            needed=self._needed_streams,
+            is_for_catalog=self._makes_catalog,
+            renames=self._renames,
             logger=self.logger,
         )
 
@@ -267,7 +276,7 @@ class BaseTap(Tap):
         Raises:
             CustobarError: discovery failed, or the catalog cannot be written.
         """
-        self.makes_catalog = True
+        self._makes_catalog = True  # the SDK's command creates the tap without arguments of ours
         try:
             if self.streams and self.discovery.is_online:
                 self.discovery.suggest_types(self.discovered)
@@ -399,9 +408,9 @@ class BaseTap(Tap):
             mapper = self.mapper if stream and stream.selected else unmapped
             schema = entry.schema.to_dict()
             if isinstance(stream, BaseStream):
-                schema = stream.protection.leaving(schema)
-            leaving = replace(entry, schema=Schema.from_dict(schema))
-            mapper.register_raw_streams_from_catalog(Catalog({name: leaving}))
+                schema = stream.protection.written_schema(schema)
+            written = replace(entry, schema=Schema.from_dict(schema))
+            mapper.register_raw_streams_from_catalog(Catalog({name: written}))
         self.mapper.stream_maps |= unmapped.stream_maps
 
 

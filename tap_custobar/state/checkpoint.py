@@ -6,20 +6,46 @@ See docs/behaviour.md, "Interruptions".
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from tap_custobar.state.completeness import MAX_KEYS, Completeness
 
 #: The key of the checkpoint in a stream's bookmark.
 RESUME_KEY = "resume"
 
-_CHANGED = "the schema, the selection or the settings have changed"
-_INVALID = "the checkpoint is not valid"
-
 #: Hours for which a checkpoint is valid, because the table changes meanwhile. Fewer than 24, so
 #: that a nightly run never resumes the one of the night before.
 MAX_HOURS = 20
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class StoredCheckpoint(msgspec.Struct, frozen=True):
+    """A checkpoint as it is in the state.
+
+    Attributes:
+        next: Path and query of the next page.
+        asked: The fingerprint of the request.
+        began: The start of the sync, epoch seconds.
+        records: See `Completeness`.
+        skipped: See `Completeness`.
+        count: The highest `count` of any page, 0 without one.
+        lowest: The lowest `count` of any page. Checkpoints of the first version have neither this
+            nor `repeated`.
+        repeated: See `Completeness`.
+    """
+
+    next: Annotated[str, msgspec.Meta(pattern="^/(?!/)")]
+    asked: str
+    began: Count
+    records: Count
+    skipped: Count
+    count: Count
+    lowest: Count = 0
+    repeated: Count = 0
 
 
 class Checkpoint:
@@ -100,47 +126,37 @@ class Checkpoint:
             self._bookmark[RESUME_KEY] = None
             return
         table = self.table
-        self._bookmark[RESUME_KEY] = {
-            "next": _path_and_query(next_url),
-            "asked": self._fingerprint,
-            "began": self.started_at,
-            "records": table.records,
-            "skipped": table.skipped,
-            "count": table.count or 0,
-            "lowest": table.lowest if table.count else 0,
-            "repeated": table.repeated if self._counts_all_keys else 0,
-        }
+        stored = StoredCheckpoint(
+            next=_path_and_query(next_url),
+            asked=self._fingerprint,
+            began=self.started_at,
+            records=table.records,
+            skipped=table.skipped,
+            count=table.count or 0,
+            lowest=table.lowest if table.count else 0,
+            repeated=table.repeated if self._counts_all_keys else 0,
+        )
+        self._bookmark[RESUME_KEY] = msgspec.structs.asdict(stored)
 
     def _load(self, value: object) -> str | None:
         """Use the stored checkpoint, or return why not."""
-        match value:
-            case {
-                "next": str(next_),
-                "asked": str(fingerprint),
-                "began": int(started_at),
-                "records": int(records),
-                "skipped": int(skipped),
-                "count": int(count),
-                **rest,
-            } if next_.startswith("/") and not next_.startswith("//"):
-                pass
-            case _:
-                return _INVALID
+        try:
+            stored = msgspec.convert(value, StoredCheckpoint)
+        except msgspec.ValidationError:
+            return "the checkpoint is not valid"
         if self._disabled_by:
             return self._disabled_by
-        if fingerprint != self._fingerprint:
-            return _CHANGED
-        if not 0 <= self._now - started_at < MAX_HOURS * 3600:
+        if stored.asked != self._fingerprint:
+            return "the schema, the selection or the settings have changed"
+        if not 0 <= self._now - stored.began < MAX_HOURS * 3600:
             return f"the checkpoint was not made in the last {MAX_HOURS} hours"
-        # Checkpoints of the first version have neither.
-        match rest.get("lowest", count), rest.get("repeated", 0):
-            case int(lowest), int(repeated):
-                pass
-            case _:
-                return _INVALID
-        self.next, self.started_at = next_, started_at
+        self.next, self.started_at = stored.next, stored.began
         self.table = self._completeness(
-            records=records, skipped=skipped, repeated=repeated, highest=count, lowest=lowest
+            records=stored.records,
+            skipped=stored.skipped,
+            repeated=stored.repeated,
+            highest=stored.count,
+            lowest=stored.lowest,
         )
         return None
 

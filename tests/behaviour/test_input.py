@@ -637,3 +637,23 @@ def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(package: str, name: 
 
     assert tap.returncode == 130
     assert said == b""
+
+
+@pytest.mark.parametrize(
+    ("addresses", "count"),
+    [
+        ({"company": "acme"}, 1),
+        ({"company": "acme", "api_url": "https://ACME.custobar.com/api/"}, 0),
+        ({}, 0),
+    ],
+    ids=str,
+)
+def test_a_company_that_api_url_overrides_is_one_warning(
+    run_tap: RunTap, server: Server, addresses: dict[str, str], count: int
+) -> None:
+    run = run_tap({**server.config, **addresses}, "--discover")
+
+    assert run.exit_code == 0
+    warnings = [line for line in run.log.splitlines() if "company is ignored" in line]
+    assert len(warnings) == count
+    assert all("WARNING" in line and "because api_url names" in line for line in warnings)

@@ -262,6 +262,8 @@ def test_a_resumed_sync_has_one_version_and_tells_deletes_at_its_end(
         ({"next": "/\\evil.example/api/"}, "spaces, backslashes"),
         ({"next": None}, "the checkpoint is not valid"),
         ({"records": "many"}, "the checkpoint is not valid"),
+        ({"records": True}, "the checkpoint is not valid"),
+        ({"skipped": -1}, "the checkpoint is not valid"),
     ],
 )
 def test_a_mark_that_does_not_fit_starts_over_and_says_so(

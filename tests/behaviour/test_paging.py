@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.catalogs import catalog
 from tests.server import Reply, Request
 
 if TYPE_CHECKING:
@@ -204,3 +205,35 @@ def test_a_page_that_takes_the_place_of_one_read_before_does_not_count_as_new(
     assert run.exit_code == 1
     assert run.ids("customers") == ["1", "2"]
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("stream", ["customers", "events"])
+def test_an_endless_chain_of_the_same_records_ends(
+    run_tap: RunTap, server: Server, stream: str
+) -> None:
+    rows = {
+        "customers": [{"external_id": "1"}, {"external_id": "2"}],
+        "events": [{"type": "BROWSE", "customer_id": "1"}, {"type": "BROWSE", "customer_id": "1"}],
+    }[stream]
+
+    def answer(request: Request) -> Reply:
+        number = int(dict(request.query).get("cursor", 0))
+        return Reply({stream: rows, "next_url": f"?cursor={number + 1}"})
+
+    server.answer = answer
+
+    run = run_tap({**server.config, "max_retries": 0}, catalog=catalog(**{stream: True}))
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "points to a page that was already read, after 1,000 pages" in run.errors[0]
+    assert len(server.requests) <= 1001
+    assert len(run.records(stream)) == 2000
+
+
+def test_pages_of_a_table_that_shifts_may_have_the_same_records(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.replies(*(page("1", next_url=f"?cursor={number}") for number in range(1, 10)), page("2"))
+
+    assert run_customers(run_tap, server).ids("customers") == [*"111111111", "2"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -64,9 +64,9 @@ def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
     faulty.script = [lambda line: line.send(head, page), Line.hold]
     commit = PageIterator.commit
 
-    def commit_later(pages: PageIterator, page: Page, *, records: int) -> None:
+    def commit_later(pages: PageIterator, page: Page, **options: Any) -> None:
         assert faulty.asked_twice.wait(60)
-        commit(pages, page, records=records)
+        commit(pages, page, **options)
 
     monkeypatch.setattr(PageIterator, "commit", commit_later)
     before = set(threading.enumerate())

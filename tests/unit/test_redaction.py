@@ -360,3 +360,11 @@ def test_a_log_line_that_cannot_be_formatted_shows_no_argument(
     assert line.startswith("A log line that cannot be formatted\nTraceback")
     assert line.endswith("ValueError: ***")
     assert "APISECRET" not in caplog.text
+
+
+def test_urllib3s_warnings_which_show_urls_are_not_logged() -> None:
+    logging.getLogger("urllib3").setLevel(logging.NOTSET)
+
+    install_log_redaction(Redactor([]))
+
+    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)

@@ -6,21 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_custobar.api.responses import Response
 from tap_custobar.api.urls import MAX_LENGTH, ApiUrl
 from tap_custobar.request import (
     CAMPAIGN_API,
     DATA_API,
     StreamRequest,
-    fetch_sample,
     fields_parameter,
     page_size,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tap_custobar.pages.json_pages import Page
     from tap_custobar.request import Endpoint
 
 BASE = ApiUrl.parse("https://acme.custobar.com/api")
@@ -115,25 +110,6 @@ def test_a_page_is_as_large_as_is_allowed_wanted_and_needed(
     endpoint: Endpoint, wanted: int | None, needed: int | None, size: int | None, *, is_csv: bool
 ) -> None:
     assert page_size(endpoint, is_csv=is_csv, wanted=wanted, needed=needed) == size
-
-
-def test_a_sample_is_one_small_page_of_whole_records() -> None:
-    asked = []
-
-    class Client:
-        def get(self, url: str, parse: Callable[[Response], Page], *, first_page: bool) -> Page:
-            asked.append((url, first_page))
-            return parse(Response(b'{"campaigns": [{"id": 1}], "next": "2"}', {}))
-
-    class Connection:
-        base_url = BASE
-        client = Client()
-
-    connection: Any = Connection()
-    sample = fetch_sample(connection, "campaigns", "/campaign/", CAMPAIGN_API, 7)
-
-    assert (sample.rows, sample.next_link) == ([{"id": 1}], "2")
-    assert asked == [("https://acme.custobar.com/api/campaign/?limit=7", True)]
 
 
 PROPERTIES = ["external_id", "email", "city"]

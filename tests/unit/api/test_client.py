@@ -507,9 +507,3 @@ def test_an_unknown_host_tells_neither(
 
     assert "no host named no-such-company.custobar.com" in told
     assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
-
-
-def test_urllib3s_warnings_which_show_urls_are_not_logged(client_settings: Settings) -> None:
-    CustobarClient(**client_settings)
-
-    assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)

@@ -6,14 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tap_custobar.catalog.replication import (
-    drop_from_schema,
-    drop_place,
-    normalize_catalog,
-    replication_key,
-    strip_constraints,
-)
+from tap_custobar.catalog.normalization import normalize_catalog, strip_constraints
+from tap_custobar.catalog.replication import replication_key
 from tap_custobar.errors import CatalogError
+from tap_custobar.records.members import drop_from_record, drop_from_schema
 from tests.unit.strategies import json_values, schemas
 
 INTEGER = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
@@ -194,14 +190,14 @@ ITEMS = {"a": 1, "items": [{"b": 2, "c": 3}, {"c": 4}, 5]}
 def test_a_member_is_taken_out_of_a_record(place: list[str], left: dict[str, Any]) -> None:
     record = copy.deepcopy(ITEMS)
 
-    drop_place(record, place)
+    drop_from_record(record, place)
 
     assert record == left
 
 
 @given(json_values)
 def test_from_any_value_a_member_can_be_taken(value: object) -> None:
-    drop_place(value, ["properties", "a", "items", "properties", "b"])
+    drop_from_record(value, ["properties", "a", "items", "properties", "b"])
     drop_from_schema(value, ["properties", "a", "items", "properties", "b"])
 
 

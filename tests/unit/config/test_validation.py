@@ -256,3 +256,24 @@ def test_an_unknown_setting_is_warned_about_with_the_nearest(name: str, hint: st
 
 def test_known_settings_are_not_warned_about() -> None:
     assert list(validation.unknown_settings(SCHEMA["properties"], SCHEMA["properties"])) == []
+
+
+@pytest.mark.parametrize(
+    ("addresses", "is_ignored"),
+    [
+        ({"company": "acme"}, False),
+        ({"api_url": "https://shop.example/api"}, False),
+        ({"company": "acme", "api_url": "https://ACME.custobar.com/api/"}, False),
+        ({"company": "acme", "api_url": "https://other.custobar.com/api"}, True),
+        ({"company": "acme", "api_url": "http://127.0.0.1:8000/api"}, True),
+        ({"company": "acme", "api_url": ""}, False),
+    ],
+    ids=str,
+)
+def test_a_company_that_is_ignored_is_a_warning_that_names_both_settings(
+    addresses: dict[str, str], *, is_ignored: bool
+) -> None:
+    warnings = list(validation.ignored_company({**DEFAULTS, "api_token": "token", **addresses}))
+
+    assert len(warnings) == is_ignored
+    assert all("company" in warning and "api_url" in warning for warning in warnings)

@@ -254,3 +254,14 @@ def test_a_sync_that_keeps_no_checkpoint_stores_none() -> None:
 def test_a_fingerprint_is_the_same_in_every_process_and_shows_nothing() -> None:
     assert fingerprint("customers", ["city=Oulu"]) == "5de1ce7b5660641c6dd0ed60"
     assert fingerprint("customers", ["city=Turku"]) != fingerprint("customers", ["city=Oulu"])
+
+
+@pytest.mark.parametrize("wrong", [True, False, -1, 1.5], ids=str)
+@pytest.mark.parametrize("name", [name for name in STORED if isinstance(STORED[name], int)])
+def test_a_count_that_is_not_a_natural_number_makes_the_checkpoint_invalid(
+    name: str, wrong: float
+) -> None:
+    fresh = load({"resume": {**STORED, name: wrong}})
+
+    assert fresh.rejection == FOREIGN
+    assert (fresh.next, fresh.table.records) == (None, 0)
