@@ -169,6 +169,8 @@ class CustobarStream(BaseStream):
             is_over=is_test,
             has_catalog=self._has_catalog,
         )
+        # Equal records share a surrogate key, which is no error: only deletes depend on them.
+        counts_keys = self.sends_deletes or schema.surrogate_key is None
         return Sync(
             pages=pages,
             decoder=RecordDecoder(schema),
@@ -177,9 +179,8 @@ class CustobarStream(BaseStream):
             filter_check=FilterCheck(self.name, request.filters, schema, self.logger),
             hasher=self._hasher(schema),
             progress=progress,
-            primary_keys=self.primary_keys,
-            # Equal records share a surrogate key, which is no error: only deletes depend on them.
-            counts_keys=self.sends_deletes or schema.surrogate_key is None,
+            counted_keys=self.primary_keys if counts_keys else (),
+            has_surrogate_key=schema.surrogate_key is not None,
             may_prefetch=not is_test,
         )
 

@@ -27,14 +27,12 @@ class PageCounts:
         written: Number of its new records.
         skipped: Number of skipped rows on this run's previous pages.
         keys: The primary keys of its records; empty if keys are not counted.
-        keys_hash: A hash of them in their order, also if they are not counted; None without any.
     """
 
     listed: int = 0
     written: int = 0
     skipped: int = 0
     keys: list[Any] = field(default_factory=list)
-    keys_hash: int | None = None
 
 
 class Sync:
@@ -57,8 +55,8 @@ class Sync:
         filter_check: FilterCheck,
         hasher: ColumnHasher,
         progress: Progress,
-        primary_keys: Sequence[str],
-        counts_keys: bool,
+        counted_keys: Sequence[str],
+        has_surrogate_key: bool,
         may_prefetch: bool,
     ) -> None:
         """Create a sync.
@@ -71,8 +69,8 @@ class Sync:
             filter_check: Compares records with the filters.
             hasher: Hashes the properties that the settings name.
             progress: Logs progress and the summary.
-            primary_keys: The properties of the primary key.
-            counts_keys: Whether records are counted whose key was received before.
+            counted_keys: The properties of the primary key; empty if keys are not counted.
+            has_surrogate_key: Whether records that differ at Custobar may have the same key.
             may_prefetch: Whether the next page may be requested while this one is processed.
         """
         self.pages = pages
@@ -83,8 +81,8 @@ class Sync:
         self._filter_check = filter_check
         self._hasher = hasher
         self._progress = progress
-        self._primary_keys = primary_keys
-        self._counts_keys = counts_keys
+        self._counted_keys = counted_keys
+        self._has_surrogate_key = has_surrogate_key
         self._may_prefetch = may_prefetch
         self._page = PageCounts()
 
@@ -112,12 +110,9 @@ class Sync:
 
     def select(self, batch: Batch, page: Page) -> Batch:
         """Count the records of a batch, and return those that are new: all without a bookmark."""
-        counts, keys = self._page, self._keys(batch)
+        counts = self._page
         counts.listed += len(batch)
-        if keys:
-            counts.keys_hash = hash((counts.keys_hash, *keys))
-        if self._counts_keys:
-            counts.keys += keys
+        counts.keys += self._keys(batch)
         if self.bookmark:
             batch = batch.keep(self.bookmark.select_new(batch.column(self.bookmark.key)))
             if self._may_prefetch and self.bookmark.has_news:
@@ -126,9 +121,9 @@ class Sync:
         counts.written += len(batch)
         return batch
 
-    def _keys(self, batch: Batch) -> list[Any]:
-        columns = [batch.column(name) for name in self._primary_keys]
-        return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+    def _keys(self, batch: Batch) -> Iterable[Any]:
+        columns = [batch.column(name) for name in self._counted_keys]
+        return columns[0] if len(columns) == 1 else zip(*columns, strict=True)
 
     def commit(self, page: Page) -> bool:
         """Advance counts, progress and checkpoint, after a page's records are written.
@@ -154,7 +149,12 @@ class Sync:
             self.is_drained = False
             return False
         may_be_stored = not self._hasher.is_shown_by(page.next_link or "")
-        self.pages.commit(page, keys_hash=counts.keys_hash, keeps_checkpoint=may_be_stored)
+        self.pages.commit(
+            page,
+            records=counts.listed,
+            keys_hash=None if self._has_surrogate_key else hash(tuple(counts.keys)),
+            keeps_checkpoint=may_be_stored,
+        )
         return True
 
     def close(self) -> None:

@@ -87,7 +87,7 @@ class PageIterator:
         self._probe = probe
         self._logger = logger
         self._pages_alike = 0
-        self._last_keys_hash: int | None = None
+        self._last_records: tuple[int, int | None] | None = None
         self._paginator = paginator(self._start_url(), self._base_url.resolve)
 
     def __iter__(self) -> Iterator[Page]:
@@ -123,13 +123,21 @@ class PageIterator:
         with suppress(CustobarError):
             self._client.prefetch(self._paginator.next_url(next_link) if next_link else None)
 
-    def commit(self, page: Page, *, keys_hash: int | None, keeps_checkpoint: bool = True) -> None:
+    def commit(
+        self,
+        page: Page,
+        *,
+        records: int,
+        keys_hash: int | None = None,
+        keeps_checkpoint: bool = True,
+    ) -> None:
         """Advance paginator and checkpoint to the next page, after a page's records are written.
 
         Args:
             page: The page.
-            keys_hash: A hash of the primary keys of its records, new or not, in their order; None
-                if it has no record.
+            records: The number of its records, new or not.
+            keys_hash: A hash of their primary keys; None if different records may have the same
+                key, so that pages with the same keys are no loop.
             keeps_checkpoint: Whether its next link may be stored in the state.
 
         Raises:
@@ -142,7 +150,7 @@ class PageIterator:
         self._confirm_end(page)
         try:
             self._paginator.advance(page.next_link)
-            self._count_alike(keys_hash)
+            self._count_alike(records, keys_hash)
         except (EmptyPagesError, PaginationLoopError):
             self._checkpoint.discard()  # resuming from it would fail again
             raise
@@ -182,15 +190,15 @@ class PageIterator:
         if self._client.get(probe.url, self._parse, first_page=False).next_link is None:
             raise NextLinkLostError(probe.header)
 
-    def _count_alike(self, keys_hash: int | None) -> None:
-        is_alike = keys_hash == self._last_keys_hash
+    def _count_alike(self, records: int, keys_hash: int | None) -> None:
+        is_comparable = keys_hash is not None or not records
+        is_alike = is_comparable and (records, keys_hash) == self._last_records
+        self._last_records = records, keys_hash
         self._pages_alike = self._pages_alike + 1 if is_alike else 1
-        self._last_keys_hash = keys_hash
-        if self._pages_alike < MAX_PAGES_ALIKE or self._paginator.current_url is None:
-            return
-        if keys_hash is None:
+        if self._pages_alike >= MAX_PAGES_ALIKE and self._paginator.current_url:
+            if records:
+                raise PaginationLoopError(self._paginator.page_count)
             raise EmptyPagesError(self._pages_alike)
-        raise PaginationLoopError(self._paginator.page_count)
 
     def _prefetch_and_parse(self, response: Response) -> Page:
         """Parse a page, after prefetching the next one if a header has the link to it."""

@@ -106,7 +106,7 @@ class Reading:
         for each in self.pages:
             rows.append(each.row_count)
             self.checkpoint.table.add_page(records=each.row_count, skipped=0, count=None)
-            self.pages.commit(each, keys_hash=len(rows) if each.row_count else None)
+            self.pages.commit(each, records=each.row_count)
         return rows
 
 
@@ -160,7 +160,7 @@ def test_the_checkpoint_follows_the_pages_and_goes_with_the_last_one() -> None:
     reading = Reading({"?limit=5": [page(4, "?cursor=2")], "?cursor=2": [page(1)]})
     checkpoints = []
     for each in reading.pages:
-        reading.pages.commit(each, keys_hash=1)
+        reading.pages.commit(each, records=each.row_count)
         checkpoints.append(reading.bookmark["resume"])
 
     assert checkpoints[0]["next"] == "/api/data/customers/?cursor=2"
@@ -174,7 +174,7 @@ def test_a_next_link_that_may_not_be_seen_is_not_stored(next_link: str, *, keeps
     reading = Reading({"?limit=5": [page(1, next_link)]}, stored=stored("/api/data/x/"))
     reading.checkpoint.restart()
 
-    reading.pages.commit(page(1, next_link), keys_hash=1, keeps_checkpoint=keeps)
+    reading.pages.commit(page(1, next_link), records=1, keeps_checkpoint=keeps)
 
     assert reading.bookmark == {"resume": None}
 
@@ -258,7 +258,7 @@ def test_a_next_page_elsewhere_ends_the_stream_after_the_page_that_named_it() ->
     def read() -> None:
         for each in reading.pages:
             seen.append(each.row_count)
-            reading.pages.commit(each, keys_hash=1)
+            reading.pages.commit(each, records=each.row_count)
 
     with pytest.raises(UrlError):
         read()
@@ -286,7 +286,7 @@ def test_the_next_page_is_on_its_way_while_one_is_worked_on() -> None:
 
     for each in reading.pages:
         assert reading.client.prefetched[-1] == each.next_link
-        reading.pages.commit(each, keys_hash=1)
+        reading.pages.commit(each, records=each.row_count)
     reading.pages.close()
 
     assert [*filter(None, reading.client.prefetched)] == ["?b"]
@@ -327,8 +327,8 @@ def test_a_page_that_cannot_be_read_is_named_by_its_number() -> None:
     [
         ([7, 7, 7], True),
         ([1, 7, 7, 7], True),
-        ([7, 7, None, 7, 7], False),
         ([7, 7, 8, 7, 7], False),
+        ([None, None, None, None], False),
     ],
 )
 def test_pages_with_the_same_records_end_after_so_many(
@@ -345,7 +345,7 @@ def test_pages_with_the_same_records_end_after_so_many(
         for each in reading.pages:
             if not remaining:
                 break
-            reading.pages.commit(each, keys_hash=remaining.pop(0))
+            reading.pages.commit(each, records=1, keys_hash=remaining.pop(0))
 
     if is_loop:
         with pytest.raises(PaginationLoopError, match=f"after {len(hashes)} pages"):
@@ -361,6 +361,6 @@ def test_the_last_page_may_have_the_same_records_again(monkeypatch: pytest.Monke
     reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(1)]})
 
     for each in reading.pages:
-        reading.pages.commit(each, keys_hash=7)
+        reading.pages.commit(each, records=1, keys_hash=7)
 
     assert reading.client.asked == ["?limit=5", "?cursor=2"]
