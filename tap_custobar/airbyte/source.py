@@ -21,6 +21,8 @@ from tap_custobar.singer.cli import log_to_stderr, read_json, read_json_object, 
 from tap_custobar.tap import TapCustobar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from singer_sdk import Stream
 
 logger = logging.getLogger("source-custobar")
@@ -65,7 +67,7 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
     """Check the settings and the connection with a request of one record."""
     status = {"status": "SUCCEEDED"}
     try:
-        _tap(out, files).discovery.check_connection()
+        _tap(_config(out, files)).discovery.check_connection()
     except (ConfigValidationError, CustobarError) as error:
         status = {"status": "FAILED", "message": out.message_for(error)}
     out.write("CONNECTION_STATUS", connectionStatus=status)
@@ -73,7 +75,7 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
 
 def discover(out: AirbyteWriter, files: Namespace) -> None:
     """Write the catalog of all streams."""
-    tap = _tap(out, files, makes_catalog=True)
+    tap = _tap(_config(out, files), makes_catalog=True)
     streams = []
     for entry in tap.catalog_dict["streams"]:
         protection = tap.discovered[entry["tap_stream_id"]].protection
@@ -84,7 +86,7 @@ def discover(out: AirbyteWriter, files: Namespace) -> None:
 
 def read(out: AirbyteWriter, files: Namespace) -> None:
     """Read the streams of the configured catalog, from the given state."""
-    tap = _tap(out, files)
+    tap = _tap(_config(out, files))
     streams = read_json_object(files.catalog).get("streams")
     try:
         wanted = {
@@ -97,7 +99,7 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
         raise InputFileError(files.state, "is not an Airbyte state") from None
     if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
         # They are most likely custom fields.
-        tap = _tap(out, files, needed_streams=wanted.keys())
+        tap = _tap(tap.config, needed_streams=wanted.keys())
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
         logger.warning("%s is in the catalog but does not exist at Custobar: skipped", name)
@@ -109,19 +111,12 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     AirbyteTap(tap, out, catalog=catalog, state=state).sync_all()
 
 
-def _tap(out: AirbyteWriter, files: Namespace, **discovery: Any) -> TapCustobar:
-    """Create a tap that knows the streams and their properties.
-
-    Args:
-        out: The writer; its `redact` is set.
-        files: The paths of the files that the command line names.
-        discovery: Arguments of the tap about the streams whose custom fields discovery requests,
-            once the streams are first used. Without any, the tap gets an empty catalog, with which
-            nothing is requested.
+def _config(out: AirbyteWriter, files: Namespace) -> dict[str, Any]:
+    """Read the config, and let the writer mask its secrets.
 
     Raises:
         InputFileError: the config file is missing or broken.
-        InvalidConfigError: the config is not valid.
+        InvalidConfigError: the config has settings for Singer targets.
     """
     config = read_json_object(files.config)
     token, _ = split_token(str(config.get("api_token") or ""))
@@ -129,10 +124,25 @@ def _tap(out: AirbyteWriter, files: Namespace, **discovery: Any) -> TapCustobar:
     if refused := [name for name in config if SINGER_ONLY.match(name)]:
         problem = f"{', '.join(refused)}: for Singer targets only, remove from the config"
         raise InvalidConfigError([problem])
+    return config
+
+
+def _tap(config: Mapping[str, Any], **discovery: Any) -> TapCustobar:
+    """Create a tap that knows the streams and their properties.
+
+    Args:
+        config: The settings.
+        discovery: Arguments of the tap about the streams whose custom fields discovery requests,
+            once the streams are first used. Without any, the tap gets an empty catalog, with which
+            nothing is requested.
+
+    Raises:
+        InvalidConfigError: the config is not valid.
+    """
     catalog: dict[str, Any] | None = None if discovery else {"streams": []}
     # Destinations rename fields themselves.
     tap = TapCustobar(
-        config=config, catalog=catalog, setup_mapper=False, renames=False, **discovery
+        config=dict(config), catalog=catalog, setup_mapper=False, renames=False, **discovery
     )
     # PyAirbyte sends SIGTERM after the response, and any exit code but 0 and -15 is an error to it.
     end_on_sigterm()

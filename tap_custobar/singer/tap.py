@@ -199,7 +199,8 @@ class BaseTap(Tap):
         """Normalize the config in place and validate it; without any, `--discover` works offline.
 
         The SDK does not validate for --discover, prints the invalid value (which may be the token),
-        and ignores unknown settings.
+        and ignores unknown settings. Settings without effect are removed after a warning, so that
+        taps which are created with this config do not repeat it.
 
         Raises:
             InvalidConfigError: the config is not valid.
@@ -220,6 +221,8 @@ class BaseTap(Tap):
         install_log_redaction(Redactor(str(config.get(name) or "") for name in SECRETS))
         for warning in validation.unknown_settings(config, known):
             self.logger.warning(warning)
+        for name in config.keys() - known.keys():
+            del config[name]
         problems = list(validation.check_else(config.get("stream_maps")))
         if not problems:
             errors = list(JSONSchemaValidator(self.config_jsonschema).iter_errors(config))
@@ -234,6 +237,7 @@ class BaseTap(Tap):
             raise InvalidConfigError(problems)
         for warning in validation.ignored_company(config):
             self.logger.warning(warning)
+            del config["company"]
         return []
 
     def _orders_of_streams(self) -> dict[str, Sequence[str]]:
