@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.behaviour.test_airbyte import source, stream
+from tests.behaviour.test_airbyte import configured_stream, source
 from tests.catalogs import catalog, incremental
 from tests.conftest import entry_of, select, started_sandbox, tap_in
 from tests.server import Reply
@@ -322,7 +322,9 @@ def test_airbyte_receives_no_personal_data(
 ) -> None:
     config = {**sales_sandbox.config, **PSEUDONYMIZE}
     (offered,) = source("discover", config=config).of_type("catalog")
-    selected = [stream(found["name"]) for found in offered["streams"] if found["name"] in STREAMS]
+    selected = [
+        configured_stream(found["name"]) for found in offered["streams"] if found["name"] in STREAMS
+    ]
     for configured in selected:
         name = configured["stream"]["name"]
         configured["stream"] = next(found for found in offered["streams"] if found["name"] == name)
@@ -443,7 +445,7 @@ def test_airbyte_hashes_the_original_value_although_its_catalog_declares_a_strin
 ) -> None:
     serve(server, {"lifetime_value_month": 19.9, "date_joined": "2024-01-01"})
     config = {**server.config, **hash_settings("lifetime_value_month", "date_joined")}
-    selected = stream("customers", "external_id", "lifetime_value_month", "date_joined")
+    selected = configured_stream("customers", "external_id", "lifetime_value_month", "date_joined")
 
     run = source("read", config=config, catalog={"streams": [selected]})
 
