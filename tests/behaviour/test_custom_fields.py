@@ -131,14 +131,14 @@ def test_an_unknown_type_is_rejected_with_the_list_of_types(run_tap: RunTap) -> 
     ]
 
 
-@pytest.mark.parametrize("verb", [[], ["--discover"], ["--test"]])
+@pytest.mark.parametrize("options", [[], ["--discover"], ["--test"]])
 def test_a_type_that_contradicts_a_documented_field_is_rejected_by_name(
-    run_tap: RunTap, server: Server, verb: list[str]
+    run_tap: RunTap, server: Server, options: list[str]
 ) -> None:
     fields = {"price": "string", "title": "string"}
     config = {**server.config, "stream_options": {"products": {"custom_fields": fields}}}
 
-    run = run_tap(config, *verb)
+    run = run_tap(config, *options)
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
@@ -355,7 +355,7 @@ def test_a_sync_sends_no_request_for_a_stream_that_is_not_read(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_discovery_continues_without_the_custom_fields_of_a_stream_that_is_not_selected(
+def test_discovery_continues_if_a_stream_that_is_not_selected_fails(
     run_tap: RunTap, server: Server, failure: str
 ) -> None:
     run = run_tap(serve_failure(server, "events", FAILURES[failure]), "--discover")
@@ -387,14 +387,14 @@ def test_the_setting_that_turns_discovery_off_is_named_if_it_would_help(
 ) -> None:
     config = serve_failure(server, "customers", FAILURES[failure])
 
-    runs = {verb: run_tap(config, *verb) for verb in [(), ("--test",), ("--discover",)]}
+    runs = {options: run_tap(config, *options) for options in [(), ("--test",), ("--discover",)]}
 
-    for verb, run in runs.items():
+    for options, run in runs.items():
         assert run.exit_code == 1
         assert run.stdout == ""
         assert len(run.errors) == 1
         is_named = "discover_custom_fields: false" in run.errors[0]
-        assert is_named == (is_named_in_a_sync or verb == ("--discover",))
+        assert is_named == (is_named_in_a_sync or options == ("--discover",))
 
 
 def test_discovery_fails_if_the_requests_of_all_streams_are_rejected(

@@ -220,7 +220,7 @@ def test_dates_without_a_timezone_are_in_the_configured_one(read: Callable[..., 
     assert result.is_silent
 
 
-def test_an_interrupted_run_does_not_move_the_bookmark_and_the_next_run_loses_no_record(
+def test_an_interrupted_run_does_not_move_the_bookmark_and_no_record_is_lost(
     read: Callable[..., Read],
 ) -> None:
     pages = [[day(14), day(13)], [day(12), day(11)], [day(8), day(7)]]

@@ -454,7 +454,7 @@ def test_airbyte_hashes_the_original_value_although_its_catalog_declares_a_strin
     assert record["date_joined"] == hashed("2024-01-01T00:00:00Z")
 
 
-def test_fields_that_the_catalog_selects_but_the_settings_leave_out_are_named_in_one_line(
+def test_selected_fields_that_the_settings_leave_out_are_named_in_one_line(
     run_tap: RunTap, server: Server
 ) -> None:
     serve(server, {})

@@ -46,7 +46,7 @@ def test_numbers_keep_their_value(run_tap: RunTap, server: Server) -> None:
     assert '"rating":19.90' in run.stdout
 
 
-def test_values_that_do_not_match_become_null_and_are_counted_with_the_first_position(
+def test_values_that_do_not_match_become_null_and_are_counted(
     run_tap: RunTap, server: Server
 ) -> None:
     run = read(

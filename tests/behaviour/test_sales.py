@@ -97,7 +97,7 @@ def line_item_catalog() -> Catalog:
 @pytest.mark.parametrize("response_format", ["json", "csv"])
 @pytest.mark.parametrize("fields", [True, ["total"]], ids=["all fields", "one field"])
 @pytest.mark.parametrize("is_line_items", [True, False])
-def test_a_shape_that_contradicts_the_primary_key_fails_the_stream_before_a_record_is_written(
+def test_sales_of_the_wrong_shape_fail_before_a_record_is_written(
     run_tap: RunTap,
     server: Server,
     line_item_catalog: Catalog,

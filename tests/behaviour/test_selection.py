@@ -106,7 +106,7 @@ def test_a_replication_key_that_a_stream_does_not_have_is_rejected_by_name(
     assert "replication-key date_joined is not valid for customers" in run.errors[0]
 
 
-def test_with_too_many_fields_for_a_url_all_are_read_and_the_deselected_ones_discarded(
+def test_all_fields_are_requested_if_their_names_are_too_long_for_a_url(
     run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi", "city": "Oulu"}]}))
