@@ -1,4 +1,4 @@
-"""A tap that a test acts on while it runs."""
+"""A tap that runs while a test sends it signals or reads its output."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-#: Code for a tap to begin with: a state after so many records, as with pages of 10,000.
+#: Code that sets after how many records the tap writes a state, as after pages of 10,000.
 STATE_AFTER = "import tap_custobar.stream as s; s.CustobarStream.STATE_MSG_FREQUENCY = {}"
 
 
 @dataclass
 class RunningTap:
-    """A tap whose lines and log are read as they come; it is stuck once its pipe is full."""
+    """A tap whose output is read by the test; it blocks while its pipe is full."""
 
     process: subprocess.Popen[bytes]
     lines: list[bytes] = field(default_factory=list)
@@ -42,13 +42,14 @@ class RunningTap:
         return self.process.stderr
 
     def take(self, number: int, kind: str = "RECORD") -> None:
-        """Read lines until so many messages of a kind have come."""
+        """Read lines until there are `number` messages of a kind."""
         while sum(f'"type":"{kind}"'.encode() in line for line in self.lines) < number:
             line = self.stdout.readline()
-            assert line, self.stderr.read().decode()  # it ended
+            assert line, self.stderr.read().decode()  # the tap has ended
             self.lines.append(line)
 
     def take_log_up_to(self, text: str) -> None:
+        """Read the log up to a line that contains the text."""
         for line in self.stderr:
             self.log.append(line)
             if text in line.decode():
@@ -56,13 +57,13 @@ class RunningTap:
         pytest.fail(f"not in the log: {text}\n{b''.join(self.log).decode()}")
 
     def end(self) -> Run:
-        """Read what is left, and wait for the end."""
+        """Read the remaining output, and wait for the end of the process."""
         if not self.stdout.closed:
             self.lines.append(self.stdout.read())
         self.log.append(self.stderr.read())
         exit_code = self.process.wait()
         log = b"".join(self.log).decode()
-        # The kernel may have taken half a character from one that was killed.
+        # The output of a killed process may end within a character.
         errors = "ignore" if exit_code < 0 else "strict"
         stdout = b"".join(self.lines).decode(errors=errors)
         assert "Traceback" not in log
@@ -78,7 +79,7 @@ class Start(Protocol):
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a tap, after the Python code `before`; it is killed if it does not end by itself."""
+    """Start a tap that first executes the code `before`; it is killed at the end of the test."""
     taps: list[RunningTap] = []
     watchdogs: list[threading.Timer] = []
 

@@ -1,4 +1,4 @@
-"""source-custobar as a process: the Airbyte protocol over the same streams."""
+"""source-custobar as a process: the same streams in the Airbyte protocol."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ SOURCE = [sys.executable, "-W", "error", "-c", START]
 Json = dict[str, Any]
 
 
-def says(model: object, message: object) -> bool:
-    """Tell whether the protocol's model has all that a message says, and nothing got lost."""
+def contains(model: object, message: object) -> bool:
+    """Return whether a converted message contains every value of the original."""
     match model, message:
         case dict(), dict():
-            return all(name in model and says(model[name], v) for name, v in message.items())
+            return all(name in model and contains(model[name], v) for name, v in message.items())
         case list(), list():
-            return len(model) == len(message) and all(map(says, model, message))
+            return len(model) == len(message) and all(map(contains, model, message))
         case _:
             return model == message
 
 
-def parsed(line: str) -> Json:
-    """Return a line's message, valid by the published models."""
+def valid_message(line: str) -> Json:
+    """Return the message of a line, validated with the published models of the protocol."""
     message: Json = json.loads(line)
-    as_the_model_has_it = json.loads(line)
+    expected = json.loads(line)
     if message["type"] == "STATE":
         assert isinstance(message["state"]["stream"]["stream_state"], dict)
-        as_the_model_has_it["state"]["stream"]["stream_state"] = {}  # has no fields there
+        expected["state"]["stream"]["stream_state"] = {}  # the model has no fields for it
     model = msgspec.to_builtins(msgspec.convert(message, AirbyteMessage))
-    assert says(model, as_the_model_has_it), line
+    assert contains(model, expected), line
     return message
 
 
 @dataclass
-class Ran:
-    """One run of the source."""
+class SourceRun:
+    """A finished run of the source."""
 
     exit_code: int
     messages: list[Json]
@@ -68,16 +68,16 @@ class Ran:
         return [r["data"] for r in self.of_type("record") if r["stream"] == stream]
 
     @property
-    def story(self) -> list[str]:
-        """What happened, in a word or two for each message but records."""
-        return [word for message in self.messages if (word := _word(message))]
+    def summary(self) -> list[str]:
+        """A few words for each message but records."""
+        return [text for message in self.messages if (text := _summary_of(message))]
 
     @property
     def errors(self) -> list[Json]:
         return [trace["error"] for trace in self.of_type("trace") if "error" in trace]
 
 
-def _word(message: Json) -> str:
+def _summary_of(message: Json) -> str:
     match message:
         case {"trace": {"stream_status": {"stream_descriptor": {"name": name}, "status": status}}}:
             return f"{name} {status}"
@@ -91,12 +91,12 @@ def _word(message: Json) -> str:
 
 class RunSource(Protocol):
     def __call__(
-        self, verb: str, *, config: object = None, catalog: object = None, state: object = None
-    ) -> Ran: ...
+        self, operation: str, *, config: object = None, catalog: object = None, state: object = None
+    ) -> SourceRun: ...
 
 
-def command(folder: Path, verb: str, **contents: object) -> list[str]:
-    arguments = [*SOURCE, verb]
+def command(folder: Path, operation: str, **contents: object) -> list[str]:
+    arguments = [*SOURCE, operation]
     for name, content in contents.items():
         if content is not None:
             file = folder / f"{name}.json"
@@ -107,10 +107,10 @@ def command(folder: Path, verb: str, **contents: object) -> list[str]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> RunSource:
-    """Run the source to its end; every line it writes is one of the protocol's."""
+    """Run the source to its end; each line of its output is a valid message."""
 
-    def run(verb: str, **contents: object) -> Ran:
-        arguments = command(tmp_path, verb, **contents)[len(SOURCE) :]
+    def run(operation: str, **contents: object) -> SourceRun:
+        arguments = command(tmp_path, operation, **contents)[len(SOURCE) :]
         result = fork_server.run(
             "tap_custobar.airbyte.__main__",
             arguments,
@@ -120,13 +120,13 @@ def source(tmp_path: Path) -> RunSource:
         stdout, stderr = result.stdout.decode(), result.stderr.decode()
         assert TOKEN not in stdout + stderr
         assert "Traceback" not in stderr
-        return Ran(result.returncode, [*map(parsed, stdout.splitlines())], stderr)
+        return SourceRun(result.returncode, [*map(valid_message, stdout.splitlines())], stderr)
 
     return run
 
 
-def stream(name: str, *fields: str, mode: str = "full_refresh", **more: object) -> Json:
-    """Return a configured stream of text fields, as a platform would write it."""
+def configured_stream(name: str, *fields: str, mode: str = "full_refresh", **more: object) -> Json:
+    """Return a configured stream with string fields, like one of the Airbyte platform."""
     properties = {field: {"type": ["string", "null"]} for field in fields}
     configured = {
         "stream": {
@@ -142,7 +142,7 @@ def stream(name: str, *fields: str, mode: str = "full_refresh", **more: object) 
     return configured
 
 
-CUSTOMERS = stream("customers", "external_id", "email")
+CUSTOMERS = configured_stream("customers", "external_id", "email")
 
 
 def customers(*ids: str, **more: object) -> Reply:
@@ -151,21 +151,21 @@ def customers(*ids: str, **more: object) -> Reply:
     )
 
 
-def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) -> None:
-    ran = source("spec")
+def test_spec_lists_the_settings_as_the_schema_of_a_form(source: RunSource) -> None:
+    run = source("spec")
 
-    (spec,) = ran.of_type("spec")
+    (spec,) = run.of_type("spec")
     assert spec["documentationUrl"] == "https://developers.custobar.com"
     form = spec["connectionSpecification"]
     declared = TapCustobar.config_jsonschema["properties"]
-    ours = [name for name, setting in declared.items() if "title" in setting]
-    ours = [
+    names = [name for name, setting in declared.items() if "title" in setting]
+    names = [
         n
-        for n in ours
+        for n in names
         if not n.startswith(("emit_", "batch", "faker", "flatt", "resume", "stream_map"))
     ]
-    assert [*form["properties"]] == ours
-    assert [setting["order"] for setting in form["properties"].values()] == [*range(len(ours))]
+    assert [*form["properties"]] == names
+    assert [setting["order"] for setting in form["properties"].values()] == [*range(len(names))]
     assert form["required"] == ["api_token"]
     assert form["properties"]["page_size"] == {
         "type": "integer",
@@ -173,7 +173,7 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
         "maximum": 100_000,
         "title": "Page size",
         "description": declared["page_size"]["description"],
-        "order": ours.index("page_size"),
+        "order": names.index("page_size"),
     }
     assert [n for n, setting in form["properties"].items() if "airbyte_secret" in setting] == [
         "api_token",
@@ -189,19 +189,17 @@ def test_spec_offers_our_settings_in_the_forms_own_dialect(source: RunSource) ->
     assert "writeOnly" not in text
 
 
-def test_check_asks_for_one_record(source: RunSource, server: Server) -> None:
-    ran = source("check", config={**server.config, "discover_custom_fields": True})
+def test_check_requests_one_record(source: RunSource, server: Server) -> None:
+    run = source("check", config={**server.config, "discover_custom_fields": True})
 
-    assert ran.messages == [
+    assert run.messages == [
         {"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED"}}
     ]
     assert [r.target for r in server.requests] == ["/api/data/customers/?limit=1"]
-    assert ran.exit_code == 0
+    assert run.exit_code == 0
 
 
-def test_check_is_content_with_one_stream_that_may_be_read(
-    source: RunSource, server: Server
-) -> None:
+def test_check_succeeds_if_one_stream_may_be_read(source: RunSource, server: Server) -> None:
     server.answer = lambda request: (
         Reply({"products": []}) if "products" in request.path else Reply(status=403)
     )
@@ -211,22 +209,22 @@ def test_check_is_content_with_one_stream_that_may_be_read(
     assert status["connectionStatus"] == {"status": "SUCCEEDED"}
 
 
-def test_check_tells_a_wrong_token(source: RunSource, server: Server) -> None:
+def test_check_reports_a_wrong_token(source: RunSource, server: Server) -> None:
     server.replies(Reply(status=401))
 
-    ran = source("check", config={**server.config, "api_token": "of-somebody-else"})
+    run = source("check", config={**server.config, "api_token": "of-another-company"})
 
-    (message,) = ran.messages
+    (message,) = run.messages
     status = message["connectionStatus"]
     assert status["status"] == "FAILED"
     assert status["message"].startswith("Custobar did not accept the token (401): api_token is")
-    assert "of-somebody-else" not in ran.log + json.dumps(ran.messages)
-    assert len(server.requests) == 1  # it is wrong for every stream
-    assert ran.exit_code == 0
+    assert "of-another-company" not in run.log + json.dumps(run.messages)
+    assert len(server.requests) == 1  # the token is wrong for every stream
+    assert run.exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "problem"),
     [
         ("[]", "is not a JSON object"),
         ({"api_token": TOKEN}, "company: is missing. Either company or"),
@@ -236,16 +234,16 @@ def test_check_tells_a_wrong_token(source: RunSource, server: Server) -> None:
         ),
     ],
 )
-def test_check_tells_a_broken_config(source: RunSource, config: object, told: str) -> None:
-    ran = source("check", config=config)
+def test_check_reports_an_invalid_config(source: RunSource, config: object, problem: str) -> None:
+    run = source("check", config=config)
 
-    (message,) = ran.messages
+    (message,) = run.messages
     assert message["connectionStatus"]["status"] == "FAILED"
-    assert told in message["connectionStatus"]["message"]
-    assert ran.exit_code == 0
+    assert problem in message["connectionStatus"]["message"]
+    assert run.exit_code == 0
 
 
-def test_discover_tells_what_the_tap_tells(
+def test_discover_returns_the_schemas_of_the_tap(
     source: RunSource, run_tap: RunTap, sandbox: Sandbox
 ) -> None:
     (catalog,) = source("discover", config=sandbox.config).of_type("catalog")
@@ -253,8 +251,8 @@ def test_discover_tells_what_the_tap_tells(
     singer = json.loads(run_tap(sandbox.config, "--discover").stdout)["streams"]
     schemas = {entry["tap_stream_id"]: entry["schema"] for entry in singer}
     assert {s["name"]: s.pop("json_schema") for s in catalog["streams"]} == schemas
-    told = {stream["name"]: stream for stream in catalog["streams"]}
-    assert told["customers"] == {
+    discovered = {entry["name"]: entry for entry in catalog["streams"]}
+    assert discovered["customers"] == {
         "name": "customers",
         "supported_sync_modes": ["full_refresh"],
         "source_defined_cursor": False,
@@ -262,7 +260,7 @@ def test_discover_tells_what_the_tap_tells(
         "source_defined_primary_key": [["external_id"]],
         "is_resumable": True,
     }
-    assert told["events"] == {
+    assert discovered["events"] == {
         "name": "events",
         "supported_sync_modes": ["full_refresh", "incremental"],
         "source_defined_cursor": True,
@@ -272,27 +270,27 @@ def test_discover_tells_what_the_tap_tells(
     }
 
 
-def test_read_tells_records_state_and_status(source: RunSource, server: Server) -> None:
+def test_read_writes_records_state_and_status(source: RunSource, server: Server) -> None:
     server.replies(customers("C1", next_url="?cursor=2"), customers("C2"))
 
-    ran = source("read", config=server.config, catalog={"streams": [CUSTOMERS]})
+    run = source("read", config=server.config, catalog={"streams": [CUSTOMERS]})
 
-    for message in ran.messages:
+    for message in run.messages:
         content = message.get("record") or message.get("trace")
         assert content is None or content.pop("emitted_at") > 1_700_000_000_000
-    about = {"stream_descriptor": {"name": "customers"}}
+    descriptor = {"stream_descriptor": {"name": "customers"}}
 
     def status(status: str) -> Json:
-        content = {"type": "STREAM_STATUS", "stream_status": {**about, "status": status}}
+        content = {"type": "STREAM_STATUS", "stream_status": {**descriptor, "status": status}}
         return {"type": "TRACE", "trace": content}
 
     def record(name: str) -> Json:
         data = {"external_id": name, "email": f"{name}@e.example"}
         return {"type": "RECORD", "record": {"stream": "customers", "data": data}}
 
-    stream_state = {**about, "stream_state": {"resume": None}}
+    stream_state = {**descriptor, "stream_state": {"resume": None}}
     counts = {"recordCount": 2.0}
-    assert ran.messages == [
+    assert run.messages == [
         status("STARTED"),
         status("RUNNING"),
         record("C1"),
@@ -304,66 +302,66 @@ def test_read_tells_records_state_and_status(source: RunSource, server: Server) 
         status("COMPLETE"),
     ]
     assert dict(server.requests[0].query)["fields"] == "external_id,email"
-    assert ran.exit_code == 0
+    assert run.exit_code == 0
 
 
-def test_an_empty_stream_has_a_state_too(source: RunSource, server: Server) -> None:
+def test_an_empty_stream_has_a_state(source: RunSource, server: Server) -> None:
     options = {"customers": {"filters": {"email": "nobody@e.example"}}}
     config = {**server.config, "stream_options": options}
 
-    ran = source("read", config=config, catalog={"streams": [CUSTOMERS]})
+    run = source("read", config=config, catalog={"streams": [CUSTOMERS]})
 
-    assert ran.story == ["customers STARTED", "customers state of 0", "customers COMPLETE"]
+    assert run.summary == ["customers STARTED", "customers state of 0", "customers COMPLETE"]
 
 
-def test_the_records_are_those_of_the_tap(
+def test_the_records_are_the_same_as_those_of_the_tap(
     source: RunSource, run_tap: RunTap, untidy_sandbox: Sandbox
 ) -> None:
     config = {**untidy_sandbox.config, "timezone": "Europe/Helsinki"}
     (catalog,) = source("discover", config=config).of_type("catalog")
     singer = json.loads(run_tap(config, "--discover").stdout)
-    wanted = {
+    selected = {
         s["name"]: [name for i, name in enumerate(s["json_schema"]["properties"]) if i % 3 != 1]
         for s in catalog["streams"]
         if s["name"] in {"customers", "products"}
     }
-    assert any("__" in name for name in wanted["customers"]), "no field of the company's own"
+    assert any("__" in name for name in selected["customers"]), "no custom field"
     configured = []
-    for each in catalog["streams"]:
-        properties = each["json_schema"]["properties"]
-        chosen = wanted.get(each["name"], [])
-        each["json_schema"]["properties"] = {name: properties[name] for name in chosen}
-        if chosen:
+    for entry in catalog["streams"]:
+        properties = entry["json_schema"]["properties"]
+        fields = selected.get(entry["name"], [])
+        entry["json_schema"]["properties"] = {name: properties[name] for name in fields}
+        if fields:
             modes = {"sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
-            configured.append({"stream": each, **modes})
+            configured.append({"stream": entry, **modes})
 
-    ran = source("read", config=config, catalog={"streams": configured})
-    tap = run_tap(config, catalog=select(singer, **wanted))
+    run = source("read", config=config, catalog={"streams": configured})
+    tap = run_tap(config, catalog=select(singer, **selected))
 
-    for name in wanted:
-        assert ran.records(name) == tap.records(name) != []
+    for name in selected:
+        assert run.records(name) == tap.records(name) != []
 
 
-def test_a_member_that_the_users_catalog_lacks_does_not_leave(
+def test_a_nested_property_that_is_not_in_the_configured_catalog_is_not_written(
     source: RunSource, server: Server
 ) -> None:
-    (told,) = source("discover", config=server.config).of_type("catalog")
-    schemas = {s["name"]: s["json_schema"] for s in told["streams"]}
+    (catalog,) = source("discover", config=server.config).of_type("catalog")
+    schemas = {s["name"]: s["json_schema"] for s in catalog["streams"]}
     folder = schemas["campaigns"]["properties"]["folder"]
-    kept, *others = folder["properties"]
-    configured = stream("campaigns", "campaign_key")
+    selected, *others = folder["properties"]
+    configured = configured_stream("campaigns", "campaign_key")
     properties = configured["stream"]["json_schema"]["properties"]
-    properties["folder"] = {**folder, "properties": {kept: folder["properties"][kept]}}
-    whole = dict.fromkeys([kept, *others], None)
-    server.answer = lambda _: Reply({"campaigns": [{"campaign_key": "1", "folder": whole}]})
+    properties["folder"] = {**folder, "properties": {selected: folder["properties"][selected]}}
+    received = dict.fromkeys([selected, *others], None)
+    server.answer = lambda _: Reply({"campaigns": [{"campaign_key": "1", "folder": received}]})
 
-    ran = source("read", config=server.config, catalog={"streams": [configured]})
+    run = source("read", config=server.config, catalog={"streams": [configured]})
 
     assert others
-    assert ran.records("campaigns") == [{"campaign_key": "1", "folder": {kept: None}}]
+    assert run.records("campaigns") == [{"campaign_key": "1", "folder": {selected: None}}]
 
 
-def test_reading_asks_nothing_of_streams_that_are_not_wanted(
+def test_read_sends_no_request_for_streams_that_are_not_configured(
     source: RunSource, server: Server
 ) -> None:
     server.answer = lambda request: (
@@ -375,18 +373,18 @@ def test_reading_asks_nothing_of_streams_that_are_not_wanted(
     )
     config = {**server.config, "discover_custom_fields": True}
 
-    ran = source(
+    run = source(
         "read",
         config=config,
-        catalog={"streams": [stream("customers", "external_id", "acme__x")]},
+        catalog={"streams": [configured_stream("customers", "external_id", "acme__x")]},
     )
 
-    assert ran.exit_code == 0
-    assert ran.records("customers") == [{"external_id": "1", "acme__x": "a"}]
+    assert run.exit_code == 0
+    assert run.records("customers") == [{"external_id": "1", "acme__x": "a"}]
     assert {r.path for r in server.requests} == {"/api/data/customers/"}
 
 
-def test_an_interrupted_full_refresh_goes_on(source: RunSource, server: Server) -> None:
+def test_an_interrupted_full_refresh_resumes(source: RunSource, server: Server) -> None:
     config = {**server.config, "max_retries": 0}
     catalog = {"streams": [CUSTOMERS]}
     server.replies(customers("C1", next_url="?cursor=2"), Reply(status=503))
@@ -395,7 +393,7 @@ def test_an_interrupted_full_refresh_goes_on(source: RunSource, server: Server) 
     server.replies(customers("C2"))
     second = source("read", config=config, catalog=catalog, state=first.of_type("state"))
 
-    assert first.story == [
+    assert first.summary == [
         "customers STARTED",
         "customers RUNNING",
         "customers state of 1",
@@ -404,88 +402,99 @@ def test_an_interrupted_full_refresh_goes_on(source: RunSource, server: Server) 
     ]
     assert first.exit_code == 1
     assert [r.target for r in server.requests] == ["/api/data/customers/?cursor=2"]
-    assert second.story[-2:] == ["customers state of 1", "customers COMPLETE"]
+    assert second.summary[-2:] == ["customers state of 1", "customers COMPLETE"]
     (state,) = second.of_type("state")
     assert state["stream"]["stream_state"] == {"resume": None}
 
 
 def test_a_stream_that_fails_does_not_stop_the_others(source: RunSource, server: Server) -> None:
     def answer(request: Request) -> Reply:
-        refused = Reply({"error": {"reason": f"{TOKEN} lacks a scope"}}, status=403)
-        return customers("C1") if "customers" in request.path else refused
+        rejection = Reply({"error": {"reason": f"{TOKEN} lacks a scope"}}, status=403)
+        return customers("C1") if "customers" in request.path else rejection
 
     server.answer = answer
-    products = stream("products", "external_id")
+    products = configured_stream("products", "external_id")
 
-    ran = source("read", config=server.config, catalog={"streams": [products, CUSTOMERS]})
+    run = source("read", config=server.config, catalog={"streams": [products, CUSTOMERS]})
 
-    (error,) = ran.errors
+    (error,) = run.errors
     assert error["stream_descriptor"] == {"name": "products"}
     assert error["failure_type"] == "config_error"
     assert "give its API key the scope GET /api/data/products/" in error["message"]
-    assert "customers COMPLETE" in ran.story
-    assert "products INCOMPLETE" in ran.story
-    assert ran.exit_code == 1
+    assert "customers COMPLETE" in run.summary
+    assert "products INCOMPLETE" in run.summary
+    assert run.exit_code == 1
 
 
-def test_what_custobar_quotes_is_masked(source: RunSource, server: Server) -> None:
+def test_the_token_is_masked_in_quoted_responses(source: RunSource, server: Server) -> None:
     server.replies(Reply({"error": {"reason": f"bad token {TOKEN}"}}, status=400))
 
-    ran = source("read", config=server.config, catalog={"streams": [CUSTOMERS]})
+    run = source("read", config=server.config, catalog={"streams": [CUSTOMERS]})
 
-    assert "bad token ***" in ran.errors[0]["message"]
+    assert "bad token ***" in run.errors[0]["message"]
 
 
-def test_a_token_with_its_scheme_before_it_is_masked_too(source: RunSource, server: Server) -> None:
+def test_a_token_that_is_configured_with_its_scheme_is_masked(
+    source: RunSource, server: Server
+) -> None:
     server.replies(Reply({"error": {"reason": f"bad token {TOKEN}"}}, status=400))
 
-    ran = source(
+    run = source(
         "check", config={**server.config, "api_token": f" bearer {TOKEN}\n", "auth_scheme": "TOKEN"}
     )
 
     assert {r.headers["Authorization"] for r in server.requests} == {f"Token {TOKEN}"}
-    assert "bad token ***" in ran.messages[0]["connectionStatus"]["message"]
+    assert "bad token ***" in run.messages[0]["connectionStatus"]["message"]
 
 
-def test_what_there_is_not_is_logged_and_skipped(source: RunSource, server: Server) -> None:
+def test_unknown_streams_and_fields_are_logged_and_skipped(
+    source: RunSource, server: Server
+) -> None:
     server.replies(customers("C1"))
-    odd = stream("customers", "external_id", "acme__gone", "email", generation_id=3)
-
-    ran = source("read", config=server.config, catalog={"streams": [stream("orders", "a"), odd]})
-
-    assert ran.records("customers") == [{"external_id": "C1", "email": "C1@e.example"}]
-    assert dict(server.requests[0].query)["fields"] == "external_id,email"
-    assert "orders is in the catalog but does not exist at Custobar: skipped" in ran.log
-    assert (
-        "customers.acme__gone is in the catalog but does not exist at Custobar: skipped" in ran.log
+    unknown = configured_stream(
+        "customers", "external_id", "acme__unknown", "email", generation_id=3
     )
-    # A destination keeps the table of a stream that did not complete.
-    assert [word for word in ran.story if "orders" in word] == ["orders INCOMPLETE"]
-    assert "customers COMPLETE" in ran.story
-    assert ran.exit_code == 0
+
+    run = source(
+        "read",
+        config=server.config,
+        catalog={"streams": [configured_stream("orders", "a"), unknown]},
+    )
+
+    assert run.records("customers") == [{"external_id": "C1", "email": "C1@e.example"}]
+    assert dict(server.requests[0].query)["fields"] == "external_id,email"
+    assert "orders is in the catalog but does not exist at Custobar: skipped" in run.log
+    assert (
+        "customers.acme__unknown is in the catalog but does not exist at Custobar: skipped"
+        in run.log
+    )
+    # A destination keeps the table of a stream whose status is INCOMPLETE.
+    assert [text for text in run.summary if "orders" in text] == ["orders INCOMPLETE"]
+    assert "customers COMPLETE" in run.summary
+    assert run.exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("catalog", "state", "told"),
+    ("catalog", "state", "problem"),
     [
         ("{", None, "catalog.json: is not valid JSON"),
         ({"streams": [{**CUSTOMERS, "sync_mode": TOKEN}]}, None, "Invalid enum value '***'"),
         ({"streams": [CUSTOMERS]}, [[], 1], "state.json: is not an Airbyte state"),
     ],
 )
-def test_broken_files_are_named(
-    source: RunSource, server: Server, catalog: object, state: object, told: str
+def test_invalid_files_are_named(
+    source: RunSource, server: Server, catalog: object, state: object, problem: str
 ) -> None:
-    ran = source("read", config=server.config, catalog=catalog, state=state)
+    run = source("read", config=server.config, catalog=catalog, state=state)
 
-    (error,) = ran.errors
-    assert told in error["message"]
+    (error,) = run.errors
+    assert problem in error["message"]
     assert error["failure_type"] == "config_error"
-    assert told in ran.log
-    assert (ran.exit_code, server.requests) == (1, [])
+    assert problem in run.log
+    assert (run.exit_code, server.requests) == (1, [])
 
 
-def test_a_signal_leaves_whole_lines_and_a_state(server: Server, tmp_path: Path) -> None:
+def test_a_signal_leaves_complete_lines_and_a_state(server: Server, tmp_path: Path) -> None:
     page = [{"external_id": f"C{i}", "email": "x" * 5_000} for i in range(500)]
     server.answer = lambda _: Reply(
         {"customers": page, "next_url": f"?cursor={len(server.requests)}"}
@@ -500,16 +509,16 @@ def test_a_signal_leaves_whole_lines_and_a_state(server: Server, tmp_path: Path)
         process.send_signal(signal.SIGTERM)
         lines = [*first, *process.stdout]
 
-    ran = Ran(process.returncode, [parsed(line.decode()) for line in lines], "")
-    assert ran.exit_code == 143
-    assert ran.story[-1] == "customers INCOMPLETE"
-    states = ran.of_type("state")
+    run = SourceRun(process.returncode, [valid_message(line.decode()) for line in lines], "")
+    assert run.exit_code == 143
+    assert run.summary[-1] == "customers INCOMPLETE"
+    states = run.of_type("state")
     assert states[-1]["stream"]["stream_state"]["resume"]["records"] % 500 == 0
     counted = sum(state["sourceStats"]["recordCount"] for state in states)
-    assert counted == len(ran.of_type("record"))
+    assert counted == len(run.of_type("record"))
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(server: Server, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_source_without_a_traceback(server: Server, tmp_path: Path) -> None:
     page = [{"external_id": f"C{i}", "email": "x" * 5_000} for i in range(500)]
     server.answer = lambda _: Reply(
         {"customers": page, "next_url": f"?cursor={len(server.requests)}"}

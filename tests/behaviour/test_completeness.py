@@ -1,4 +1,4 @@
-"""What may be missing is noticed: no silent loss, and no delete of what was merely not read."""
+"""Missing records cause a warning, and a table that may be incomplete sends no deletes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def warnings(run: Run) -> list[str]:
 
 
 def bookmark(run: Run, stream: str) -> dict[str, Any]:
-    mark = run.of_type("STATE")[-1]["value"]["bookmarks"].get(stream, {})
-    assert isinstance(mark, dict)
-    return mark
+    result = run.of_type("STATE")[-1]["value"]["bookmarks"].get(stream, {})
+    assert isinstance(result, dict)
+    return result
 
 
 def state_of(run: Run) -> Any:  # noqa: ANN401 - any JSON value
@@ -40,8 +40,8 @@ def day(number: float) -> str:
 
 def products(*days: int, start: int = 0) -> list[dict[str, Any]]:
     return [
-        {"external_id": f"P{start + place}", "date": day(number)}
-        for place, number in enumerate(days)
+        {"external_id": f"P{start + index}", "date": day(number)}
+        for index, number in enumerate(days)
     ]
 
 
@@ -56,8 +56,8 @@ def serve(
     counts: Sequence[object] = (),
     empty_once: Sequence[int] = (),
 ) -> None:
-    """Give these pages; those in `empty_once` come empty and last when first asked for."""
-    left = list(empty_once)
+    """Serve pages; those in `empty_once` have no rows and no next link at the first request."""
+    still_empty = list(empty_once)
 
     def answer(request: Request) -> Reply:
         if stream not in request.path:
@@ -68,8 +68,8 @@ def serve(
             body["next_url"] = f"?cursor={number + 1}"
         if counts:
             body["count"] = counts[number]
-        if number in left:
-            left.remove(number)
+        if number in still_empty:
+            still_empty.remove(number)
             body = {**body, stream: []}
             body.pop("next_url", None)
         return Reply(body)
@@ -95,9 +95,7 @@ def sends_deletes(run: Run) -> bool:
 # --- incremental streams: the bookmark and `count`
 
 
-def test_a_first_read_short_of_the_count_leaves_the_bookmark_once(
-    run_tap: RunTap, server: Server
-) -> None:
+def test_a_shortfall_holds_the_bookmark_for_one_run(run_tap: RunTap, server: Server) -> None:
     serve(server, "products", products(9, 8), products(7, start=2), counts=[5, 5])
 
     first = read_products(run_tap, server)
@@ -111,11 +109,11 @@ def test_a_first_read_short_of_the_count_leaves_the_bookmark_once(
     assert len(second.records("products")) == 3
     assert bookmark(second, "products")["replication_key_value"] == day(9)
     assert "2 records fewer than Custobar's count, as in the previous run" in warnings(second)[0]
-    # It is still the same shortfall, so it does not hold the bookmark either.
+    # The shortfall is still the same, so it does not hold the bookmark either.
     assert bookmark(third, "products")["replication_key_value"] == day(9)
 
 
-def test_another_shortfall_leaves_the_bookmark_again(run_tap: RunTap, server: Server) -> None:
+def test_a_different_shortfall_holds_the_bookmark_again(run_tap: RunTap, server: Server) -> None:
     serve(server, "products", products(9, 8), products(7, start=2), counts=[5, 5])
     first = read_products(run_tap, server)
     serve(server, "products", products(9, 8), products(7, start=2), counts=[4, 4])
@@ -125,7 +123,7 @@ def test_another_shortfall_leaves_the_bookmark_again(run_tap: RunTap, server: Se
     assert "replication_key_value" not in bookmark(second, "products")
 
 
-def test_a_shortfall_that_is_never_the_same_does_not_hold_the_bookmark_for_ever(
+def test_a_varying_shortfall_does_not_hold_the_bookmark_forever(
     run_tap: RunTap, server: Server
 ) -> None:
     state = None
@@ -140,10 +138,8 @@ def test_a_shortfall_that_is_never_the_same_does_not_hold_the_bookmark_for_ever(
     assert "the bookmark moves" in warnings(run)[-1]
 
 
-@pytest.mark.parametrize(
-    "last_page", [products(7, start=2), []], ids=["a page cut short", "an empty page"]
-)
-def test_a_count_that_rises_hides_no_shortfall(
+@pytest.mark.parametrize("last_page", [products(7, start=2), []], ids=["short page", "empty page"])
+def test_a_rising_count_does_not_hide_a_shortfall(
     run_tap: RunTap, server: Server, last_page: list[dict[str, Any]]
 ) -> None:
     serve(server, "products", products(9, 8), last_page, counts=[6, 7])
@@ -154,7 +150,7 @@ def test_a_count_that_rises_hides_no_shortfall(
     assert f"{4 - len(last_page)} records fewer than Custobar's count" in warnings(run)[-1]
 
 
-def test_what_was_missing_comes_in_the_next_run(run_tap: RunTap, server: Server) -> None:
+def test_missing_records_are_read_in_the_next_run(run_tap: RunTap, server: Server) -> None:
     serve(server, "products", products(9, 8), counts=[3])
     first = read_products(run_tap, server)
     serve(server, "products", products(9, 8), products(7, start=2), counts=[3, 3])
@@ -171,9 +167,9 @@ def test_what_was_missing_comes_in_the_next_run(run_tap: RunTap, server: Server)
     assert warnings(second) == []
 
 
-def test_records_that_come_twice_do_not_stand_for_others(run_tap: RunTap, server: Server) -> None:
-    twice = [*products(9, 8), *products(9)]
-    serve(server, "products", twice, products(7, start=2), counts=[4, 4])
+def test_duplicate_records_do_not_make_up_for_missing_ones(run_tap: RunTap, server: Server) -> None:
+    first_page = [*products(9, 8), *products(9)]
+    serve(server, "products", first_page, products(7, start=2), counts=[4, 4])
 
     run = read_products(run_tap, server)
 
@@ -181,7 +177,7 @@ def test_records_that_come_twice_do_not_stand_for_others(run_tap: RunTap, server
     assert "products: Received 1 record whose key was already received" in warnings(run)
 
 
-def test_a_count_that_falls_is_warned_about(run_tap: RunTap, server: Server) -> None:
+def test_a_falling_count_causes_a_warning(run_tap: RunTap, server: Server) -> None:
     serve(server, "products", products(9, 8), products(7, start=2), counts=[4, 3])
 
     run = read_products(run_tap, server)
@@ -192,8 +188,10 @@ def test_a_count_that_falls_is_warned_about(run_tap: RunTap, server: Server) -> 
     assert bookmark(run, "products")["replication_key_value"] == day(9)
 
 
-@pytest.mark.parametrize("counts", [[2, 1], [3, 3], [4, 4]], ids=["its own", "met", "growing"])
-def test_a_count_that_is_met_or_each_pages_own_says_nothing(
+@pytest.mark.parametrize(
+    "counts", [[2, 1], [3, 3], [4, 4]], ids=["of the page", "reached", "growing"]
+)
+def test_a_count_that_is_reached_or_of_one_page_causes_no_warning(
     run_tap: RunTap, server: Server, counts: list[int]
 ) -> None:
     rest = products(7, 6, start=2) if counts == [4, 4] else products(7, start=2)
@@ -205,7 +203,7 @@ def test_a_count_that_is_met_or_each_pages_own_says_nothing(
     assert bookmark(run, "products")["replication_key_value"] == day(9)
 
 
-def test_a_read_that_ends_early_is_not_held_against_the_count(
+def test_a_read_that_stops_early_is_not_compared_with_the_count(
     run_tap: RunTap, server: Server
 ) -> None:
     pages = [products(9, 8), products(3, start=2), products(2, start=3)]
@@ -225,7 +223,7 @@ def test_a_read_that_ends_early_is_not_held_against_the_count(
 
 
 @pytest.mark.parametrize("max_retries", [0, 3])
-def test_an_empty_last_page_is_asked_for_once_more(
+def test_an_empty_last_page_is_requested_once_more(
     run_tap: RunTap, server: Server, max_retries: int
 ) -> None:
     serve(server, "customers", customers(1, 2), customers(3), empty_once=[1])
@@ -237,9 +235,9 @@ def test_an_empty_last_page_is_asked_for_once_more(
     assert warnings(run) == []
 
 
-@pytest.mark.parametrize("empty", [[], None], ids=["a list", "null"])
-@pytest.mark.parametrize("counts", [(), [2, 2]], ids=["no count", "a count that is met"])
-def test_an_empty_last_page_is_never_the_end_of_a_whole_table(
+@pytest.mark.parametrize("empty", [[], None], ids=["empty list", "null"])
+@pytest.mark.parametrize("counts", [(), [2, 2]], ids=["no count", "count reached"])
+def test_a_table_whose_last_page_is_empty_twice_sends_no_deletes(
     run_tap: RunTap, server: Server, empty: list[dict[str, Any]] | None, counts: Sequence[int]
 ) -> None:
     serve(server, "customers", customers(1, 2), empty, counts=counts)
@@ -253,12 +251,12 @@ def test_an_empty_last_page_is_never_the_end_of_a_whole_table(
     assert "No deletes are sent to the target" in warnings(run)[1]
 
 
-def test_a_page_of_csv_with_a_header_alone_is_empty(run_tap: RunTap, server: Server) -> None:
+def test_a_csv_page_with_only_a_header_is_an_empty_page(run_tap: RunTap, server: Server) -> None:
     def answer(request: Request) -> Reply:
-        names = dict(request.query).get("fields", "external_id")
+        fields = dict(request.query).get("fields", "external_id")
         if "cursor" in dict(request.query):
             return Reply(b"external_id\n")
-        assert names == "external_id"
+        assert fields == "external_id"
         next_url = {"X-Custobar-Next-Url": "?cursor=1"}
         return Reply(b"external_id\nC1\nC2\n", headers=next_url)
 
@@ -276,7 +274,7 @@ def test_a_page_of_csv_with_a_header_alone_is_empty(run_tap: RunTap, server: Ser
     assert len(server.requests) == 3
 
 
-def test_an_empty_last_page_leaves_an_incremental_bookmark(run_tap: RunTap, server: Server) -> None:
+def test_an_empty_last_page_holds_the_incremental_bookmark(run_tap: RunTap, server: Server) -> None:
     serve(server, "products", products(9, 8), [])
 
     run = read_products(run_tap, server)
@@ -285,7 +283,9 @@ def test_an_empty_last_page_leaves_an_incremental_bookmark(run_tap: RunTap, serv
     assert "The bookmark does not move" in warnings(run)[1]
 
 
-def test_campaigns_are_doubted_in_the_same_way(run_tap: RunTap, server: Server) -> None:
+def test_an_empty_last_page_of_campaigns_is_requested_once_more(
+    run_tap: RunTap, server: Server
+) -> None:
     first = {"campaigns": [{"campaign_key": "CA-1"}], "next": "i9"}
     server.replies(Reply(first), Reply({"campaigns": []}))
     config = {**server.config, "emit_activate_version_messages": True}
@@ -297,21 +297,19 @@ def test_campaigns_are_doubted_in_the_same_way(run_tap: RunTap, server: Server) 
     assert len(server.requests) == 3
 
 
-def interrupted(run_tap: RunTap, server: Server) -> object:
-    """Return the state of a run that failed on the second page of two."""
-    answer = Reply({"customers": customers(1, 2), "next_url": "?cursor=1"})
-    server.replies(answer, Reply(status=403))
+def interrupted_state(run_tap: RunTap, server: Server) -> object:
+    """Return the state of a run that failed on the second of two pages."""
+    first = Reply({"customers": customers(1, 2), "next_url": "?cursor=1"})
+    server.replies(first, Reply(status=403))
     return state_of(read_customers(run_tap, server))
 
 
-def test_a_checkpoint_that_leads_to_an_empty_page_starts_over(
-    run_tap: RunTap, server: Server
-) -> None:
-    state = interrupted(run_tap, server)
+def test_a_checkpoint_at_an_empty_page_restarts_the_sync(run_tap: RunTap, server: Server) -> None:
+    state = interrupted_state(run_tap, server)
     server.requests.clear()
     empty = Reply({"customers": []})
-    whole = Reply({"customers": customers(1, 2, 3)})
-    server.answer = lambda request: empty if "cursor" in dict(request.query) else whole
+    complete = Reply({"customers": customers(1, 2, 3)})
+    server.answer = lambda request: empty if "cursor" in dict(request.query) else complete
 
     run = read_customers(run_tap, server, state)
 
@@ -321,8 +319,10 @@ def test_a_checkpoint_that_leads_to_an_empty_page_starts_over(
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("rows", [[], [None]], ids=["no rows", "rows that are no records"])
-def test_a_chain_of_empty_pages_ends(run_tap: RunTap, server: Server, rows: list[None]) -> None:
+@pytest.mark.parametrize("rows", [[], [None]], ids=["no rows", "only null rows"])
+def test_an_endless_chain_of_empty_pages_fails_the_stream(
+    run_tap: RunTap, server: Server, rows: list[None]
+) -> None:
     def answer(request: Request) -> Reply:
         number = int(dict(request.query).get("cursor", 0))
         return Reply({"customers": rows, "next_url": f"?cursor={number + 1}"})
@@ -337,16 +337,16 @@ def test_a_chain_of_empty_pages_ends(run_tap: RunTap, server: Server, rows: list
     assert len(server.requests) <= 1002
 
 
-# --- a header that is lost on the way
+# --- CSV without the header that has the next link
 
 
-def csv_table(server: Server, rows: int, *, header_is_lost: bool) -> None:
+def serve_csv(server: Server, rows: int, *, has_link: bool) -> None:
     def answer(request: Request) -> Reply:
         limit = int(dict(request.query)["limit"])
-        listed = min(limit, rows)
-        body = "external_id\n" + "".join(f"C{number}\n" for number in range(listed))
-        more = listed < rows and not header_is_lost
-        headers = {"X-Custobar-Next-Url": f"?limit={rows}&cursor=1"} if more else {}
+        sent = min(limit, rows)
+        body = "external_id\n" + "".join(f"C{number}\n" for number in range(sent))
+        sends_link = sent < rows and has_link
+        headers = {"X-Custobar-Next-Url": f"?limit={rows}&cursor=1"} if sends_link else {}
         return Reply(body.encode(), headers=headers)
 
     server.answer = answer
@@ -358,10 +358,10 @@ def read_csv(run_tap: RunTap, server: Server, page_size: int) -> Run:
     return run_tap(config, catalog=catalog(customers=["external_id"]))
 
 
-def test_a_full_page_without_a_next_one_is_believed_where_another_has_one(
+def test_a_full_last_csv_page_is_accepted_if_a_smaller_page_has_a_next_link(
     run_tap: RunTap, server: Server
 ) -> None:
-    csv_table(server, 3, header_is_lost=False)
+    serve_csv(server, 3, has_link=True)
 
     run = read_csv(run_tap, server, page_size=3)
 
@@ -371,10 +371,10 @@ def test_a_full_page_without_a_next_one_is_believed_where_another_has_one(
     assert [dict(r.query)["limit"] for r in server.requests] == ["3", "1"]
 
 
-def test_a_next_link_that_is_lost_on_the_way_fails_the_stream(
+def test_a_full_csv_page_without_the_next_link_header_fails_the_stream(
     run_tap: RunTap, server: Server
 ) -> None:
-    csv_table(server, 9, header_is_lost=True)
+    serve_csv(server, 9, has_link=False)
 
     run = read_csv(run_tap, server, page_size=3)
 
@@ -386,10 +386,10 @@ def test_a_next_link_that_is_lost_on_the_way_fails_the_stream(
 
 
 @pytest.mark.parametrize("page_size", [1, 4])
-def test_a_page_that_is_not_full_is_not_doubted(
+def test_a_csv_page_of_one_row_or_not_full_is_not_verified(
     run_tap: RunTap, server: Server, page_size: int
 ) -> None:
-    csv_table(server, 1 if page_size == 1 else 3, header_is_lost=True)
+    serve_csv(server, 1 if page_size == 1 else 3, has_link=False)
 
     run = read_csv(run_tap, server, page_size=page_size)
 
@@ -400,10 +400,10 @@ def test_a_page_that_is_not_full_is_not_doubted(
 # --- the order of incremental streams
 
 
-def test_a_read_ends_early_only_behind_what_the_bookmark_is_of(
+def test_a_read_stops_early_only_after_a_record_at_or_after_the_bookmark(
     run_tap: RunTap, server: Server
 ) -> None:
-    # Last inserted first: a history that was imported, above what was read two days ago.
+    # Sorted by time of insertion: old records, imported lately, precede those already read.
     history = [products(3, 2), products(2, 1, start=2)]
     before = products(9, 8, start=4)
     state = {
@@ -423,30 +423,30 @@ def test_a_read_ends_early_only_behind_what_the_bookmark_is_of(
     assert bookmark(second, "products")["replication_key_value"] == day(11)
 
 
-def test_a_run_that_sees_the_order_hold_to_the_end_trusts_it_again(
+def test_an_order_that_is_correct_up_to_the_last_page_is_trusted_again(
     run_tap: RunTap, server: Server
 ) -> None:
-    mark = {"replication_key": "date", "replication_key_value": day(8), "unordered": True}
+    unordered = {"replication_key": "date", "replication_key_value": day(8), "unordered": True}
     serve(server, "products", products(9, 8), products(3, start=2), products(2, start=3))
 
-    first = read_products(run_tap, server, {"bookmarks": {"products": mark}})
-    asked = len(server.requests)
+    first = read_products(run_tap, server, {"bookmarks": {"products": unordered}})
+    requests = len(server.requests)
     read_products(run_tap, server, state_of(first))
 
-    assert asked == 3
+    assert requests == 3
     assert bookmark(first, "products")["unordered"] is None
-    assert len(server.requests) == asked + 2
+    assert len(server.requests) == requests + 2
 
 
-def test_an_order_that_was_not_seen_to_the_end_is_not_trusted_again(
+def test_an_order_that_was_not_checked_up_to_the_end_is_not_trusted_again(
     run_tap: RunTap, server: Server
 ) -> None:
-    mark = {"replication_key": "date", "replication_key_value": day(9), "unordered": True}
+    unordered = {"replication_key": "date", "replication_key_value": day(9), "unordered": True}
     serve(server, "products", products(9, 8), [])
 
-    run = read_products(run_tap, server, {"bookmarks": {"products": mark}})
+    run = read_products(run_tap, server, {"bookmarks": {"products": unordered}})
 
-    assert bookmark(run, "products") == mark
+    assert bookmark(run, "products") == unordered
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_an_order_that_was_not_seen_to_the_end_is_not_trusted_again(
     [([9, 8], 2), ([8, 7], 3)],
     ids=["after the start date", "at the start date"],
 )
-def test_without_a_bookmark_something_after_the_start_date_must_come_first(
+def test_without_a_bookmark_a_read_stops_early_only_after_a_record_after_the_start_date(
     run_tap: RunTap, server: Server, first_page: list[int], requests: int
 ) -> None:
     serve(server, "products", products(*first_page), products(3, start=2), products(2, start=3))
@@ -464,7 +464,9 @@ def test_without_a_bookmark_something_after_the_start_date_must_come_first(
     assert len(server.requests) == requests
 
 
-def test_a_date_in_the_future_proves_nothing(run_tap: RunTap, server: Server) -> None:
+def test_a_date_in_the_future_does_not_let_a_read_stop_early(
+    run_tap: RunTap, server: Server
+) -> None:
     future = [{"external_id": "F", "date": "2999-01-01T00:00:00Z"}]
     state = {
         "bookmarks": {"products": {"replication_key": "date", "replication_key_value": day(9)}}
@@ -488,9 +490,9 @@ def test_a_date_in_the_future_proves_nothing(run_tap: RunTap, server: Server) ->
         ([[1, 2], [3, 3]], [2, 2], "received 1 record twice"),
         ([[1, 2], [3]], [4, 4], "1 record fewer than Custobar's count"),
     ],
-    ids=["twice", "one for another", "changed", "twice and own counts", "fewer"],
+    ids=["duplicate", "duplicate and missing", "changed count", "duplicate, page counts", "fewer"],
 )
-def test_a_withheld_delete_is_a_warning_with_its_reason(
+def test_a_warning_says_why_no_deletes_are_sent(
     run_tap: RunTap,
     server: Server,
     pages: list[list[int]],
@@ -514,9 +516,9 @@ def test_a_withheld_delete_is_a_warning_with_its_reason(
         ([[1, 2], [3]], [2, 2]),
         ([[1, 2], [3]], [2, 1]),
     ],
-    ids=["no count", "all keys and one twice", "more than the count", "each page's own count"],
+    ids=["no count", "duplicate", "more than count", "count of each page"],
 )
-def test_a_table_that_came_whole_sends_deletes(
+def test_a_complete_table_sends_deletes(
     run_tap: RunTap, server: Server, pages: list[list[int]], counts: Sequence[int]
 ) -> None:
     serve(server, "customers", *(customers(*page) for page in pages), counts=counts)
@@ -525,29 +527,29 @@ def test_a_table_that_came_whole_sends_deletes(
 
 
 @pytest.mark.parametrize(
-    ("pages", "counts", "said"),
+    ("pages", "counts", "message"),
     [
         ([[1, 2], [2]], (), "Received 1 record whose key was already received"),
         ([[1, 2], [3]], [2, 2], "Received 1 record more than Custobar's count"),
         ([[1, 2]], [4], "Received 2 records fewer than Custobar's count"),
     ],
-    ids=["twice", "more", "fewer"],
+    ids=["duplicate", "more", "fewer"],
 )
-def test_what_is_odd_is_warned_about_without_deletes_too(
+def test_duplicates_and_wrong_counts_cause_a_warning_without_deletes_too(
     run_tap: RunTap,
     server: Server,
     pages: list[list[int]],
     counts: Sequence[int],
-    said: str,
+    message: str,
 ) -> None:
     serve(server, "customers", *(customers(*page) for page in pages), counts=counts)
 
     run = read_customers(run_tap, server, emit_activate_version_messages=False)
 
-    assert [said in warning for warning in warnings(run)] == [True]
+    assert [message in warning for warning in warnings(run)] == [True]
 
 
-def test_keys_that_came_twice_are_counted_over_an_interruption(
+def test_duplicate_keys_before_an_interruption_are_still_counted(
     run_tap: RunTap, server: Server
 ) -> None:
     first = Reply({"customers": customers(1, 1, 2), "next_url": "?cursor=1"})
@@ -562,7 +564,7 @@ def test_keys_that_came_twice_are_counted_over_an_interruption(
     assert not sends_deletes(run)
 
 
-def test_with_filters_the_withheld_delete_is_told(run_tap: RunTap, server: Server) -> None:
+def test_a_warning_says_that_filters_prevent_deletes(run_tap: RunTap, server: Server) -> None:
     serve(server, "customers", customers(1))
     options = {"customers": {"filters": {"city": "Turku"}}}
 
@@ -572,8 +574,8 @@ def test_with_filters_the_withheld_delete_is_told(run_tap: RunTap, server: Serve
     assert "with filters only a part of the table is read" in warnings(run)[0]
 
 
-def test_a_checkpoint_of_the_first_version_is_understood(run_tap: RunTap, server: Server) -> None:
-    state: Any = interrupted(run_tap, server)
+def test_a_checkpoint_of_the_first_version_is_accepted(run_tap: RunTap, server: Server) -> None:
+    state: Any = interrupted_state(run_tap, server)
     for name in ("lowest", "repeated"):
         del state["bookmarks"]["customers"]["resume"][name]
     server.replies(Reply({"customers": customers(3)}))
@@ -584,10 +586,10 @@ def test_a_checkpoint_of_the_first_version_is_understood(run_tap: RunTap, server
     assert sends_deletes(run)
 
 
-def test_without_resume_no_checkpoint_is_kept_or_used(run_tap: RunTap, server: Server) -> None:
-    state = interrupted(run_tap, server)
-    answer = Reply({"customers": customers(1, 2), "next_url": "?cursor=1"})
-    server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else answer
+def test_without_resume_no_checkpoint_is_written_or_used(run_tap: RunTap, server: Server) -> None:
+    state = interrupted_state(run_tap, server)
+    first = Reply({"customers": customers(1, 2), "next_url": "?cursor=1"})
+    server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else first
 
     run = read_customers(run_tap, server, state, resume=False)
 
@@ -601,7 +603,7 @@ def test_without_resume_no_checkpoint_is_kept_or_used(run_tap: RunTap, server: S
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted", "came"),
+    ("name", "filter_value", "received"),
     [
         ("can_email", True, False),
         ("can_email", "false", True),
@@ -611,21 +613,29 @@ def test_without_resume_no_checkpoint_is_kept_or_used(run_tap: RunTap, server: S
         ("acme__rate", 1.5, 2),
         ("acme__consent", True, False),
     ],
-    ids=["boolean", "boolean as text", "key", "integer", "integer as text", "number", "undeclared"],
+    ids=[
+        "boolean",
+        "boolean as string",
+        "key",
+        "integer",
+        "integer as string",
+        "number",
+        "undeclared",
+    ],
 )
 @pytest.mark.parametrize("at", ["page 1", "page 2"])
 def test_a_filter_without_effect_fails_the_stream_before_the_page_is_written(
-    run_tap: RunTap, server: Server, name: str, wanted: object, came: object, at: str
+    run_tap: RunTap, server: Server, name: str, filter_value: object, received: object, at: str
 ) -> None:
-    value = {"true": True, "false": False}.get(str(wanted).lower(), wanted)
+    value = {"true": True, "false": False}.get(str(filter_value).lower(), filter_value)
     good, bad = (
         [{"external_id": "C1", name: v}, {"external_id": "C1", name: v, "city": "Turku"}]
-        for v in (value, came)
+        for v in (value, received)
     )
     pages = [bad, good] if at == "page 1" else [good, [*good, *bad]]
     serve(server, "customers", *pages)
     options = {
-        "filters": {name: wanted},
+        "filters": {name: filter_value},
         "custom_fields": {
             "acme__points": "integer",
             "acme__rate": "number",
@@ -642,7 +652,7 @@ def test_a_filter_without_effect_fails_the_stream_before_the_page_is_written(
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted", "came", "warned"),
+    ("name", "filter_value", "received", "warned"),
     [
         ("city", "Turku", "TURKU ", False),
         ("city", "Turku", "Helsinki", True),
@@ -653,24 +663,30 @@ def test_a_filter_without_effect_fails_the_stream_before_the_page_is_written(
         ("can_email", True, None, False),
         ("date_joined", "2024-01-31", "2024-01-31T00:00:00Z", False),
     ],
-    ids=["case", "another", "null", "in a list", "in no list", "phone", "no boolean", "date"],
+    ids=["case", "different", "null", "in list", "not in list", "phone", "null boolean", "date"],
 )
-def test_a_text_that_differs_from_its_filter_is_a_warning(
-    run_tap: RunTap, server: Server, name: str, wanted: object, came: object, *, warned: bool
+def test_a_string_that_differs_from_its_filter_causes_a_warning(
+    run_tap: RunTap,
+    server: Server,
+    name: str,
+    filter_value: object,
+    received: object,
+    *,
+    warned: bool,
 ) -> None:
-    rows = [{"external_id": f"C{number}", name: came} for number in range(2)]
-    serve(server, "customers", rows, [{"external_id": "C9", name: came}])
-    options = {"customers": {"filters": {name: wanted}}}
+    rows = [{"external_id": f"C{number}", name: received} for number in range(2)]
+    serve(server, "customers", rows, [{"external_id": "C9", name: received}])
+    options = {"customers": {"filters": {name: filter_value}}}
 
     run = run_tap({**server.config, "stream_options": options}, catalog=catalog(customers=True))
 
     assert run.exit_code == 0
     assert len(run.records("customers")) == 3
     assert len(warnings(run)) == warned
-    assert str(came) not in run.log
+    assert str(received) not in run.log
 
 
-def test_what_is_not_selected_is_not_compared(run_tap: RunTap, server: Server) -> None:
+def test_filters_of_deselected_fields_are_not_checked(run_tap: RunTap, server: Server) -> None:
     serve(server, "customers", [{"external_id": "C1", "can_email": False}])
     options = {"customers": {"filters": {"can_email": True}}}
 
@@ -688,7 +704,7 @@ def batches(run: Run) -> list[str]:
     return [path for message in run.of_type("BATCH") for path in message["manifest"]]
 
 
-def test_the_bookmark_moves_behind_the_last_batch_message(
+def test_the_bookmark_moves_after_the_last_batch_message(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:
     serve(server, "products", products(9, 8), products(7, start=2))
@@ -710,7 +726,7 @@ def test_the_bookmark_moves_behind_the_last_batch_message(
     assert bookmark(run, "products")["replication_key_value"] == day(9)
 
 
-def test_a_batch_file_that_cannot_be_written_moves_no_bookmark(
+def test_an_unwritable_batch_file_does_not_move_the_bookmark(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:
     serve(server, "products", products(9, 8))

@@ -23,15 +23,15 @@ Catalog = dict[str, Any]
 CSV = {"Content-Type": "text/csv"}
 
 
-def own_fields(run: Run, stream: str) -> dict[str, Any]:
-    """Return the company's own fields that a catalog on stdout has for a stream."""
+def custom_fields(run: Run, stream: str) -> dict[str, Any]:
+    """Return the custom fields of a stream in the catalog on stdout, by name."""
     entries = {e["tap_stream_id"]: e for e in json.loads(run.stdout)["streams"]}
     properties = entries[stream]["schema"]["properties"]
     return {name: d for name, d in properties.items() if name.startswith("acme__")}
 
 
-def with_csv(server: Server, header: bytes, **headers: str) -> dict[str, Any]:
-    """Let a server answer CSV with this header line, and return a config that asks for it."""
+def serve_csv(server: Server, header: bytes, **headers: str) -> dict[str, Any]:
+    """Serve CSV with this header line, and return a config for which it is requested."""
 
     def answer(request: Request) -> Reply:
         if dict(request.query).get("format") == "csv":
@@ -43,33 +43,33 @@ def with_csv(server: Server, header: bytes, **headers: str) -> dict[str, Any]:
     return {**server.config, "discover_custom_fields": True}
 
 
-def test_all_of_a_companys_fields_are_found_as_strings(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_all_custom_fields_are_discovered_as_strings(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap(sandbox.config, "--discover")
 
     for stream in ("customers", "products"):
-        own = own_fields(run, stream)
-        assert "acme__unused" in own  # no record holds it
-        assert len(own) == len(JSON_SCHEMAS) + 2
-        assert list(own) == sorted(own)
-        assert {tuple(d["type"]) for d in own.values()} == {("string", "null")}
+        found = custom_fields(run, stream)
+        assert "acme__unused" in found  # no record has it
+        assert len(found) == len(JSON_SCHEMAS) + 2
+        assert list(found) == sorted(found)
+        assert {tuple(d["type"]) for d in found.values()} == {("string", "null")}
 
 
-def test_discovery_asks_once_a_stream_and_for_one_record(run_tap: RunTap, server: Server) -> None:
-    config = with_csv(server, b"external_id\n1\n")
-    others = server.answer
-    of_events = Reply(b"type\nBROWSE\n", headers=CSV)
-    server.answer = lambda request: of_events if "events" in request.path else others(request)
+def test_discovery_requests_one_record_of_each_stream(run_tap: RunTap, server: Server) -> None:
+    config = serve_csv(server, b"external_id\n1\n")
+    answer_others = server.answer
+    events = Reply(b"type\nBROWSE\n", headers=CSV)
+    server.answer = lambda request: events if "events" in request.path else answer_others(request)
 
     run_tap(config, "--discover")
 
-    # Not campaigns: their list knows no CSV.
+    # Not campaigns, whose list has no CSV.
     assert [r.target for r in server.requests] == [
         f"/api/data/{stream}/?format=csv&limit=1"
         for stream in ("customers", "products", "sales", "events")
     ]
 
 
-def test_undeclared_fields_hold_anything(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_undeclared_fields_accept_any_value(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap(sandbox.config)
 
     mixed = [r["acme__legacy_code"] for r in run.records("customers") if "acme__legacy_code" in r]
@@ -78,7 +78,7 @@ def test_undeclared_fields_hold_anything(run_tap: RunTap, sandbox: Sandbox) -> N
     assert any(value.startswith("[") for value in mixed)
 
 
-def test_the_suggested_block_works_as_it_is(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_the_suggested_config_block_works_unchanged(run_tap: RunTap, sandbox: Sandbox) -> None:
     log = run_tap(sandbox.config, "--discover").log
     block, _ = json.JSONDecoder().raw_decode(log[log.index("\n{") + 1 :])
 
@@ -96,11 +96,11 @@ def test_the_suggested_block_works_as_it_is(run_tap: RunTap, sandbox: Sandbox) -
     assert schema["acme__preferences"]["type"] == ["object", "null"]
     for name in ("acme__legacy_code", "acme__unused", "acme__name_day"):
         assert schema[name]["type"] == ["string", "null"]
-    held: set[str] = set().union(*run.records("customers"))
-    assert len([name for name in held if name.startswith("acme__")]) == len(JSON_SCHEMAS) + 1
+    written: set[str] = set().union(*run.records("customers"))
+    assert len([name for name in written if name.startswith("acme__")]) == len(JSON_SCHEMAS) + 1
 
 
-def test_every_type_of_custobar_can_be_declared_without_asking(run_tap: RunTap) -> None:
+def test_every_type_of_custobar_can_be_declared_without_a_request(run_tap: RunTap) -> None:
     fields = {f"acme__{name}": name for name in JSON_SCHEMAS}
     config = {
         "company": "acme",
@@ -109,14 +109,14 @@ def test_every_type_of_custobar_can_be_declared_without_asking(run_tap: RunTap) 
         "stream_options": {"customers": {"custom_fields": fields}},
     }
 
-    own = own_fields(run_tap(config, "--discover"), "customers")
+    found = custom_fields(run_tap(config, "--discover"), "customers")
 
-    assert len(own) == 15
-    assert own["acme__money"]["type"] == ["integer", "null"]
-    assert own["acme__set"]["type"] == ["array", "null"]
+    assert len(found) == 15
+    assert found["acme__money"]["type"] == ["integer", "null"]
+    assert found["acme__set"]["type"] == ["array", "null"]
 
 
-def test_an_unknown_type_is_refused_with_the_list(run_tap: RunTap) -> None:
+def test_an_unknown_type_is_rejected_with_the_list_of_types(run_tap: RunTap) -> None:
     config = {
         "company": "acme",
         "api_token": "APISANDBOX",
@@ -131,14 +131,14 @@ def test_an_unknown_type_is_refused_with_the_list(run_tap: RunTap) -> None:
     ]
 
 
-@pytest.mark.parametrize("verb", [[], ["--discover"], ["--test"]])
-def test_a_type_that_contradicts_a_documented_field_is_refused_by_name(
-    run_tap: RunTap, server: Server, verb: list[str]
+@pytest.mark.parametrize("options", [[], ["--discover"], ["--test"]])
+def test_a_type_that_contradicts_a_documented_field_is_rejected_by_name(
+    run_tap: RunTap, server: Server, options: list[str]
 ) -> None:
     fields = {"price": "string", "title": "string"}
     config = {**server.config, "stream_options": {"products": {"custom_fields": fields}}}
 
-    run = run_tap(config, *verb)
+    run = run_tap(config, *options)
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
@@ -146,22 +146,22 @@ def test_a_type_that_contradicts_a_documented_field_is_refused_by_name(
     assert server.requests == []
 
 
-def test_a_catalogs_own_fields_keep_their_types_and_nothing_is_asked(
+def test_custom_fields_of_a_catalog_keep_their_types_without_a_request(
     run_tap: RunTap, server: Server
 ) -> None:
-    config = with_csv(server, b"external_id\n")
-    chosen = catalog(customers=True)
+    config = serve_csv(server, b"external_id\n")
+    selected = catalog(customers=True)
     definition = {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1}
-    entry_of(chosen)["schema"]["properties"]["acme__shoe_size"] = definition
+    entry_of(selected)["schema"]["properties"]["acme__shoe_size"] = definition
 
-    run = run_tap(config, catalog=chosen)
+    run = run_tap(config, catalog=selected)
 
     assert [r.target for r in server.requests] == ["/api/data/customers/?limit=10000"]
     assert run.schema("customers")["properties"]["acme__shoe_size"] == definition
     assert run.records("customers") == [{"external_id": "1", "acme__shoe_size": 42}]
 
 
-def test_a_deselected_own_field_is_not_asked_for(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_a_deselected_custom_field_is_not_written(run_tap: RunTap, sandbox: Sandbox) -> None:
     catalog = json.loads(run_tap(sandbox.config, "--discover").stdout)
     for item in entry_of(catalog)["metadata"]:
         if item["breadcrumb"] == ["properties", "acme__note"]:
@@ -174,25 +174,27 @@ def test_a_deselected_own_field_is_not_asked_for(run_tap: RunTap, sandbox: Sandb
     assert "discarded" not in run.log
 
 
-def test_a_property_in_no_schema_is_dropped_and_named_once(run_tap: RunTap, server: Server) -> None:
+def test_a_property_that_is_not_in_the_schema_is_discarded_and_named_once(
+    run_tap: RunTap, server: Server
+) -> None:
     rows = [{"external_id": str(i), "acme__new": 1, "acme__newer": 2} for i in range(9)]
     server.answer = lambda request: Reply({request.path.split("/")[3]: rows})
 
     by_catalog = run_tap(server.config, catalog=catalog(customers=True, products=True))
-    without = run_tap(server.config)
+    without_catalog = run_tap(server.config)
 
-    for run in (by_catalog, without):
+    for run in (by_catalog, without_catalog):
         lines = [line for line in run.log.splitlines() if "acme__new" in line]
-        assert len(lines) == 2  # one a stream
+        assert len(lines) == 2  # one of each stream
         assert "discarded: acme__new, acme__newer. To include them, " in lines[0]
         assert "declare them in custom_fields" in lines[0]
         assert ("discover again (Meltano: --refresh-catalog)" in lines[0]) == (run is by_catalog)
         assert run.records("customers")[0] == {"external_id": "0"}
 
 
-@pytest.mark.parametrize("how", [{}, {"flattening_enabled": True, "flattening_max_depth": 1}])
-def test_a_declared_field_that_never_comes_is_named(
-    run_tap: RunTap, server: Server, how: dict[str, Any]
+@pytest.mark.parametrize("settings", [{}, {"flattening_enabled": True, "flattening_max_depth": 1}])
+def test_a_declared_field_that_is_in_no_record_is_named(
+    run_tap: RunTap, server: Server, settings: dict[str, Any]
 ) -> None:
     first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2"})
     second = Reply({"customers": [{"external_id": "2", "acme__a": 1, "acme__b": None}]})
@@ -203,14 +205,14 @@ def test_a_declared_field_that_never_comes_is_named(
     fields = {"acme__a": "integer", "acme__b": "string", "acme__nowhere": "integer"}
     options = {name: {"custom_fields": fields} for name in ("customers", "products")}
 
-    run = run_tap({**server.config, **how, "stream_options": options})
+    run = run_tap({**server.config, **settings, "stream_options": options})
 
     warnings = [line for line in run.log.splitlines() if "Declared in custom_fields" in line]
-    assert len(warnings) == 1  # none of the table without a record
+    assert len(warnings) == 1  # none for products, which have no record
     assert "customers: Declared in custom_fields, but in no record: acme__nowhere." in warnings[0]
 
 
-def test_a_declared_field_is_not_missed_where_only_a_part_is_read(
+def test_a_declared_field_is_not_named_if_only_part_of_the_table_is_read(
     run_tap: RunTap, server: Server
 ) -> None:
     server.answer = lambda request: Reply({request.path.split("/")[3]: [{"external_id": "1"}]})
@@ -225,19 +227,19 @@ def test_a_declared_field_is_not_missed_where_only_a_part_is_read(
 @pytest.mark.parametrize(
     "header", ["external_id,acme__x", "external_id;acme__x", '\ufeff"external_id"\t"acme__x"']
 )
-def test_the_delimiter_is_found(run_tap: RunTap, server: Server, header: str) -> None:
-    run = run_tap(with_csv(server, f"{header}\r\n".encode()), "--discover")
+def test_the_delimiter_is_detected(run_tap: RunTap, server: Server, header: str) -> None:
+    run = run_tap(serve_csv(server, f"{header}\r\n".encode()), "--discover")
 
-    assert list(own_fields(run, "customers")) == ["acme__x"]
+    assert list(custom_fields(run, "customers")) == ["acme__x"]
 
 
 @pytest.mark.parametrize(
     "body", [b"<html>", b'{"customers": []}', b"hello\n", b"\xff\xfe\n", b"external_id\x00,a"]
 )
-def test_an_answer_that_is_not_csv_names_the_setting_that_does_without(
+def test_an_error_for_invalid_csv_names_the_setting_that_turns_discovery_off(
     run_tap: RunTap, server: Server, body: bytes
 ) -> None:
-    run = run_tap({**with_csv(server, body), "max_retries": 0}, "--discover")
+    run = run_tap({**serve_csv(server, body), "max_retries": 0}, "--discover")
 
     assert run.exit_code == 1
     assert run.stdout == ""
@@ -246,39 +248,41 @@ def test_an_answer_that_is_not_csv_names_the_setting_that_does_without(
     assert "discover_custom_fields: false" in run.errors[0]
 
 
-def test_an_empty_answer_has_no_fields_of_its_own(run_tap: RunTap, server: Server) -> None:
-    config = with_csv(server, b"")
-    refused = run_tap({**config, "max_retries": 0}, "--discover")
-    csv = server.answer
+def test_an_empty_table_has_no_custom_fields(run_tap: RunTap, server: Server) -> None:
+    config = serve_csv(server, b"")
+    with_record = run_tap({**config, "max_retries": 0}, "--discover")
+    answer_csv = server.answer
     server.answer = lambda request: (
-        csv(request) if len(request.query) > 1 else Reply({request.path.split("/")[3]: []})
+        answer_csv(request) if len(request.query) > 1 else Reply({request.path.split("/")[3]: []})
     )
 
     run = run_tap(config, "--discover")
 
     assert run.exit_code == 0
-    assert own_fields(run, "customers") == {}
-    assert refused.exit_code == 1  # JSON has a record
-    assert "an empty body" in refused.errors[0]
+    assert custom_fields(run, "customers") == {}
+    assert with_record.exit_code == 1  # JSON has a record
+    assert "an empty body" in with_record.errors[0]
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_without_a_sample_there_is_still_a_catalog(
+def test_discovery_succeeds_without_a_sample_record(
     run_tap: RunTap, server: Server, status: int
 ) -> None:
-    config = with_csv(server, b"external_id,acme__x\n")
-    csv = server.answer
-    server.answer = lambda request: csv(request) if len(request.query) > 1 else Reply(status=status)
+    config = serve_csv(server, b"external_id,acme__x\n")
+    answer_csv = server.answer
+    server.answer = lambda request: (
+        answer_csv(request) if len(request.query) > 1 else Reply(status=status)
+    )
 
     run = run_tap({**config, "max_retries": 0}, "--discover")
 
     assert run.exit_code == 0
-    assert list(own_fields(run, "customers")) == ["acme__x"]
+    assert list(custom_fields(run, "customers")) == ["acme__x"]
     assert "customers: no types can be suggested" in run.log
     assert "customers: only documented fields are known" not in run.log
 
 
-def test_a_wrong_token_fails_discovery_and_names_the_setting(
+def test_a_wrong_token_fails_discovery_and_names_the_settings(
     run_tap: RunTap, sandbox: Sandbox
 ) -> None:
     run = run_tap({**sandbox.config, "api_token": "APIWRONG"}, "--discover")
@@ -289,32 +293,34 @@ def test_a_wrong_token_fails_discovery_and_names_the_setting(
     assert "discover_custom_fields: false" in run.errors[0]
 
 
-def test_a_token_without_the_scope_of_one_stream_still_discovers(
+def test_discovery_succeeds_with_a_token_without_the_scope_of_one_stream(
     run_tap: RunTap, sandbox: Sandbox
 ) -> None:
     run = run_tap({**sandbox.config, "api_token": "APISANDBOXCUSTOMERS"}, "--discover")
 
     assert run.exit_code == 0
-    assert own_fields(run, "customers")
-    assert own_fields(run, "products") == {}
+    assert custom_fields(run, "customers")
+    assert custom_fields(run, "products") == {}
     assert re.search(r"WARNING .*\| products: only documented fields are known", run.log)
     assert re.search(r"INFO .*\| events: only documented fields are known", run.log)  # a preview
     assert "GET /api/data/products/" in run.log
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_refusal_of_one_stream_is_a_warning(run_tap: RunTap, server: Server, status: int) -> None:
-    config = with_csv(server, b"external_id,acme__x\n")
-    csv = server.answer
-    refusal = Reply(status=status)
-    server.answer = lambda request: refusal if "products" in request.path else csv(request)
+def test_a_rejected_request_of_one_stream_causes_a_warning(
+    run_tap: RunTap, server: Server, status: int
+) -> None:
+    config = serve_csv(server, b"external_id,acme__x\n")
+    answer_csv = server.answer
+    rejection = Reply(status=status)
+    server.answer = lambda request: rejection if "products" in request.path else answer_csv(request)
 
     run = run_tap(config, "--discover")
 
     assert run.exit_code == 0
     assert "products: only documented fields are known" in run.log
-    assert own_fields(run, "products") == {}
-    assert own_fields(run, "customers")
+    assert custom_fields(run, "products") == {}
+    assert custom_fields(run, "customers")
 
 
 FAILURES = {
@@ -327,19 +333,21 @@ FAILURES = {
 }
 
 
-def failing(server: Server, stream: str, failure: Reply) -> dict[str, Any]:
-    """Let a server answer requests for all streams but one, and return a config for it."""
-    config = with_csv(server, b"external_id,acme__x\n")
-    answer = server.answer
-    server.answer = lambda request: failure if f"/{stream}/" in request.path else answer(request)
+def serve_failure(server: Server, stream: str, failure: Reply) -> dict[str, Any]:
+    """Serve CSV for all streams but one, which fails, and return a config for the server."""
+    config = serve_csv(server, b"external_id,acme__x\n")
+    answer_others = server.answer
+    server.answer = lambda request: (
+        failure if f"/{stream}/" in request.path else answer_others(request)
+    )
     return {**config, "max_retries": 0, "request_timeout": 0.5}
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_sync_asks_nothing_of_a_stream_that_it_does_not_read(
+def test_a_sync_sends_no_request_for_a_stream_that_is_not_read(
     run_tap: RunTap, server: Server, failure: str
 ) -> None:
-    run = run_tap(failing(server, "events", FAILURES[failure]))
+    run = run_tap(serve_failure(server, "events", FAILURES[failure]))
 
     assert run.exit_code == 0
     assert run.records("customers") == [{"external_id": "1"}]
@@ -347,14 +355,14 @@ def test_a_sync_asks_nothing_of_a_stream_that_it_does_not_read(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_discovery_goes_on_without_the_own_fields_of_a_stream_that_is_not_selected(
+def test_discovery_continues_if_a_stream_that_is_not_selected_fails(
     run_tap: RunTap, server: Server, failure: str
 ) -> None:
-    run = run_tap(failing(server, "events", FAILURES[failure]), "--discover")
+    run = run_tap(serve_failure(server, "events", FAILURES[failure]), "--discover")
 
     assert run.exit_code == 0
-    assert own_fields(run, "customers")
-    assert own_fields(run, "events") == {}
+    assert custom_fields(run, "customers")
+    assert custom_fields(run, "events") == {}
     warnings = [line for line in run.log.splitlines() if "WARNING" in line]
     assert len(warnings) == 1
     assert (
@@ -364,7 +372,7 @@ def test_discovery_goes_on_without_the_own_fields_of_a_stream_that_is_not_select
 
 
 @pytest.mark.parametrize(
-    ("failure", "in_a_sync"),
+    ("failure", "is_named_in_a_sync"),
     [
         ("500", True),
         ("429", False),
@@ -374,22 +382,24 @@ def test_discovery_goes_on_without_the_own_fields_of_a_stream_that_is_not_select
         ("silence", False),
     ],
 )
-def test_the_setting_that_does_without_is_named_where_it_would_help(
-    run_tap: RunTap, server: Server, failure: str, *, in_a_sync: bool
+def test_the_setting_that_turns_discovery_off_is_named_if_it_would_help(
+    run_tap: RunTap, server: Server, failure: str, *, is_named_in_a_sync: bool
 ) -> None:
-    config = failing(server, "customers", FAILURES[failure])
+    config = serve_failure(server, "customers", FAILURES[failure])
 
-    runs = {verb: run_tap(config, *verb) for verb in [(), ("--test",), ("--discover",)]}
+    runs = {options: run_tap(config, *options) for options in [(), ("--test",), ("--discover",)]}
 
-    for verb, run in runs.items():
+    for options, run in runs.items():
         assert run.exit_code == 1
         assert run.stdout == ""
         assert len(run.errors) == 1
         is_named = "discover_custom_fields: false" in run.errors[0]
-        assert is_named == (in_a_sync or verb == ("--discover",))
+        assert is_named == (is_named_in_a_sync or options == ("--discover",))
 
 
-def test_a_refusal_of_all_streams_is_a_failure(run_tap: RunTap, server: Server) -> None:
+def test_discovery_fails_if_the_requests_of_all_streams_are_rejected(
+    run_tap: RunTap, server: Server
+) -> None:
     server.replies(Reply(status=404))
 
     run = run_tap({**server.config, "discover_custom_fields": True}, "--discover")
@@ -400,11 +410,11 @@ def test_a_refusal_of_all_streams_is_a_failure(run_tap: RunTap, server: Server) 
     assert "company or api_url" in run.errors[0]
 
 
-def test_a_sample_without_records_suggests_strings(run_tap: RunTap, server: Server) -> None:
-    config = with_csv(server, b"external_id,acme__x\n")
-    csv = server.answer
+def test_without_a_sample_record_strings_are_suggested(run_tap: RunTap, server: Server) -> None:
+    config = serve_csv(server, b"external_id,acme__x\n")
+    answer_csv = server.answer
     server.answer = lambda request: (
-        csv(request) if len(request.query) > 1 else Reply({request.path.split("/")[3]: []})
+        answer_csv(request) if len(request.query) > 1 else Reply({request.path.split("/")[3]: []})
     )
 
     run = run_tap(config, "--discover")
@@ -429,7 +439,7 @@ def test_a_broken_schema_file_is_named(
     assert run.errors == ["schemas/products.json is missing or broken: reinstall tap-custobar."]
 
 
-def test_a_field_of_any_name_arrives(run_tap: RunTap, server: Server) -> None:
+def test_a_field_of_any_name_is_written(run_tap: RunTap, server: Server) -> None:
     name = 'acme__19" rims\\\n'
     server.replies(Reply({"customers": [{"external_id": "1", name: 1}]}))
     options = {"customers": {"custom_fields": {name: "boolean"}}}
@@ -441,12 +451,19 @@ def test_a_field_of_any_name_arrives(run_tap: RunTap, server: Server) -> None:
 
 
 LONG = "acme__" + "x" * 70
-ALIKE = ["acme__Points", "acme__points"]
-ROW = {"external_id": "1", "email": "a@b.fi", LONG: "l", "Email": "e", ALIKE[0]: "A", ALIKE[1]: "a"}
+SIMILAR = ["acme__Points", "acme__points"]
+ROW = {
+    "external_id": "1",
+    "email": "a@b.fi",
+    LONG: "l",
+    "Email": "e",
+    SIMILAR[0]: "A",
+    SIMILAR[1]: "a",
+}
 
 
-def answer_odd_names(server: Server) -> dict[str, Any]:
-    """Let a server have fields whose names databases do not take, and return a config for it."""
+def serve_unsafe_names(server: Server) -> dict[str, Any]:
+    """Serve fields whose names databases reject, and return a config for the server."""
 
     def answer(request: Request) -> Reply:
         if dict(request.query).get("format") == "csv":
@@ -457,13 +474,13 @@ def answer_odd_names(server: Server) -> dict[str, Any]:
     return {**server.config, "discover_custom_fields": True}
 
 
-def without_names(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with the renamed fields under what their names begin with."""
+def without_digests(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the digests removed from the names of renamed fields."""
     return {re.sub("_[0-9a-f]{10}$", "", name): value for name, value in record.items()}
 
 
 @pytest.mark.parametrize(
-    "how",
+    "settings",
     [
         {},
         {"stream_maps": {"customers": {"email": "email", LONG: f"record['{LONG}']"}}},
@@ -471,25 +488,25 @@ def without_names(record: dict[str, Any]) -> dict[str, Any]:
     ],
     ids=["plain", "stream_maps", "flattening"],
 )
-def test_fields_that_databases_cannot_name_leave_under_a_safe_name(
-    run_tap: RunTap, server: Server, how: dict[str, Any]
+def test_fields_with_names_that_databases_reject_are_written_under_safe_names(
+    run_tap: RunTap, server: Server, settings: dict[str, Any]
 ) -> None:
-    config = answer_odd_names(server)
+    config = serve_unsafe_names(server)
     discovered = run_tap(config, "--discover")
     catalog = json.loads(discovered.stdout)
 
-    run = run_tap({**config, **how})
-    by_catalog = run_tap({**config, **how}, catalog=catalog)
+    run = run_tap({**config, **settings})
+    by_catalog = run_tap({**config, **settings}, catalog=catalog)
 
     properties = entry_of(catalog)["schema"]["properties"]
-    assert ROW.keys() <= properties.keys()  # the catalog has the real names
+    assert ROW.keys() <= properties.keys()  # the catalog has the original names
     names = [name for name in run.schema("customers")["properties"] if name not in properties]
     assert len(names) == 4
     assert len({name.lower() for name in [*names, "email"]}) == 5
     assert all(len(name) <= 63 for name in names)
     (record,) = run.records("customers")
     assert record["email"] == "a@b.fi"
-    assert sorted(without_names({n: record[n] for n in names}).values()) == ["A", "a", "e", "l"]
+    assert sorted(without_digests({n: record[n] for n in names}).values()) == ["A", "a", "e", "l"]
     assert by_catalog.of_type("SCHEMA") == run.of_type("SCHEMA")
     assert by_catalog.records("customers") == run.records("customers")
     for name in names:
@@ -499,11 +516,11 @@ def test_fields_that_databases_cannot_name_leave_under_a_safe_name(
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "a\ud800b", "_sdc_extracted_at"])
-def test_declared_names_that_are_no_names_leave_under_a_safe_name(
+def test_invalid_declared_names_are_written_under_safe_names(
     run_tap: RunTap, server: Server, name: str
 ) -> None:
     server.answer = lambda r: Reply({r.path.split("/")[3]: [{"external_id": "1", name: "v"}]})
-    if "\ud800" in name:  # which no JSON can hold
+    if "\ud800" in name:  # which JSON cannot contain
         server.answer = lambda r: Reply({r.path.split("/")[3]: [{"external_id": "1"}]})
     options = {"customers": {"custom_fields": {name: "string"}}}
 
@@ -516,12 +533,10 @@ def test_declared_names_that_are_no_names_leave_under_a_safe_name(
     assert list(record.values()) == (["1"] if "\ud800" in name else ["1", "v"])
 
 
-def test_batch_files_have_the_safe_names_too(
-    run_tap: RunTap, server: Server, tmp_path: Path
-) -> None:
+def test_batch_files_have_the_safe_names(run_tap: RunTap, server: Server, tmp_path: Path) -> None:
     batch = {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path / "batches")}}
 
-    run = run_tap({**answer_odd_names(server), "batch_config": batch})
+    run = run_tap({**serve_unsafe_names(server), "batch_config": batch})
 
     (file,) = (tmp_path / "batches").glob("*customers*")
     (row,) = map(json.loads, gzip.decompress(file.read_bytes()).splitlines())
@@ -529,8 +544,8 @@ def test_batch_files_have_the_safe_names_too(
     assert row.keys() <= run.schema("customers")["properties"].keys()
 
 
-def test_the_api_and_the_settings_have_the_real_names(run_tap: RunTap, server: Server) -> None:
-    config = answer_odd_names(server)
+def test_the_api_and_the_settings_use_the_original_names(run_tap: RunTap, server: Server) -> None:
+    config = serve_unsafe_names(server)
     catalog = select(json.loads(run_tap(config, "--discover").stdout), customers=[LONG])
     fields = {LONG: "string"}
     options = {"filters": {LONG: "l"}, "order": [LONG], "custom_fields": fields}
@@ -542,5 +557,5 @@ def test_the_api_and_the_settings_have_the_real_names(run_tap: RunTap, server: S
     assert query["fields"] == f"external_id,{LONG}"
     assert query[LONG] == "l"
     assert query["order"] == LONG
-    assert [*without_names(run.records("customers")[0]).values()] == ["1", "l"]
+    assert [*without_digests(run.records("customers")[0]).values()] == ["1", "l"]
     assert "Declared in custom_fields" not in run.log

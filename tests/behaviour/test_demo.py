@@ -1,4 +1,4 @@
-"""`make demo`, as a newcomer runs it (the Makefile has made its environments by now)."""
+"""`make demo`; the Makefile has created its environments before the tests."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def port_of(output: str) -> str:
     return match[1]
 
 
-def is_running(text: str) -> bool:
-    """Whether a command line holds the text, on systems that list them in /proc."""
+def is_running(argument: str) -> bool:
+    """Return whether a command line in /proc contains the string; False without /proc."""
     commands = Path("/proc").glob("[0-9]*/cmdline")
-    return any(text in command.read_text(errors="replace") for command in commands)
+    return any(argument in command.read_text(errors="replace") for command in commands)
 
 
-def test_it_shows_both_files_and_leaves_nothing_running(tmp_path: Path) -> None:
-    (tmp_path / "sales.csv").write_text("of a run before")
+def test_the_demo_shows_both_files_and_leaves_no_process(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv").write_text("from a previous run")
 
     demo = subprocess.run([*DEMO, tmp_path], capture_output=True, text=True, check=False)
 
@@ -67,7 +67,7 @@ def test_it_shows_both_files_and_leaves_nothing_running(tmp_path: Path) -> None:
         ("Beginning sync of 'customers'", signal.SIGTERM),
     ],
 )
-def test_stopped_at_any_step_it_leaves_nothing(
+def test_an_interrupted_demo_leaves_no_file_and_no_process(
     tmp_path: Path, step: str, number: signal.Signals
 ) -> None:
     output, temporary = tmp_path / "output", tmp_path / "temporary"
@@ -82,10 +82,10 @@ def test_stopped_at_any_step_it_leaves_nothing(
         process_group=0,
     ) as demo:
         assert demo.stdout
-        shown = ""
-        while step not in shown:
-            shown += demo.stdout.readline()
-        os.killpg(demo.pid, number)  # as a terminal does it for Ctrl-C
+        output_so_far = ""
+        while step not in output_so_far:
+            output_so_far += demo.stdout.readline()
+        os.killpg(demo.pid, number)  # as a terminal does on Ctrl-C
         rest, errors = demo.communicate(timeout=60)
 
     assert (demo.returncode, errors) == (128 + number, "")
@@ -94,12 +94,12 @@ def test_stopped_at_any_step_it_leaves_nothing(
     assert not list(temporary.iterdir())
     assert not is_running(str(temporary))
     if step != "Starting":
-        assert not is_served(port_of(shown))
+        assert not is_served(port_of(output_so_far))
 
 
 FAILING = """
 import sys
-sys.exit("1 | INFO | a | begun\\n2 | ERROR | a | no more room\\n3 | INFO | a | ended")
+sys.exit("1 | INFO | a | started\\n2 | ERROR | a | disk full\\n3 | INFO | a | ended")
 """
 KILLED = "import os; os.kill(os.getpid(), 9)"
 
@@ -107,14 +107,14 @@ KILLED = "import os; os.kill(os.getpid(), 9)"
 @pytest.mark.parametrize(
     ("part", "command", "line"),
     [
-        ("SANDBOX", [sys.executable, "-c", FAILING], "The sandbox failed: no more room"),
-        ("TAP", [sys.executable, "-c", FAILING], "tap-custobar failed: no more room"),
-        ("TARGET", [sys.executable, "-c", FAILING], "target-csv failed: no more room"),
+        ("SANDBOX", [sys.executable, "-c", FAILING], "The sandbox failed: disk full"),
+        ("TAP", [sys.executable, "-c", FAILING], "tap-custobar failed: disk full"),
+        ("TARGET", [sys.executable, "-c", FAILING], "target-csv failed: disk full"),
         ("TARGET", [sys.executable, "-c", KILLED], "target-csv failed: SIGKILL"),
         ("TARGET", ["missing"], "The demo failed: missing: No such file or directory"),
     ],
 )
-def test_a_part_that_fails_ends_it_with_one_line(
+def test_a_failing_part_ends_the_demo_with_one_line(
     tmp_path: Path, part: str, command: list[str], line: str
 ) -> None:
     output = tmp_path / "output"

@@ -1,4 +1,4 @@
-"""What goes wrong at the API: one line, exit code 1, and what was read before is kept."""
+"""Errors of the API and of the network: one line with the cause, and exit code 1."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HTML = Reply(b"<!doctype html><p>Please log in", headers={"Content-Type": "text/
 
 
 def error_of(run: Run) -> str:
-    """Return the one line that says why the first stream failed; each failed stream has one."""
+    """Return the error line of the first stream that failed; each has exactly one."""
     assert run.exit_code == 1
     assert len(run.errors) == len({error.partition(" ")[0] for error in run.errors}), run.log
     return run.errors[0]
@@ -40,7 +40,7 @@ def test_a_wrong_token_names_the_causes_and_the_other_scheme(
     assert "try auth_scheme: Bearer" in error
 
 
-def test_bearer_is_sent_where_it_is_set(run_tap: RunTap, server: Server) -> None:
+def test_the_configured_auth_scheme_is_sent(run_tap: RunTap, server: Server) -> None:
     server.replies(Reply(status=401))
 
     error = error_of(run_tap({**server.config, "auth_scheme": "Bearer"}))
@@ -64,7 +64,7 @@ def test_a_wrong_address_is_shown(run_tap: RunTap, sandbox: Sandbox) -> None:
     assert "company or api_url" in error
 
 
-def test_the_apis_own_reason_is_quoted(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_the_reason_of_the_api_is_quoted(run_tap: RunTap, sandbox: Sandbox) -> None:
     config = {**sandbox.config, "stream_options": {"customers": {"order": ["shoe_size"]}}}
 
     error = error_of(run_tap(config))
@@ -73,7 +73,7 @@ def test_the_apis_own_reason_is_quoted(run_tap: RunTap, sandbox: Sandbox) -> Non
     assert "shoe_size" in error
 
 
-def test_a_quoted_reason_is_bounded_on_one_line_and_without_the_token(
+def test_a_quoted_reason_is_one_short_line_without_the_token(
     run_tap: RunTap, server: Server
 ) -> None:
     reason = "bad\nthing for APISANDBOX " + "x" * 5000
@@ -86,7 +86,7 @@ def test_a_quoted_reason_is_bounded_on_one_line_and_without_the_token(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"error": "no"}', b"<html>", b"\xff"])
-def test_a_refusal_without_a_reason_is_told_too(
+def test_a_rejection_without_a_reason_is_reported(
     run_tap: RunTap, server: Server, body: bytes
 ) -> None:
     server.replies(Reply(body, status=418))
@@ -95,7 +95,7 @@ def test_a_refusal_without_a_reason_is_told_too(
 
 
 @pytest.mark.parametrize(
-    ("reply", "what"),
+    ("reply", "described"),
     [
         (HTML, "an HTML page"),
         (Reply(b""), "an empty body"),
@@ -115,14 +115,14 @@ def test_a_refusal_without_a_reason_is_told_too(
         (Reply({"customers": [], "error": {"reason": "x"}}), "JSON with an error"),
     ],
 )
-def test_an_answer_that_is_not_custobars_is_described(
-    run_tap: RunTap, server: Server, reply: Reply, what: str
+def test_a_response_that_is_not_from_custobar_is_described(
+    run_tap: RunTap, server: Server, reply: Reply, described: str
 ) -> None:
     server.replies(reply)
 
     error = error_of(run_tap({**server.config, "max_retries": 0}))
 
-    assert f"not Custobar's data but {what}" in error
+    assert f"not Custobar's data but {described}" in error
 
 
 def test_an_unknown_host_is_named(run_tap: RunTap) -> None:
@@ -131,7 +131,7 @@ def test_an_unknown_host_is_named(run_tap: RunTap) -> None:
     assert "no-such-company.custobar.com" in error
 
 
-def test_a_connection_that_is_refused_names_host_and_port_and_is_tried_twice(
+def test_a_refused_connection_is_retried_once_and_names_host_and_port(
     run_tap: RunTap,
 ) -> None:
     with socket.socket() as unused:
@@ -145,26 +145,26 @@ def test_a_connection_that_is_refused_names_host_and_port_and_is_tried_twice(
     assert "Retry 2 in" not in run.log
 
 
-def test_a_host_that_takes_no_connection_is_not_waited_for_as_long_as_for_an_answer(
+def test_a_host_that_accepts_no_connection_times_out_after_10_seconds(
     run_tap: RunTap,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = f"127.0.0.1:{full.getsockname()[1]}"
-        # The kernel takes one more than asked for, and leaves the rest without an answer.
-        queued = [socket.socket() for _ in range(3)]
-        for one in queued:
-            one.settimeout(0)
-            one.connect_ex(full.getsockname())
+        # The kernel accepts one connection more than the backlog, and ignores all others.
+        connections = [socket.socket() for _ in range(3)]
+        for connection in connections:
+            connection.settimeout(0)
+            connection.connect_ex(full.getsockname())
         config = {"api_url": f"http://{address}/api", "api_token": "x", "max_retries": 0}
 
         error = error_of(run_tap(config))
-        for one in queued:
-            one.close()
+        for connection in connections:
+            connection.close()
 
     assert f"The connection to {address} was not made within 10 s." in error
 
 
-def test_a_proxy_that_fails_is_told_from_custobar(run_tap: RunTap) -> None:
+def test_a_proxy_that_fails_is_named_as_the_cause(run_tap: RunTap) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         user = "user:secret"
@@ -178,8 +178,8 @@ def test_a_proxy_that_fails_is_told_from_custobar(run_tap: RunTap) -> None:
 
 
 @pytest.fixture(scope="module")
-def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for this machine that only itself vouches for, and its key."""
+def self_signed_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "ca.pem", folder / "key.pem"
     options = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
@@ -191,24 +191,24 @@ def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
 
 
 @pytest.fixture
-def tls_server(own_certificate: tuple[Path, Path]) -> Iterator[Server]:
-    server = Server(own_certificate)
+def tls_server(self_signed_certificate: tuple[Path, Path]) -> Iterator[Server]:
+    server = Server(self_signed_certificate)
     yield server
     server.close()
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_ones_own_certificates_work_on_this_machine_too(
-    run_tap: RunTap, tls_server: Server, own_certificate: tuple[Path, Path], variable: str
+def test_a_certificate_bundle_of_the_environment_applies_to_loopback_addresses(
+    run_tap: RunTap, tls_server: Server, self_signed_certificate: tuple[Path, Path], variable: str
 ) -> None:
-    env = {variable: str(own_certificate[0]), "https_proxy": "http://proxy.invalid:3128"}
+    env = {variable: str(self_signed_certificate[0]), "https_proxy": "http://proxy.invalid:3128"}
 
     run = run_tap(tls_server.config, env=env)
 
     assert "/api/data/customers/" in {r.path for r in tls_server.requests}, run.log
 
 
-def test_a_certificate_of_ones_own_is_not_trusted_unasked(
+def test_a_self_signed_certificate_is_not_trusted_by_default(
     run_tap: RunTap, tls_server: Server
 ) -> None:
     error = error_of(run_tap({**tls_server.config, "max_retries": 0}))
@@ -225,9 +225,9 @@ def test_a_certificate_of_ones_own_is_not_trusted_unasked(
         ("", "it contains no certificates"),
         ("no certificate", "it contains no certificates"),
     ],
-    ids=["missing", "empty", "something else"],
+    ids=["missing", "empty", "other text"],
 )
-def test_a_bundle_of_certificates_that_is_none_is_named(
+def test_an_invalid_certificate_bundle_is_named(
     run_tap: RunTap,
     tls_server: Server,
     tmp_path: Path,
@@ -246,9 +246,7 @@ def test_a_bundle_of_certificates_that_is_none_is_named(
 
 
 @pytest.mark.parametrize("status", [400, 408, 422, 500, 503])
-def test_a_reason_is_quoted_whatever_the_status(
-    run_tap: RunTap, server: Server, status: int
-) -> None:
+def test_a_reason_is_quoted_with_any_status(run_tap: RunTap, server: Server, status: int) -> None:
     reason = "APISANDBOX: no maija&#64;example.fi, call +358 (40) 123-4567 " + "x" * 5000
     server.replies(Reply({"error": {"reason": reason}}, status=status))
 
@@ -258,7 +256,7 @@ def test_a_reason_is_quoted_whatever_the_status(
     assert len(error) < 300
 
 
-def test_a_reason_that_is_compressed_is_quoted_too(run_tap: RunTap, server: Server) -> None:
+def test_a_compressed_reason_is_quoted(run_tap: RunTap, server: Server) -> None:
     body = gzip.compress(b'{"error": {"reason": "no such field"}}')
     server.replies(Reply(body, status=400, headers={"Content-Encoding": "gzip"}))
 
@@ -275,7 +273,7 @@ def test_a_redirect_is_not_followed(run_tap: RunTap, server: Server, location: s
     assert [r.path for r in server.requests] == ["/api/data/customers/", "/api/data/products/"]
 
 
-def test_silence_is_given_up(run_tap: RunTap) -> None:
+def test_a_server_that_does_not_respond_times_out(run_tap: RunTap) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
         config = {"api_url": url, "api_token": "x", "max_retries": 0, "request_timeout": 0.2}
@@ -285,15 +283,13 @@ def test_silence_is_given_up(run_tap: RunTap) -> None:
     assert "did not respond within 0.2 s" in error
 
 
-def test_every_verb_tells_a_failure_in_one_line(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_the_option_test_reports_a_failure_in_one_line(run_tap: RunTap, sandbox: Sandbox) -> None:
     error = error_of(run_tap({**sandbox.config, "api_token": "APIWRONG"}, "--test"))
 
     assert "api_token is wrong" in error
 
 
-def test_the_test_verb_is_not_fooled_by_a_good_first_stream(
-    run_tap: RunTap, sandbox: Sandbox
-) -> None:
+def test_the_option_test_checks_every_stream(run_tap: RunTap, sandbox: Sandbox) -> None:
     config = {**sandbox.config, "api_token": "APISANDBOXCUSTOMERS"}
 
     assert "GET /api/data/products/" in error_of(run_tap(config, "--test"))
@@ -310,7 +306,7 @@ def test_a_netrc_file_does_not_replace_the_token(
     assert server.requests[0].headers["Authorization"] == "Token APISANDBOX"
 
 
-def test_a_proxy_in_the_environment_is_not_used_for_this_machine(
+def test_a_proxy_of_the_environment_is_not_used_for_loopback_addresses(
     run_tap: RunTap, server: Server
 ) -> None:
     run = run_tap(server.config, env={"http_proxy": "http://proxy.invalid:3128"})
@@ -318,7 +314,7 @@ def test_a_proxy_in_the_environment_is_not_used_for_this_machine(
     assert "/api/data/customers/" in {r.path for r in server.requests}, run.log
 
 
-def test_the_user_agent_tells_the_version_or_what_is_set(run_tap: RunTap, server: Server) -> None:
+def test_the_user_agent_has_the_version_unless_configured(run_tap: RunTap, server: Server) -> None:
     run_tap(server.config)
     run_tap({**server.config, "user_agent": "acme-etl/2"})
 
@@ -327,28 +323,28 @@ def test_the_user_agent_tells_the_version_or_what_is_set(run_tap: RunTap, server
     assert "acme-etl/2" in agents
 
 
-@pytest.mark.parametrize("verb", [[], ["--test"], ["--discover"]])
-def test_the_token_shows_at_no_level_also_where_the_server_echoes_it(
-    run_tap: RunTap, server: Server, verb: list[str]
+@pytest.mark.parametrize("options", [[], ["--test"], ["--discover"]])
+def test_the_token_is_masked_at_every_log_level_and_in_quoted_responses(
+    run_tap: RunTap, server: Server, options: list[str]
 ) -> None:
     echo = {"error": {"reason": "no APISANDBOX, Token%20APISANDBOX or apisandbox here"}}
     server.replies(Reply(echo, status=400, headers={"X-Echo": "APISANDBOX"}))
     config = {**server.config, "discover_custom_fields": True}
 
-    run = run_tap(config, *verb, env={"TAP_CUSTOBAR_LOGLEVEL": "DEBUG"})
+    run = run_tap(config, *options, env={"TAP_CUSTOBAR_LOGLEVEL": "DEBUG"})
 
     assert "DEBUG" in run.log
     assert "no ***, Token%20*** or *** here" in run.log
 
 
-def test_an_address_that_shows_the_token_is_followed_but_gets_into_no_state(
+def test_a_next_url_that_contains_the_token_is_requested_but_not_written_to_the_state(
     run_tap: RunTap, server: Server
 ) -> None:
     first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2&key=APISANDBOX"})
-    refusal = Reply(status=400)
-    server.answer = lambda r: refusal if "products" in r.path or len(r.query) > 1 else first
+    rejection = Reply(status=400)
+    server.answer = lambda r: rejection if "products" in r.path or len(r.query) > 1 else first
 
-    run = run_tap(server.config)  # fails where the token is in an output
+    run = run_tap(server.config)  # asserts that no output contains the token
 
     assert run.ids("customers") == ["1"]
     assert ("key", "APISANDBOX") in server.requests[1].query

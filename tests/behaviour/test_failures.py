@@ -1,4 +1,4 @@
-"""One stream fails: the others are read, and nothing of what was read is lost."""
+"""A stream that fails: the others are read, and no record that was received is lost."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_failed_stream_is_named_with_its_reason(run_tap: RunTap, server: S
     assert "(400)" in run.errors[1]
 
 
-def test_the_failed_streams_bookmark_stays_where_it_was(run_tap: RunTap, server: Server) -> None:
+def test_the_bookmark_of_a_failed_stream_does_not_move(run_tap: RunTap, server: Server) -> None:
     server.answer = lambda request: (
         Reply({"products": []}) if "products" in request.path else Reply(status=403)
     )
@@ -64,7 +64,7 @@ def test_the_failed_streams_bookmark_stays_where_it_was(run_tap: RunTap, server:
     assert {key: last["customers"].get(key) for key in bookmark} == bookmark
 
 
-def test_what_was_read_before_a_failure_is_kept_and_gone_on_from(
+def test_records_before_a_failure_are_written_and_the_checkpoint_is_at_the_failed_page(
     run_tap: RunTap, server: Server
 ) -> None:
     def answer(request: Request) -> Reply:
@@ -73,8 +73,8 @@ def test_what_was_read_before_a_failure_is_kept_and_gone_on_from(
             return Reply({"products": []})
         if cursor == "3":
             return Reply(status=400)
-        following = str(int(cursor or 1) + 1)
-        body = {"customers": [{"external_id": following}], "next_url": f"?cursor={following}"}
+        number = str(int(cursor or 1) + 1)
+        body = {"customers": [{"external_id": number}], "next_url": f"?cursor={number}"}
         return Reply(body)
 
     server.answer = answer
@@ -83,5 +83,5 @@ def test_what_was_read_before_a_failure_is_kept_and_gone_on_from(
 
     assert run.exit_code == 1
     assert run.ids("customers") == ["2", "3"]
-    mark = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]["resume"]
-    assert mark["next"] == "/api/data/customers/?cursor=3"
+    checkpoint = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]["resume"]
+    assert checkpoint["next"] == "/api/data/customers/?cursor=3"

@@ -1,4 +1,4 @@
-"""The tap as a process, against a server whose faults lie below HTTP, or just at its edge."""
+"""The tap as a process, against a server that violates HTTP or closes its connections."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ PATH = "/api/data/customers/"
 PAGE_2 = f"{PATH}?cursor=2"
 
 
-def body(number: int, following: int | None = None) -> bytes:
-    """The page of one customer, which names the page that follows."""
-    next_url = following and f"?cursor={following}"
+def body(number: int, next_cursor: int | None = None) -> bytes:
+    """Return a page of one customer, with a link to the next page."""
+    next_url = next_cursor and f"?cursor={next_cursor}"
     rows = [{"external_id": str(number), "phone_number": "0" * 200}]
     return json.dumps({"customers": rows, "next_url": next_url}).encode()
 
@@ -62,12 +62,12 @@ def answer(content: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return head(*headers, f"Content-Length: {len(content)}", status=status) + content
 
 
-def says(*pieces: bytes) -> Act:
-    """Send, and leave the connection open for the next request."""
+def sends(*pieces: bytes) -> Act:
+    """Return an act that sends, and leaves the connection open for the next request."""
     return lambda line: line.send(*pieces)
 
 
-def says_last(*pieces: bytes) -> Act:
+def sends_and_closes(*pieces: bytes) -> Act:
     def act(line: Line) -> None:
         line.send(*pieces)
         line.close()
@@ -112,64 +112,64 @@ def chunk(content: bytes) -> bytes:
 
 
 def corrupted(content: bytes) -> bytes:
-    """Spoil what is in the middle, so that the first half can still be decompressed."""
+    """Overwrite the middle, so that the first half can still be decompressed."""
     middle = len(content) // 2
     return content[:middle] + bytes(64) + content[middle + 64 :]
 
 
-PAGE_1 = says(answer(body(1, 2)))
+PAGE_1 = sends(answer(body(1, 2)))
 GOOD_2 = body(2, 3)
 HALF = GOOD_2[: len(GOOD_2) // 2]
 LENGTH = f"Content-Length: {len(GOOD_2)}"
 CHUNKED = "Transfer-Encoding: chunked"
 CLOSE = "Connection: close"
 GZIP = "Content-Encoding: gzip"
-# Random ids, for what repeats would be a few bytes only.
-ZIPPED = gzip.compress(
+# Random ids, because repeated ones would compress to a few bytes.
+COMPRESSED = gzip.compress(
     json.dumps({"customers": [{"external_id": os.urandom(16).hex()} for _ in range(99)]}).encode()
 )
 
 CUT = r"The connection to 127\.0\.0\.1 could not be made or was cut\."
-BROKEN_OFF = r"The connection to 127\.0\.0\.1 broke off within an answer\."
-# What has arrived but was not yet read is lost with a reset.
-RESET = f"({CUT}|{BROKEN_OFF})"
+BROKE_OFF = r"The connection to 127\.0\.0\.1 broke off within an answer\."
+# A reset discards the bytes that were received but not read yet.
+RESET = f"({CUT}|{BROKE_OFF})"
 SILENT = r"127\.0\.0\.1 did not respond within 0\.5 s: .*"
 TOO_SLOW = r"127\.0\.0\.1 did not respond within 1\.5 s: .*"
 BROKEN_JSON = r"The response is not Custobar's data but .*JSON.*"
 
-#: What happens instead of page 2, and what a user reads of it.
+#: What the server does instead of sending page 2, and the error that the tap reports.
 FAULTS: dict[str, tuple[Act, str]] = {
-    "closed before any byte": (says_last(), CUT),
+    "closed before any byte": (sends_and_closes(), CUT),
     "reset before any byte": (resets_after(), CUT),
     "silence": (holds_after(), SILENT),
-    "garbage, no status line": (says_last(b"\x00\xff SSH-2.0 hello\r\n\r\n" + GOOD_2), CUT),
-    "HTTP/0.9": (says_last(GOOD_2), CUT),
+    "garbage, no status line": (sends_and_closes(b"\x00\xff SSH-2.0 hello\r\n\r\n" + GOOD_2), CUT),
+    "HTTP/0.9": (sends_and_closes(GOOD_2), CUT),
     "silence within the headers": (holds_after(b"HTTP/1.1 200 OK\r\nContent-Ty"), SILENT),
     "headers that trickle": (drips_after(b"HTTP/1.1 200 OK\r\nX-Slow: ", drop=b"x"), TOO_SLOW),
-    "interim answers for ever": (drips_after(drop=head(status="100 Continue")), TOO_SLOW),
-    "a header without end": (pours_after(b"HTTP/1.1 200 OK\r\nX: ", piece=b"x" * 9999), CUT),
+    "endless interim responses": (drips_after(drop=head(status="100 Continue")), TOO_SLOW),
+    "an endless header": (pours_after(b"HTTP/1.1 200 OK\r\nX: ", piece=b"x" * 9999), CUT),
     "silence after the headers": (holds_after(head(LENGTH)), SILENT),
     "silence within the body": (holds_after(head(LENGTH), HALF), SILENT),
     "a body that trickles": (drips_after(head(CLOSE), HALF, drop=b" "), TOO_SLOW),
     "chunks that trickle": (drips_after(head(CHUNKED), drop=chunk(b" ")), TOO_SLOW),
-    "cut within the body": (says_last(head(LENGTH), HALF), BROKEN_OFF),
-    "cut within a body without length": (says_last(head(CLOSE), HALF), BROKEN_JSON),
+    "cut within the body": (sends_and_closes(head(LENGTH), HALF), BROKE_OFF),
+    "cut within a body without length": (sends_and_closes(head(CLOSE), HALF), BROKEN_JSON),
     "reset within the body": (resets_after(head(LENGTH), HALF), RESET),
     "reset within a body without length": (resets_after(head(CLOSE), HALF), RESET),
-    "cut within a chunk": (says_last(head(CHUNKED), chunk(GOOD_2)[:-20]), BROKEN_OFF),
-    "cut before the last chunk": (says_last(head(CHUNKED), chunk(GOOD_2)), BROKEN_OFF),
-    "a chunk of negative size": (says_last(head(CHUNKED), b"-5\r\n" + GOOD_2), BROKEN_OFF),
-    "corrupt gzip": (says(answer(corrupted(ZIPPED), GZIP)), BROKEN_OFF),
-    "half of a gzip": (says(answer(ZIPPED[: len(ZIPPED) // 2], GZIP)), BROKEN_OFF),
+    "cut within a chunk": (sends_and_closes(head(CHUNKED), chunk(GOOD_2)[:-20]), BROKE_OFF),
+    "cut before the last chunk": (sends_and_closes(head(CHUNKED), chunk(GOOD_2)), BROKE_OFF),
+    "a chunk of negative size": (sends_and_closes(head(CHUNKED), b"-5\r\n" + GOOD_2), BROKE_OFF),
+    "corrupt gzip": (sends(answer(corrupted(COMPRESSED), GZIP)), BROKE_OFF),
+    "half of a gzip body": (sends(answer(COMPRESSED[: len(COMPRESSED) // 2], GZIP)), BROKE_OFF),
     "an interim response as a final one": (
-        says(head(status="101 Switching Protocols")),
+        sends(head(status="101 Switching Protocols")),
         r"The response is not Custobar's data but an interim response \(status 101\).*",
     ),
 }
 
 
-def mark(run: Run) -> str | None:
-    """Where the next sync goes on; None after the last page."""
+def next_page(run: Run) -> str | None:
+    """Return the page at which the next sync resumes; None after the last page."""
     bookmark = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]
     resume: dict[str, str] | None = bookmark["resume"]
     return None if resume is None else resume["next"]
@@ -180,11 +180,11 @@ def assert_ended_at_page_2(run: Run, error: str) -> None:
     assert run.ids("customers") == ["1"]
     assert len(run.errors) == 1, run.log
     assert re.fullmatch(f"customers failed: {error}", run.errors[0])
-    assert mark(run) == PAGE_2
+    assert next_page(run) == PAGE_2
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_on_page_2_leaves_page_1_a_cause_and_the_mark(
+def test_a_fault_on_page_2_keeps_page_1_and_the_checkpoint_and_logs_the_cause(
     run_tap: RunTap, faulty: FaultyServer, fault: str
 ) -> None:
     act, error = FAULTS[fault]
@@ -205,10 +205,10 @@ def test_a_fault_on_page_2_leaves_page_1_a_cause_and_the_mark(
         "corrupt gzip",
     ],
 )
-def test_after_a_passing_fault_the_rest_arrives_whole_and_once(
+def test_after_a_temporary_fault_every_record_is_written_once(
     run_tap: RunTap, faulty: FaultyServer, fault: str
 ) -> None:
-    faulty.script = [PAGE_1, FAULTS[fault][0], says(answer(GOOD_2)), says(answer(body(3)))]
+    faulty.script = [PAGE_1, FAULTS[fault][0], sends(answer(GOOD_2)), sends(answer(body(3)))]
 
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
@@ -216,16 +216,16 @@ def test_after_a_passing_fault_the_rest_arrives_whole_and_once(
     assert run.ids("customers") == ["1", "2", "3"]
     assert [t.partition("=")[2] for t in faulty.targets[1:]] == ["2", "2", "3"]
     assert "4 requests, 0.0 MB received, 1 retry, " in run.log
-    assert mark(run) is None
+    assert next_page(run) is None
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
-def test_a_moment_to_retry_after_is_by_the_servers_own_clock(
+def test_a_date_in_retry_after_is_relative_to_the_clock_of_the_server(
     run_tap: RunTap, faulty: FaultyServer, status: str
 ) -> None:
     date, later = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:02 GMT"
-    busy = says(answer(b"", f"Date: {date}", f"Retry-After: {later}", status=status))
-    faulty.script = [PAGE_1, busy, says(answer(body(2)))]
+    busy = sends(answer(b"", f"Date: {date}", f"Retry-After: {later}", status=status))
+    faulty.script = [PAGE_1, busy, sends(answer(body(2)))]
 
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
@@ -235,10 +235,10 @@ def test_a_moment_to_retry_after_is_by_the_servers_own_clock(
     assert len(faulty.targets) == 3
 
 
-def test_an_outage_longer_than_the_retries_ends_the_stream(
+def test_an_outage_longer_than_the_retries_fails_the_stream(
     run_tap: RunTap, faulty: FaultyServer
 ) -> None:
-    faulty.script = [PAGE_1, says(answer(b"", "Retry-After: 0", status="503 Unavailable"))]
+    faulty.script = [PAGE_1, sends(answer(b"", "Retry-After: 0", status="503 Unavailable"))]
 
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
@@ -246,12 +246,12 @@ def test_an_outage_longer_than_the_retries_ends_the_stream(
     assert faulty.targets[1:] == [PAGE_2, PAGE_2]
 
 
-@pytest.mark.parametrize("moment", ["9" * 30, "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
-    faulty: FaultyServer, start: Start, moment: str
+@pytest.mark.parametrize("delay", ["9" * 30, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_signal_does_not_wait_for_a_retry_however_long_its_delay(
+    faulty: FaultyServer, start: Start, delay: str
 ) -> None:
-    busy = answer(b"", f"Retry-After: {moment}", status="429 Too Many Requests")
-    faulty.script = [PAGE_1, says(busy)]
+    busy = answer(b"", f"Retry-After: {delay}", status="429 Too Many Requests")
+    faulty.script = [PAGE_1, sends(busy)]
     tap = start({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
     tap.take_log_up_to("Retry 1 in 600 s.")
     tap.process.send_signal(signal.SIGTERM)
@@ -260,7 +260,7 @@ def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
 
     assert run.exit_code == 143
     assert run.ids("customers") == ["1"]
-    assert mark(run) == PAGE_2
+    assert next_page(run) == PAGE_2
     assert len(faulty.targets) == 2
 
 
@@ -268,7 +268,7 @@ def test_a_signal_does_not_wait_for_a_retry_however_late_the_server_wants_it(
     ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
 )
 @pytest.mark.parametrize(
-    "act", [holds_after(), holds_after(head(LENGTH), HALF)], ids=["no byte", "half a body"]
+    "act", [holds_after(), holds_after(head(LENGTH), HALF)], ids=["no byte", "half of the body"]
 )
 def test_a_signal_does_not_wait_for_a_request_that_hangs(
     faulty: FaultyServer, start: Start, act: Act, number: signal.Signals, exit_code: int
@@ -277,7 +277,7 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     config = {**faulty.config, "request_timeout": 3600}
     tap = start(config, catalog=ONLY_CUSTOMERS, before=STATE_AFTER.format(1))
     assert faulty.asked_twice.wait(60)
-    tap.take(1, "STATE")  # the first page is behind: the next is asked for before that
+    tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
     tap.process.send_signal(number)
 
     run = tap.end()
@@ -285,124 +285,135 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     assert run.exit_code == exit_code
     assert run.errors == []
     assert run.ids("customers") == ["1"]
-    assert mark(run) == PAGE_2
+    assert next_page(run) == PAGE_2
 
 
-# A signal that does not wake the main thread, as one that comes just before its wait begins: once
-# the file is there, another thread takes it.
-IN_ANOTHER_THREAD = """
+# A signal that does not wake the main thread, like one that arrives just before its wait begins:
+# another thread receives it, once the file exists.
+SIGNAL_IN_ANOTHER_THREAD = """
 import pathlib, signal, threading, time
-def take_signal():
+def receive_signal():
     while not pathlib.Path({file!r}).exists():
         time.sleep(0.01)
     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-threading.Thread(target=take_signal, daemon=True).start()
+threading.Thread(target=receive_signal, daemon=True).start()
 """
 
 
 @pytest.mark.parametrize(
     "act",
-    [holds_after(), says(answer(b"", "Retry-After: 600", status="503 Unavailable"))],
+    [holds_after(), sends(answer(b"", "Retry-After: 600", status="503 Unavailable"))],
     ids=["request", "retry"],
 )
-def test_a_signal_that_does_not_wake_the_wait_is_not_lost(
+def test_a_signal_that_does_not_interrupt_a_wait_is_not_lost(
     faulty: FaultyServer, start: Start, tmp_path: Path, act: Act
 ) -> None:
     faulty.script = [PAGE_1, act]
-    now = tmp_path / "now"
-    before = f"{STATE_AFTER.format(1)}\n{IN_ANOTHER_THREAD.format(file=str(now))}"
+    file = tmp_path / "send-signal"
+    before = f"{STATE_AFTER.format(1)}\n{SIGNAL_IN_ANOTHER_THREAD.format(file=str(file))}"
     config = {**faulty.config, "request_timeout": 3600, "max_retries": 1}
     tap = start(config, catalog=ONLY_CUSTOMERS, before=before)
     assert faulty.asked_twice.wait(60)
-    tap.take(1, "STATE")  # the first page is behind: the next is asked for before that
-    now.touch()
+    tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
+    file.touch()
 
     run = tap.end()
 
     assert run.exit_code == 143
-    assert mark(run) == PAGE_2
+    assert next_page(run) == PAGE_2
 
 
-def never_ended(content: bytes, window: int) -> bytes:
-    """Compress all of it, so that it can be decompressed, but do not end the stream."""
+def compressed_without_end(content: bytes, window: int) -> bytes:
+    """Compress the content without the end of the stream, so that all of it can be decompressed."""
     compressor = zlib.compressobj(wbits=window)
     return compressor.compress(content) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
 
-def zipped(content: bytes, window: int = 31) -> bytes:
+def compressed(content: bytes, window: int = 31) -> bytes:
     compressor = zlib.compressobj(wbits=window)
     return compressor.compress(content) + compressor.flush()
 
 
 DEFLATE = "Content-Encoding: deflate"
-#: Bodies of page 2 whose content is whole, though what they came in is not.
-NOT_ENDED = {
-    "gzip": (never_ended(GOOD_2, 31), GZIP),
-    "x-gzip": (never_ended(GOOD_2, 31), "Content-Encoding: X-Gzip"),
-    "gzip without its sum": (zipped(GOOD_2)[:-8], GZIP),
-    "gzip without its last byte": (zipped(GOOD_2)[:-1], GZIP),
-    "gzip with another sum": (zipped(GOOD_2)[:-8] + bytes(8), GZIP),
-    "gzip with another behind it that is not ended": (
-        zipped(GOOD_2) + never_ended(b" " * 99, 31),
+#: Bodies of page 2 whose content is complete, although the compressed stream is not.
+INCOMPLETE = {
+    "gzip": (compressed_without_end(GOOD_2, 31), GZIP),
+    "x-gzip": (compressed_without_end(GOOD_2, 31), "Content-Encoding: X-Gzip"),
+    "gzip without its checksum": (compressed(GOOD_2)[:-8], GZIP),
+    "gzip without its last byte": (compressed(GOOD_2)[:-1], GZIP),
+    "gzip with a wrong checksum": (compressed(GOOD_2)[:-8] + bytes(8), GZIP),
+    "gzip followed by an incomplete gzip": (
+        compressed(GOOD_2) + compressed_without_end(b" " * 99, 31),
         GZIP,
     ),
-    "gzip with half a header behind it": (zipped(GOOD_2) + zipped(b" ")[:9], GZIP),
-    "gzip with what is none behind it": (zipped(GOOD_2) + b"what else there was", GZIP),
-    "gzip of nothing": (b"", GZIP),
-    "deflate": (never_ended(GOOD_2, 15), DEFLATE),
-    "deflate without its sum": (zipped(GOOD_2, 15)[:-4], DEFLATE),
-    "deflate without a header": (never_ended(GOOD_2, -15), DEFLATE),
-    "gzip in gzip, the inner not ended": (
-        zipped(never_ended(GOOD_2, 31)),
+    "gzip followed by half a header": (compressed(GOOD_2) + compressed(b" ")[:9], GZIP),
+    "gzip followed by other bytes": (compressed(GOOD_2) + b"other bytes", GZIP),
+    "gzip of no byte": (b"", GZIP),
+    "deflate": (compressed_without_end(GOOD_2, 15), DEFLATE),
+    "deflate without its checksum": (compressed(GOOD_2, 15)[:-4], DEFLATE),
+    "deflate without a header": (compressed_without_end(GOOD_2, -15), DEFLATE),
+    "gzip in gzip, the inner incomplete": (
+        compressed(compressed_without_end(GOOD_2, 31)),
         "Content-Encoding: gzip, gzip",
     ),
-    "gzip in gzip, the outer not ended": (
-        never_ended(zipped(GOOD_2), 31),
+    "gzip in gzip, the outer incomplete": (
+        compressed_without_end(compressed(GOOD_2), 31),
         "Content-Encoding: gzip, gzip",
     ),
 }
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
-@pytest.mark.parametrize("case", NOT_ENDED)
-def test_a_compressed_body_that_does_not_end_is_no_page(
+@pytest.mark.parametrize("case", INCOMPLETE)
+def test_an_incomplete_compressed_body_is_not_accepted(
     run_tap: RunTap, faulty: FaultyServer, case: str, framing: str
 ) -> None:
-    content, encoding = NOT_ENDED[case]
+    content, encoding = INCOMPLETE[case]
     if framing == "chunked":
         chunks = b"".join(chunk(content[i : i + 7]) for i in range(0, len(content), 7))
-        act = says(head(CHUNKED, encoding) + chunks + b"0\r\n\r\n")
+        act = sends(head(CHUNKED, encoding) + chunks + b"0\r\n\r\n")
     elif framing == "length":
-        act = says(answer(content, encoding))
+        act = sends(answer(content, encoding))
     else:
-        act = says_last(head(CLOSE, encoding) + content)
+        act = sends_and_closes(head(CLOSE, encoding) + content)
     faulty.script = [PAGE_1, act]
 
-    assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), BROKEN_OFF)
+    assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), BROKE_OFF)
 
 
 @pytest.mark.parametrize(
     ("content", "encoding"),
     [
-        (zipped(body(2)), GZIP),
-        (zipped(body(2)), "Content-Encoding: GZIP"),
-        (zipped(body(2)[:30]) + zipped(b"") + zipped(body(2)[30:]), GZIP),
-        (zipped(body(2), 15), DEFLATE),
-        (zipped(body(2), -15), DEFLATE),
-        (zipped(zipped(body(2))), "Content-Encoding: gzip, gzip"),
-        (zipped(zipped(body(2), 15)), "Content-Encoding: deflate, gzip"),
-        (zipped(body(2) + b" " * (5 << 20)), GZIP),
+        (compressed(body(2)), GZIP),
+        (compressed(body(2)), "Content-Encoding: GZIP"),
+        (compressed(body(2)[:30]) + compressed(b"") + compressed(body(2)[30:]), GZIP),
+        (compressed(body(2), 15), DEFLATE),
+        (compressed(body(2), -15), DEFLATE),
+        (compressed(compressed(body(2))), "Content-Encoding: gzip, gzip"),
+        (compressed(compressed(body(2), 15)), "Content-Encoding: deflate, gzip"),
+        (compressed(body(2) + b" " * (5 << 20)), GZIP),
         (body(2), "Content-Encoding: identity"),
         (body(2), "Content-Encoding: utf-8"),
     ],
-    ids=["gzip", "capitals", "members", "deflate", "raw", "twice", "both", "5 MB", "none", "no"],
+    ids=[
+        "gzip",
+        "capitals",
+        "members",
+        "deflate",
+        "raw",
+        "twice",
+        "both",
+        "5 MB",
+        "identity",
+        "utf-8",
+    ],
 )
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
-def test_a_compressed_body_is_read_to_its_end(
+def test_a_complete_compressed_body_is_accepted(
     run_tap: RunTap, faulty: FaultyServer, content: bytes, encoding: str, size: int
 ) -> None:
     chunks = b"".join(chunk(content[i : i + size]) for i in range(0, len(content), size))
-    faulty.script = [PAGE_1, says(head(CHUNKED, encoding) + chunks + b"0\r\n\r\n")]
+    faulty.script = [PAGE_1, sends(head(CHUNKED, encoding) + chunks + b"0\r\n\r\n")]
 
     run = run_tap({**faulty.config, "request_timeout": 60}, catalog=ONLY_CUSTOMERS)
 
@@ -411,7 +422,7 @@ def test_a_compressed_body_is_read_to_its_end(
 
 
 @pytest.mark.parametrize(
-    ("headers", "is_taken"),
+    ("headers", "is_accepted"),
     [
         (["Content-Length: {}"], True),
         (["Transfer-Encoding: chunked"], True),
@@ -429,20 +440,20 @@ def test_a_compressed_body_is_read_to_its_end(
     ],
     ids=str,
 )
-def test_csv_is_taken_only_where_its_length_is_told(
-    run_tap: RunTap, faulty: FaultyServer, headers: list[str], *, is_taken: bool
+def test_csv_is_accepted_only_if_its_length_is_declared(
+    run_tap: RunTap, faulty: FaultyServer, headers: list[str], *, is_accepted: bool
 ) -> None:
-    # JSON shows where it was cut; CSV that is cut between two rows looks whole.
+    # Truncated JSON is invalid, but CSV that is truncated between two rows looks complete.
     content = b"external_id\n1\n2\n"
     lines = [header.format(len(content)) for header in headers]
     is_chunked = any("chunked" in header.lower() for header in headers)
     sent = chunk(content) + b"0\r\n\r\n" if is_chunked else content
-    faulty.script = [says_last(head("Content-Type: text/csv", *lines) + sent)]
+    faulty.script = [sends_and_closes(head("Content-Type: text/csv", *lines) + sent)]
 
     run = run_tap({**faulty.config, "response_format": "csv"}, catalog=ONLY_CUSTOMERS)
 
-    assert run.ids("customers") == (["1", "2"] if is_taken else [])
-    assert run.exit_code == (0 if is_taken else 1)
+    assert run.ids("customers") == (["1", "2"] if is_accepted else [])
+    assert run.exit_code == (0 if is_accepted else 1)
 
 
 INTERIM = [
@@ -454,10 +465,10 @@ INTERIM = [
 
 
 @pytest.mark.parametrize("interim", [*INTERIM, b"".join(INTERIM)])
-def test_interim_answers_are_passed_over(
+def test_interim_responses_are_skipped(
     run_tap: RunTap, faulty: FaultyServer, interim: bytes
 ) -> None:
-    faulty.script = [says(interim + answer(body(1, 2))), says(interim + answer(body(2)))]
+    faulty.script = [sends(interim + answer(body(1, 2))), sends(interim + answer(body(2)))]
 
     run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
 
@@ -466,18 +477,16 @@ def test_interim_answers_are_passed_over(
     assert faulty.connections == 1
 
 
-def test_interim_answers_of_any_kind_for_ever_are_given_up(
-    run_tap: RunTap, faulty: FaultyServer
-) -> None:
+def test_endless_interim_responses_time_out(run_tap: RunTap, faulty: FaultyServer) -> None:
     faulty.script = [PAGE_1, drips_after(drop=head(status="103 Early Hints"))]
 
     assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), TOO_SLOW)
 
 
-def test_a_page_that_is_gone_does_not_blame_the_settings(
+def test_a_next_page_that_does_not_exist_is_not_blamed_on_the_settings(
     run_tap: RunTap, faulty: FaultyServer
 ) -> None:
-    faulty.script = [PAGE_1, says(answer(b"", status="404 Not Found"))]
+    faulty.script = [PAGE_1, sends(answer(b"", status="404 Not Found"))]
 
     run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
 
@@ -485,26 +494,26 @@ def test_a_page_that_is_gone_does_not_blame_the_settings(
     assert "company" not in run.errors[0]
 
 
-# 300 MB of spaces in 300 KB, in pieces, which is quicker to make.
+# 300 MB of spaces in 300 KB; in several members, because that is faster to compress.
 BOMB = gzip.compress(b" " * (10 << 20)) * 30
 
 
 @pytest.mark.parametrize(
     "act",
     [
-        says(answer(BOMB, GZIP)),
+        sends(answer(BOMB, GZIP)),
         pours_after(head(CLOSE), piece=b" " * 65536),
         pours_after(head(CHUNKED), piece=chunk(b" " * 65536)),
     ],
     ids=["gzip bomb", "until closed", "chunked"],
 )
-def test_a_body_larger_than_allowed_is_not_read_to_its_end(
+def test_a_body_larger_than_the_limit_is_not_read_to_its_end(
     faulty: FaultyServer, start: Start, act: Act
 ) -> None:
     faulty.script = [PAGE_1, act]
 
     config = {**faulty.config, "request_timeout": 60, "max_retries": 1}
-    # A body that is read on all the same must not take the memory of the machine.
+    # A tap that reads further must not use up the memory of the machine.
     before = (
         "import resource, tap_custobar.api.responses as a; a.MAX_BODY = 1 << 20;"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))"
@@ -525,12 +534,12 @@ def test_a_body_larger_than_allowed_is_not_read_to_its_end(
         (308, "http://{own}{path}?cursor=3"),
     ],
 )
-def test_a_redirect_on_page_2_ends_the_stream_and_is_not_followed(
+def test_a_redirect_on_page_2_fails_the_stream_and_is_not_followed(
     run_tap: RunTap, faulty: FaultyServer, foreign: FaultyServer, location: str, status: int
 ) -> None:
-    foreign.script = [says(answer(body(2)))]
+    foreign.script = [sends(answer(body(2)))]
     target = location.format(foreign=foreign.host, own=faulty.host, path=PATH)
-    faulty.script = [PAGE_1, says(answer(b"", f"Location: {target}", status=f"{status} Moved"))]
+    faulty.script = [PAGE_1, sends(answer(b"", f"Location: {target}", status=f"{status} Moved"))]
 
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
@@ -543,15 +552,15 @@ def test_a_redirect_on_page_2_ends_the_stream_and_is_not_followed(
 @pytest.mark.parametrize(
     ("first", "requests"),
     [
-        ([says_last(answer(body(1, 2)))], 2),
-        ([PAGE_1, says_last()], 3),
+        ([sends_and_closes(answer(body(1, 2)))], 2),
+        ([PAGE_1, sends_and_closes()], 3),
     ],
-    ids=["between two pages", "as the next is asked for"],
+    ids=["between two pages", "during the next request"],
 )
-def test_a_kept_connection_that_is_closed_costs_nothing(
+def test_no_record_is_lost_if_a_kept_alive_connection_is_closed(
     run_tap: RunTap, faulty: FaultyServer, first: list[Act], requests: int
 ) -> None:
-    faulty.script = [*first, says(answer(body(2)))]
+    faulty.script = [*first, sends(answer(body(2)))]
 
     run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 
@@ -561,11 +570,14 @@ def test_a_kept_connection_that_is_closed_costs_nothing(
     assert faulty.connections == 2
 
 
-def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_page(
+def test_a_response_that_was_not_requested_is_not_read_as_the_next_page(
     run_tap: RunTap, faulty: FaultyServer
 ) -> None:
-    # Taken for page 2, it would end the stream early, as if all had been read.
-    faulty.script = [says(answer(body(1, 2)), answer(b'{"customers": []}')), says(answer(body(2)))]
+    # As page 2 it would end the stream early, as if the table were complete.
+    faulty.script = [
+        sends(answer(body(1, 2)), answer(b'{"customers": []}')),
+        sends(answer(body(2))),
+    ]
 
     run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
 
@@ -574,10 +586,10 @@ def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_page(
     assert len(faulty.targets) == 2
 
 
-def test_a_stream_that_hung_does_not_hold_up_the_next(
+def test_a_stream_that_times_out_does_not_stop_the_next(
     run_tap: RunTap, faulty: FaultyServer
 ) -> None:
-    products = says(answer(b'{"products": [{"external_id": "P1"}]}'))
+    products = sends(answer(b'{"products": [{"external_id": "P1"}]}'))
     faulty.script = [PAGE_1, FAULTS["headers that trickle"][0], products]
 
     run = run_tap(faulty.config)

@@ -1,4 +1,4 @@
-"""Every example of the specification, as a user would configure it."""
+"""Every example of the specification, as a user configures it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_example_customers_by_external_id(run_tap: RunTap, sandbox: Sandbox) -> 
     assert [record["external_id"] for record in records] == ["C00000007"]
 
 
-def test_example_an_external_id_that_nobody_has(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_example_an_unknown_external_id(run_tap: RunTap, sandbox: Sandbox) -> None:
     assert read(run_tap, sandbox, "customers", filters={"external_id": "CUSTOMERID"}) == []
 
 
@@ -60,7 +60,7 @@ def test_example_fields(run_tap: RunTap, sandbox: Sandbox) -> None:
     assert set().union(*run.records("customers")) == {"external_id", "email", "can_email"}
 
 
-def test_example_order_by_two_keys_one_descending(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_example_order_by_two_fields_one_descending(run_tap: RunTap, sandbox: Sandbox) -> None:
     records = read(run_tap, sandbox, "customers", order=["email_domain", "-email"])
 
     emails = [record["email"] for record in records if "email" in record]
@@ -76,7 +76,7 @@ def test_example_products_of_category_books(run_tap: RunTap, sandbox: Sandbox) -
     assert all("books" in record["category"] for record in records)
 
 
-def test_filter_values_are_sent_as_the_api_writes_them(run_tap: RunTap, server: Server) -> None:
+def test_filter_values_are_sent_in_the_format_of_the_api(run_tap: RunTap, server: Server) -> None:
     filters = {"phone_number": "+358 40&x=1", "can_sms": False, "age": 7, "rate": 1.5, "city": ""}
 
     run_tap({**server.config, "stream_options": {"customers": {"filters": filters}}})
@@ -97,8 +97,8 @@ def test_filter_values_are_not_logged(run_tap: RunTap, server: Server) -> None:
         "stream_options": {"customers": {"filters": {"email": "maija@example.fi"}}},
     }
     reason = "no such field for maija@example.fi"
-    refusal = Reply({"error": {"reason": reason}}, status=400)
-    server.answer = lambda r: refusal if "customers" in r.path else Reply({"products": []})
+    rejection = Reply({"error": {"reason": reason}}, status=400)
+    server.answer = lambda r: rejection if "customers" in r.path else Reply({"products": []})
 
     run = run_tap(config)
 
@@ -107,13 +107,11 @@ def test_filter_values_are_not_logged(run_tap: RunTap, server: Server) -> None:
     assert "no such field for ***" in run.errors[0]
 
 
-def test_filter_values_are_not_quoted_on_later_pages_either(
-    run_tap: RunTap, server: Server
-) -> None:
+def test_filter_values_are_not_quoted_on_later_pages(run_tap: RunTap, server: Server) -> None:
     first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2"})
-    refusal = Reply({"error": {"reason": "expired for email=maija@example.fi"}}, status=400)
-    answers = {"": first, "2": refusal}
-    server.answer = lambda r: answers[dict(r.query).get("cursor", "")]
+    rejection = Reply({"error": {"reason": "expired for email=maija@example.fi"}}, status=400)
+    pages = {"": first, "2": rejection}
+    server.answer = lambda r: pages[dict(r.query).get("cursor", "")]
     filters = {"email": "maija@example.fi"}
 
     run = run_tap({**server.config, "stream_options": {"customers": {"filters": filters}}})

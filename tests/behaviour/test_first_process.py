@@ -1,4 +1,4 @@
-"""As the first process of a container: the kernel keeps signals from it that it does not handle."""
+"""The first process of a container: the kernel ignores signals that it does not handle."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 
     from tests.server import Server
 
-#: Makes a command the first process of its namespace.
-FIRST = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+#: Runs a command as the first process of a new namespace.
+UNSHARE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 TAP, SOURCE = "tap_custobar", "tap_custobar.airbyte"
 
 
-def is_allowed() -> bool:
+def can_create_namespaces() -> bool:
     try:
-        return subprocess.run([*FIRST, "true"], capture_output=True, check=False).returncode == 0
+        return subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
         return False
 
 
-pytestmark = pytest.mark.skipif(not is_allowed(), reason="namespaces cannot be made here")
+pytestmark = pytest.mark.skipif(
+    not can_create_namespaces(), reason="namespaces cannot be created here"
+)
 
 
 @contextmanager
 def started(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a module as the first process; gives the process that waits for it."""
-    command = [*FIRST, sys.executable, "-W", "error", "-m", module, *arguments]
+    """Start a module as the first process, and yield its parent process."""
+    command = [*UNSHARE, sys.executable, "-W", "error", "-m", module, *arguments]
     with subprocess.Popen(command, env={"PATH": os.environ["PATH"]}) as unshare:
-        watchdog = threading.Timer(30, unshare.kill)  # and with it what it started
+        watchdog = threading.Timer(30, unshare.kill)  # its child is killed with it
         watchdog.start()
         yield unshare
         watchdog.cancel()
@@ -51,11 +53,12 @@ def terminate(unshare: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.parametrize("command", [[TAP], [SOURCE, "check"]], ids=["tap", "source"])
-def test_sigterm_ends_it_before_it_has_its_settings(command: list[str], tmp_path: Path) -> None:
+def test_sigterm_stops_it_while_it_reads_its_config(command: list[str], tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with started(*command, "--config", str(pipe)) as unshare:
-        with pipe.open("w"):  # once it reads; closed, for the signal may come just before that
+        # Opens once the module does. Closing it ends a read that began just after the signal.
+        with pipe.open("w"):
             terminate(unshare)
         exit_code = unshare.wait()
 
@@ -63,7 +66,7 @@ def test_sigterm_ends_it_before_it_has_its_settings(command: list[str], tmp_path
 
 
 @pytest.mark.parametrize("command", [[TAP], [SOURCE, "check"]], ids=["tap", "source"])
-def test_sigterm_ends_it_while_it_waits_for_custobar(
+def test_sigterm_stops_it_while_it_waits_for_a_response(
     server: Server, command: list[str], tmp_path: Path
 ) -> None:
     config = tmp_path / "config.json"

@@ -1,4 +1,4 @@
-"""Whatever an answer holds: records that fit their schema, a known cause, and no other server."""
+"""Any response: valid records or an error with a known cause, and no request elsewhere."""
 
 from __future__ import annotations
 
@@ -26,65 +26,65 @@ from tests.unit.strategies import SCHEMAS, json_values, texts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The same examples in every run. The fixtures may outlive an example: `read` forgets all that
-#: came before, and makes a tap of its own.
-bounded = settings(
+#: The same examples in every run. Examples may share fixtures: `read` clears the requests and
+#: creates a new tap.
+fixed_examples = settings(
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-#: Pages of an example; after them the server says that nothing is left.
+#: Number of pages of an example; the next one is an empty last page.
 PAGES = 3
 
-#: In queries, where filters hold personal data; no message may show them.
-NEEDLES = ("maija", "needle")
+#: In queries, because filters may contain personal data; no message may show them.
+PERSONAL_VALUES = ("maija", "needle")
 FILTERS = {"customers": {"filters": {"email": "Maija@example.fi"}}}
 VALIDATOR = Draft202012Validator(SCHEMAS["customers"], format_checker=formats)
 
 
 @pytest.fixture
 def foreign() -> Iterator[Server]:
-    """A server that no setting names: never to be asked."""
+    """A server that no setting names, so that it must not receive a request."""
     server = Server()
     yield server
     server.close()
 
 
-class _Told(logging.Handler):
-    """What a user reads of a run, beside the error that ends it."""
+class _LogCollector(logging.Handler):
+    """Collects the messages of the log from WARNING on."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.texts: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         assert record.exc_info is None
-        self.texts.append(record.getMessage())
+        self.messages.append(record.getMessage())
 
 
 @contextmanager
-def listening() -> Iterator[list[str]]:
-    """Take what is logged, and keep it from pytest: xdist ends at half a surrogate pair in it."""
-    root, handler = logging.getLogger(), _Told()
+def collected_log() -> Iterator[list[str]]:
+    """Yield the messages of the log, without pytest's handlers: a lone surrogate stops xdist."""
+    root, handler = logging.getLogger(), _LogCollector()
     others, root.handlers = root.handlers, [handler]
     try:
-        yield handler.texts
+        yield handler.messages
     finally:
         root.handlers = others
 
 
 def read(server: Server, foreign: Server, reply: Reply, **config: object) -> list[dict[str, Any]]:
-    """Read customers from a server that answers `reply`, and check all that must always hold."""
+    """Read customers from a server that sends `reply`, and assert what holds for any response."""
     last = Reply({"customers": []})
     server.requests.clear()
     server.answer = lambda _: reply if len(server.requests) <= PAGES else last
-    # Kept open, a connection could wait for the rest of a body that is shorter than its length.
+    # Otherwise the tap may wait for the rest of a body that is shorter than its length.
     reply.headers["Connection"] = last.headers["Connection"] = "close"
     tap = TapCustobar(config={**server.config, "max_retries": 0, **config})
     records: list[Any] = []
     errors: list[str] = []
-    with listening() as logged:
+    with collected_log() as logged:
         try:
             records += tap.streams["customers"].get_records(None)
         except CustobarError as error:
@@ -96,9 +96,9 @@ def read(server: Server, foreign: Server, reply: Reply, **config: object) -> lis
         json.loads(line, parse_constant=pytest.fail, parse_float=finite)
         assert b"\\u0000" not in line
     serialize_jsonl(tap.state)
-    assert [len(text.splitlines()) for text in errors] == [1] * len(errors)
-    for text in logged + errors:
-        assert not [secret for secret in (TOKEN.lower(), *NEEDLES) if secret in text.lower()]
+    assert [len(error.splitlines()) for error in errors] == [1] * len(errors)
+    for message in logged + errors:
+        assert not [s for s in (TOKEN.lower(), *PERSONAL_VALUES) if s in message.lower()]
     assert foreign.requests == []
     assert 1 <= len(server.requests) <= PAGES + 1
     for request in server.requests:
@@ -143,21 +143,21 @@ SNIPPETS = [
 
 @st.composite
 def mutated(draw: st.DrawFn, content: bytes = VALID) -> bytes:
-    """Valid content with a few places overwritten, filled, left out or cut off."""
+    """Return valid content with a few parts replaced, inserted or removed."""
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(content)))
         end = draw(st.sampled_from([start, start + 1, start + 9, len(content)]))
-        filling = st.sampled_from(SNIPPETS) | st.binary(max_size=3)
-        content = content[:start] + draw(filling) + content[end:]
+        inserted = st.sampled_from(SNIPPETS) | st.binary(max_size=3)
+        content = content[:start] + draw(inserted) + content[end:]
     return content
 
 
-#: What may stand where a number stood.
-swapped = st.sampled_from(SNIPPETS).map(lambda snippet: VALID.replace(b"19.9", snippet))
+#: Valid content with a snippet in place of a number.
+number_replaced = st.sampled_from(SNIPPETS).map(lambda snippet: VALID.replace(b"19.9", snippet))
 
 
-def dumped(value: object) -> bytes:
-    """Return JSON text; half a surrogate pair stays what JSON can escape."""
+def to_json(value: object) -> bytes:
+    """Return a value as JSON; lone surrogates are escaped."""
     return json.dumps(value, default=float).encode()
 
 
@@ -170,56 +170,66 @@ rows = st.builds(
 envelopes = st.fixed_dictionaries(
     {"customers": st.lists(rows | json_values, max_size=3)},
     optional={"count": json_values, "next_url": json_values, "more": json_values},
-).map(dumped)
+).map(to_json)
 
 
-@given(body=st.binary(max_size=200) | mutated() | swapped | envelopes | json_values.map(dumped))
-@settings(bounded, max_examples=60)
-def test_any_body_is_read_or_refused(server: Server, foreign: Server, body: bytes) -> None:
+@given(
+    body=st.binary(max_size=200)
+    | mutated()
+    | number_replaced
+    | envelopes
+    | json_values.map(to_json)
+)
+@settings(fixed_examples, max_examples=60)
+def test_any_body_is_read_or_rejected(server: Server, foreign: Server, body: bytes) -> None:
     read(server, foreign, Reply(body), stream_options=FILTERS)
 
 
-def test_the_page_that_is_mutated_is_read_whole(server: Server, foreign: Server) -> None:
+def test_the_page_before_its_mutation_is_read_completely(server: Server, foreign: Server) -> None:
     records = read(server, foreign, Reply(VALID.replace(b"?cursor=needle", b"")))
 
     assert [record["external_id"] for record in records] == ["1", "2"]
     assert records[0]["tags"] == ["vip"]
 
 
-#: What http.server can send in a header: Latin-1, and a line that goes on in the next, or breaks.
-odd = st.text(
+#: What http.server can send in a header: Latin-1, folded lines and line breaks.
+header_values = st.text(
     st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=30
 ) | st.sampled_from(
     ["", " ", "\t", ",", ";", "a\r\n b", "a\rb", "\x00", "\x1b[2J", "x" * 9000, TOKEN]
 )
-next_url_headers = odd | st.sampled_from(
+next_url_headers = header_values | st.sampled_from(
     [
         *("?cursor=needle", "http://FOREIGN/api/?q=needle", "//FOREIGN/api/", "/api/data/x/?a"),
         *("/admin/", "http://user@OWN/api/x/", "http://OWN/api/x/?needle"),
     ]
 )
-elsewhere = odd | st.sampled_from(["http://FOREIGN/", "//FOREIGN/api/", "http://[", "/api/?needle"])
+link_values = header_values | st.sampled_from(
+    ["http://FOREIGN/", "//FOREIGN/api/", "http://[", "/api/?needle"]
+)
 HEADERS = {
-    "Content-Type": odd | st.sampled_from(["text/html", "application/json;charset=utf-16", "a/b"]),
-    "Content-Encoding": odd
+    "Content-Type": header_values
+    | st.sampled_from(["text/html", "application/json;charset=utf-16", "a/b"]),
+    "Content-Encoding": header_values
     | st.sampled_from(["gzip", "deflate", "gzip, gzip", "br", "zstd", "identity", "gzip," * 20]),
     "X-Custobar-Next-Url": next_url_headers,
-    "Retry-After": odd
+    "Retry-After": header_values
     | st.sampled_from(
         [
             *("0", "-1", "1e9", "9" * 400, "Thu, 01 Jan 99999999999999999999 00:00:00 GMT"),
             *("Thu, 01 Jan 1970 00:00:00 +99999999999999", "0 ", "1 Jan 1970 0:0:0 -", "\xb2"),
         ]
     ),
-    "Link": elsewhere.map("<{}>; rel=next".format),
-    "Location": elsewhere,
-    "Refresh": elsewhere.map("0; url={}".format),
-    "Set-Cookie": odd | st.sampled_from(["a=b; Domain=FOREIGN", "a=b; expires=never; max-age=z"]),
+    "Link": link_values.map("<{}>; rel=next".format),
+    "Location": link_values,
+    "Refresh": link_values.map("0; url={}".format),
+    "Set-Cookie": header_values
+    | st.sampled_from(["a=b; Domain=FOREIGN", "a=b; expires=never; max-age=z"]),
     "Content-Length": st.sampled_from(["0", "-1", "2", "x", "9" * 30, " 1 "]),
 }
 STATUSES = [200, 200, 200, 201, 204, 206, 301, 302, 304, 307, 400, 401, 403, 404, 429, 500, 599]
 DEEP = b"[" * 50_000
-REASON = dumped({"error": {"reason": f"{TOKEN}\n\x1b for maija@EXAMPLE.fi"}})
+REASON = to_json({"error": {"reason": f"{TOKEN}\n\x1b for maija@EXAMPLE.fi"}})
 
 
 @given(
@@ -229,13 +239,13 @@ REASON = dumped({"error": {"reason": f"{TOKEN}\n\x1b for maija@EXAMPLE.fi"}})
 )
 @example(status=400, headers={}, body=DEEP)
 @example(status=302, headers={"Location": "http://FOREIGN/"}, body=b"")
-@settings(bounded, max_examples=60)
-def test_any_headers_are_understood_or_refused(
+@settings(fixed_examples, max_examples=60)
+def test_any_headers_are_accepted_or_rejected(
     server: Server, foreign: Server, status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    named = {name: _addressed(value, server, foreign) for name, value in headers.items()}
+    with_hosts = {name: _with_hosts(value, server, foreign) for name, value in headers.items()}
 
-    read(server, foreign, Reply(body, status, named), stream_options=FILTERS)
+    read(server, foreign, Reply(body, status, with_hosts), stream_options=FILTERS)
 
 
 AUTHORITIES = [
@@ -263,19 +273,19 @@ next_urls = structured | texts | texts.map("/api/data/customers/{}?cursor=needle
 @given(next_url=next_urls)
 @example(next_url="http://FOREIGN/api/data/customers/?cursor=needle")
 @example(next_url="//LOCALFOREIGN/api/data/customers/?cursor=needle")
-@settings(bounded, max_examples=80)
-def test_any_next_url_stays_below_the_base_or_is_refused(
+@settings(fixed_examples, max_examples=80)
+def test_any_next_url_stays_below_the_base_url_or_is_rejected(
     server: Server, foreign: Server, next_url: str
 ) -> None:
-    body = {"customers": [{"external_id": "1"}], "next_url": _addressed(next_url, server, foreign)}
+    body = {"customers": [{"external_id": "1"}], "next_url": _with_hosts(next_url, server, foreign)}
 
     records = read(server, foreign, Reply(body))
 
     assert records[:1] == [{"external_id": "1"}]
 
 
-def _addressed(text: str, server: Server, foreign: Server) -> str:
-    """Put the two servers' addresses where a drawn text names them."""
+def _with_hosts(value: str, server: Server, foreign: Server) -> str:
+    """Replace the placeholders of a string by the hosts of the two servers."""
     local = foreign.host.replace("127.0.0.1", "localhost")
-    text = text.replace("LOCALFOREIGN", local)
-    return text.replace("FOREIGN", foreign.host).replace("OWN", server.host)
+    value = value.replace("LOCALFOREIGN", local)
+    return value.replace("FOREIGN", foreign.host).replace("OWN", server.host)

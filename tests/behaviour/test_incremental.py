@@ -1,4 +1,4 @@
-"""Streams that are read by date: all that is new comes, whatever the server does."""
+"""Incremental streams: every new record is read, in whatever order the server sends records."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ Rows = list[dict[str, Any]]
 
 
 def day(number: float | None) -> str | None:
-    """A date-time: so many days into January 2024; none for none."""
+    """Return the timestamp of a day of January 2024, which may have a fraction; None for None."""
     return None if number is None else f"2024-01-{int(number):02}T{number % 1 * 24:02.0f}:00:00Z"
 
 
 def state(value: object, key: str = "date", **more: object) -> dict[str, Any]:
-    """A state of products, read up to a value."""
+    """Return a state in which products were read up to a value."""
     bookmark = {"replication_key": key, "replication_key_value": value, **more}
     return {"bookmarks": {"products": bookmark}}
 
 
 def rows_of(pages: Sequence[Sequence[object]]) -> list[Rows]:
-    """Pages of products with these dates, each with a key of its own."""
+    """Return pages of products with the given dates, each with a different primary key."""
     return [
         [
-            {"external_id": f"P{number}-{place}", **({} if date is None else {"date": date})}
-            for place, date in enumerate(page)
+            {"external_id": f"P{number}-{index}", **({} if date is None else {"date": date})}
+            for index, date in enumerate(page)
         ]
         for number, page in enumerate(pages)
     ]
 
 
 def serve(server: Server, pages: list[Rows], *, fails_at: int | None = None) -> None:
-    """Give these pages of products in this order, whatever order is asked for."""
+    """Serve pages of products in this order, regardless of the requested order."""
 
     def answer(request: Request) -> Reply:
         number = int(dict(request.query).get("cursor", "0"))
         if number == fails_at:
             return Reply({"error": {"reason": "cursor expired"}}, status=400)
-        following = {"next_url": f"?cursor={number + 1}"} if number + 1 < len(pages) else {}
+        link = {"next_url": f"?cursor={number + 1}"} if number + 1 < len(pages) else {}
         count = sum(map(len, pages))
-        return Reply({"products": pages[number], "count": count, **following})
+        return Reply({"products": pages[number], "count": count, **link})
 
     server.answer = answer
 
 
 @dataclass
 class Read:
-    """What a run of products gave."""
+    """A run that read products."""
 
     run: Run
     requests: int
@@ -77,8 +77,8 @@ class Read:
         return bookmark
 
     @property
-    def reached(self) -> str | None:
-        """How far the bookmark says that was read."""
+    def bookmark_value(self) -> str | None:
+        """The replication-key value of the bookmark."""
         value = self.bookmark.get("replication_key_value")
         assert value is None or isinstance(value, str)
         return value
@@ -94,20 +94,20 @@ class Read:
 
 @pytest.fixture
 def read(run_tap: RunTap, server: Server) -> Callable[..., Read]:
-    """Read products incrementally from a server that has these dates in its pages."""
+    """Read products incrementally from a server whose pages have the given dates."""
 
     def read(
         pages: Sequence[Sequence[object]],
         state: object = None,
         *,
-        chosen: object = None,
+        selected: object = None,
         fails_at: int | None = None,
         **settings: object,
     ) -> Read:
         serve(server, rows_of(pages), fails_at=fails_at)
         server.requests.clear()
         config = {**server.config, **settings}
-        run = run_tap(config, catalog=chosen or incremental("products"), state=state)
+        run = run_tap(config, catalog=selected or incremental("products"), state=state)
         return Read(run, len(server.requests))
 
     return read
@@ -125,15 +125,19 @@ UNORDERED = "does not return the latest date first"
             [12, 10, 10, 9, 9, 9, 9],
             5,
             False,
-            id="equal dates over page borders",
+            id="equal dates on two pages",
         ),
         pytest.param([[5, 6], [7, 8], [9, 10], [11, 12]], [9, 10, 11, 12], 4, True, id="ascending"),
         pytest.param([[12, 3], [7, 6], [5, 4], [11, 2]], [12, 11], 4, True, id="no order"),
         pytest.param(
-            [[12, 10], [11, 9], [8, 7], [6, 10]], [12, 10, 11, 9, 10], 4, True, id="at a border"
+            [[12, 10], [11, 9], [8, 7], [6, 10]],
+            [12, 10, 11, 9, 10],
+            4,
+            True,
+            id="wrong order between pages",
         ),
-        pytest.param([[8, 8], [8, 8], [12, 11]], [12, 11], 3, True, id="old and equal first"),
-        pytest.param([[8, 7], [6, 5]], [], 2, False, id="not even what the bookmark is of"),
+        pytest.param([[8, 8], [8, 8], [12, 11]], [12, 11], 3, True, id="old equal dates first"),
+        pytest.param([[8, 7], [6, 5]], [], 2, False, id="no record of the bookmark"),
         pytest.param([[10, 7], [6, 5], [4]], [10], 2, False, id="nothing new"),
         pytest.param(
             [[None, None], [12, None], [None, None], [10, 8], [None, 7], [6, 5]],
@@ -145,7 +149,7 @@ UNORDERED = "does not return the latest date first"
         pytest.param([[12], [], [8], [11]], [12], 3, False, id="an empty page"),
     ],
 )
-def test_reading_stops_behind_what_is_new_where_the_order_holds(
+def test_reading_stops_after_the_new_records_if_the_order_is_correct(
     read: Callable[..., Read],
     pages: list[list[float | None]],
     new: list[float | None],
@@ -160,16 +164,16 @@ def test_reading_stops_behind_what_is_new_where_the_order_holds(
     assert result.requests == requests
     assert result.warned(UNORDERED) == warned
     assert result.is_silent != warned
-    assert result.reached == max(filter(None, map(day, [10, *new])))
+    assert result.bookmark_value == max(filter(None, map(day, [10, *new])))
 
 
-def test_the_latest_are_asked_for_first(read: Callable[..., Read], server: Server) -> None:
-    chosen = incremental("products")
-    for item in entry_of(chosen, "products")["metadata"]:
+def test_the_latest_records_are_requested_first(read: Callable[..., Read], server: Server) -> None:
+    selected = incremental("products")
+    for item in entry_of(selected, "products")["metadata"]:
         if item["breadcrumb"]:
             item["metadata"]["selected"] = item["breadcrumb"][1] == "title"
 
-    result = read([[day(12)]], chosen=chosen)
+    result = read([[day(12)]], selected=selected)
 
     query = dict(server.requests[0].query)
     assert set(query["fields"].split(",")) == {"external_id", "title", "date"}
@@ -179,27 +183,29 @@ def test_the_latest_are_asked_for_first(read: Callable[..., Read], server: Serve
     assert set(schema["schema"]["properties"]) == {"external_id", "title", "date"}
 
 
-def test_what_comes_late_is_found_within_the_look_back_only(read: Callable[..., Read]) -> None:
+def test_late_records_are_read_only_within_lookback_days(read: Callable[..., Read]) -> None:
     pages = [[day(12), day(6), day(5.5)], [day(5), day(4)]]
 
     assert read(pages, state(day(10.5)), lookback_days=5).dates == [day(12), day(6), day(5.5)]
     assert read(pages, state(day(10.5)), lookback_days=0).dates == [day(12)]
 
 
-def test_instants_are_compared_whatever_their_fractions(read: Callable[..., Read]) -> None:
+def test_timestamps_are_compared_regardless_of_the_digits_of_their_fractions(
+    read: Callable[..., Read],
+) -> None:
     noon = "2024-01-10T12:00:00"
     dates = [f"{noon}.500001Z", f"{noon}.5Z", f"{noon}.50Z", f"{noon}.4999Z", f"{noon}Z"]
 
     first = read([dates], state(f"{noon}.500Z"), lookback_days=0)
-    whole = read([[f"{noon}Z", "2024-01-10T11:59:59.999Z"]], state(f"{noon}Z"), lookback_days=0)
+    without = read([[f"{noon}Z", "2024-01-10T11:59:59.999Z"]], state(f"{noon}Z"), lookback_days=0)
 
     assert first.dates == dates[:3]
     assert first.is_silent
-    assert first.reached == dates[0]
-    assert whole.dates == [f"{noon}Z"]
+    assert first.bookmark_value == dates[0]
+    assert without.dates == [f"{noon}Z"]
 
 
-def test_dates_without_a_zone_are_of_the_configured_one(read: Callable[..., Read]) -> None:
+def test_dates_without_a_timezone_are_in_the_configured_one(read: Callable[..., Read]) -> None:
     dates = ["2024-01-10T02:00:00", "2024-01-09T23:59:00Z", "2024-01-10T01:59:00"]
 
     result = read(
@@ -210,11 +216,11 @@ def test_dates_without_a_zone_are_of_the_configured_one(read: Callable[..., Read
     )
 
     assert result.dates == ["2024-01-10T00:00:00Z"]
-    assert result.reached == "2024-01-10T00:00:00Z"
+    assert result.bookmark_value == "2024-01-10T00:00:00Z"
     assert result.is_silent
 
 
-def test_an_interrupted_run_moves_no_bookmark_and_the_next_loses_nothing(
+def test_an_interrupted_run_does_not_move_the_bookmark_and_no_record_is_lost(
     read: Callable[..., Read],
 ) -> None:
     pages = [[day(14), day(13)], [day(12), day(11)], [day(8), day(7)]]
@@ -226,10 +232,10 @@ def test_an_interrupted_run_moves_no_bookmark_and_the_next_loses_nothing(
     assert first.dates == [day(14), day(13)]
     assert first.bookmark == state(day(11))["bookmarks"]["products"]
     assert second.dates == [day(14), day(13), day(12), day(11)]
-    assert second.reached == day(14)
+    assert second.bookmark_value == day(14)
 
 
-def test_what_was_read_before_goes_on_being_read_from_its_bookmark(
+def test_the_second_run_reads_from_the_bookmark_of_the_first(
     read: Callable[..., Read],
 ) -> None:
     first = read([[day(12), day(11)], [day(2), day(1)]])
@@ -240,32 +246,32 @@ def test_what_was_read_before_goes_on_being_read_from_its_bookmark(
     assert first.dates == [day(12), day(11), day(2), day(1)]
     assert first.bookmark == {"replication_key": "date", "replication_key_value": day(12)}
     assert second.dates == [day(13), day(12)]
-    assert second.reached == day(13)
+    assert second.bookmark_value == day(13)
 
 
-def test_a_bookmark_in_the_future_is_warned_about(read: Callable[..., Read]) -> None:
+def test_a_bookmark_in_the_future_causes_a_warning(read: Callable[..., Read]) -> None:
     result = read([[day(12)]], state("2999-01-01T00:00:00Z"))
 
     assert result.run.exit_code == 0
     assert result.warned("The bookmark 2999-01-01T00:00:00Z is in the future")
     assert "--full-refresh" in result.run.log
-    assert result.reached == "2999-01-01T00:00:00Z"
+    assert result.bookmark_value == "2999-01-01T00:00:00Z"
 
 
-def test_a_record_of_the_future_does_not_hide_what_comes_until_then(
+def test_a_record_dated_in_the_future_does_not_hide_later_records(
     read: Callable[..., Read],
 ) -> None:
     future = "2999-01-01T00:00:00Z"
     first = read([[future, day(12), day(2)]], state(day(10)))
     second = read([[future, day(14), day(12)], [day(2)]], first.run.messages[-1]["value"])
 
-    assert first.reached == day(12)
+    assert first.bookmark_value == day(12)
     assert second.dates == [future, day(14), day(12)]
-    assert second.reached == day(14)
+    assert second.bookmark_value == day(14)
 
 
 @pytest.mark.parametrize("value", ["yesterday", 1704844800])
-def test_with_a_bookmark_that_is_no_date_everything_is_read(
+def test_a_bookmark_that_is_not_a_valid_date_reads_the_whole_table(
     read: Callable[..., Read], value: object
 ) -> None:
     result = read([[day(12), day(2)]], state(value))
@@ -273,10 +279,10 @@ def test_with_a_bookmark_that_is_no_date_everything_is_read(
     assert result.dates == [day(12), day(2)]
     assert result.warned("The bookmark is not a valid date-time")
     assert str(value) not in result.run.log
-    assert result.reached == day(12)
+    assert result.bookmark_value == day(12)
 
 
-def test_a_bookmark_of_another_key_counts_for_nothing(read: Callable[..., Read]) -> None:
+def test_a_bookmark_of_another_replication_key_is_ignored(read: Callable[..., Read]) -> None:
     result = read([[day(12), day(2)]], state(day(10), key="sale_date"))
 
     assert result.dates == [day(12), day(2)]
@@ -293,7 +299,7 @@ def test_a_bookmark_of_another_key_counts_for_nothing(read: Callable[..., Read])
         ("2024-01-08", 5, [12, 8]),
     ],
 )
-def test_nothing_older_than_the_start_date_is_read(
+def test_no_record_before_the_start_date_is_written(
     read: Callable[..., Read], start_date: str, bookmark: int | None, new: list[int]
 ) -> None:
     result = read(
@@ -304,55 +310,57 @@ def test_nothing_older_than_the_start_date_is_read(
 
     assert result.dates == list(map(day, new))
     assert result.requests == 2
-    assert result.reached == day(12)
+    assert result.bookmark_value == day(12)
 
 
-def test_the_mark_of_an_interrupted_whole_read_is_given_up(read: Callable[..., Read]) -> None:
+def test_an_incremental_read_discards_the_checkpoint_of_a_full_read(
+    read: Callable[..., Read],
+) -> None:
     pages = [[day(12)], [day(11)], [day(10)]]
-    mark = read(pages, chosen=catalog(products=True), fails_at=2)
-    assert mark.bookmark["resume"]["next"] == "/api/data/products/?cursor=2"
+    interrupted = read(pages, selected=catalog(products=True), fails_at=2)
+    assert interrupted.bookmark["resume"]["next"] == "/api/data/products/?cursor=2"
 
-    result = read(pages, mark.run.of_type("STATE")[-1]["value"])
+    result = read(pages, interrupted.run.of_type("STATE")[-1]["value"])
 
     assert result.dates == [day(12), day(11), day(10)]
     assert result.bookmark == {**state(day(12))["bookmarks"]["products"], "resume": None}
 
 
-def by_metadata() -> dict[str, Any]:
+def incremental_by_metadata() -> dict[str, Any]:
     return replicate(catalog(products=True), "products", replication_method="INCREMENTAL")
 
 
-def by_top_level() -> dict[str, Any]:
-    made = catalog(products=True)
-    entry_of(made, "products").update(replication_method="INCREMENTAL", replication_key="date")
-    return made
+def incremental_by_entry() -> dict[str, Any]:
+    result = catalog(products=True)
+    entry_of(result, "products").update(replication_method="INCREMENTAL", replication_key="date")
+    return result
 
 
-def whole_by_metadata() -> dict[str, Any]:
-    return replicate(by_top_level(), "products", replication_method="FULL_TABLE")
+def full_by_metadata() -> dict[str, Any]:
+    return replicate(incremental_by_entry(), "products", replication_method="FULL_TABLE")
 
 
 @pytest.mark.parametrize(
     ("make", "is_incremental"),
-    [(by_metadata, True), (by_top_level, True), (whole_by_metadata, False)],
+    [(incremental_by_metadata, True), (incremental_by_entry, True), (full_by_metadata, False)],
 )
-def test_the_method_is_the_catalogs(
+def test_the_catalog_sets_the_replication_method(
     read: Callable[..., Read],
     server: Server,
     make: Callable[[], dict[str, Any]],
     *,
     is_incremental: bool,
 ) -> None:
-    result = read([[day(12), day(2)]], state(day(10)), chosen=make())
+    result = read([[day(12), day(2)]], state(day(10)), selected=make())
 
     assert result.dates == ([day(12)] if is_incremental else [day(12), day(2)])
     assert ("order" in dict(server.requests[0].query)) is is_incremental
     bookmark_properties = result.run.of_type("SCHEMA")[0].get("bookmark_properties")
     assert bookmark_properties == (["date"] if is_incremental else None)
-    assert result.reached == day(12 if is_incremental else 10)
+    assert result.bookmark_value == day(12 if is_incremental else 10)
 
 
-def test_the_catalog_tells_which_keys_are_valid() -> None:
+def test_the_catalog_lists_the_valid_replication_keys() -> None:
     roots = {
         entry["tap_stream_id"]: next(m for m in entry["metadata"] if not m["breadcrumb"])
         for entry in catalog()["streams"]
@@ -369,7 +377,7 @@ def test_the_catalog_tells_which_keys_are_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "metadata", "said"),
+    ("stream", "metadata", "problem"),
     [
         (
             "products",
@@ -393,20 +401,20 @@ def test_the_catalog_tells_which_keys_are_valid() -> None:
         ),
     ],
 )
-def test_what_a_stream_cannot_be_read_by_is_refused(
-    run_tap: RunTap, server: Server, stream: str, metadata: dict[str, str], said: str
+def test_a_replication_the_stream_does_not_support_is_rejected(
+    run_tap: RunTap, server: Server, stream: str, metadata: dict[str, str], problem: str
 ) -> None:
-    chosen = replicate(catalog(**{stream: True}), stream, **metadata)
+    selected = replicate(catalog(**{stream: True}), stream, **metadata)
 
-    run = run_tap(server.config, catalog=chosen)
+    run = run_tap(server.config, catalog=selected)
 
     assert run.exit_code == 1
-    assert run.errors == [f"The catalog's replication-{said}."]
+    assert run.errors == [f"The catalog's replication-{problem}."]
     assert run.stdout == ""
     assert server.requests == []
 
 
-def test_another_order_is_refused_where_the_order_is_what_counts(
+def test_the_option_order_is_rejected_for_an_incremental_stream(
     run_tap: RunTap, server: Server
 ) -> None:
     config = {**server.config, "stream_options": {"products": {"order": ["title"]}}}
@@ -420,7 +428,7 @@ def test_another_order_is_refused_where_the_order_is_what_counts(
 
 
 @pytest.mark.parametrize("start_date", ["2024-02-30", 20240101])
-def test_a_start_date_that_is_none_is_refused(
+def test_an_invalid_start_date_is_rejected(
     run_tap: RunTap, server: Server, start_date: object
 ) -> None:
     run = run_tap({**server.config, "start_date": start_date})
@@ -431,18 +439,18 @@ def test_a_start_date_that_is_none_is_refused(
     assert server.requests == []
 
 
-def test_deletes_are_never_told_by_what_is_new(read: Callable[..., Read]) -> None:
+def test_an_incremental_read_sends_no_deletes(read: Callable[..., Read]) -> None:
     result = read([[day(12), day(2)]], emit_activate_version_messages=True)
 
     assert result.run.of_type("ACTIVATE_VERSION") == []
     assert [m for m in result.run.of_type("RECORD") if m.get("version")] == []
 
 
-def test_a_stream_map_changes_nothing_of_what_is_new(read: Callable[..., Read]) -> None:
+def test_a_stream_map_does_not_change_which_records_are_read(read: Callable[..., Read]) -> None:
     pages = [[day(12), None, day(11)], [day(9), day(8)], [day(7)]]
 
     plain = read(pages, state(day(10)))
-    # Without the key itself, which the reading needs and the target does not.
+    # Without the replication key, which the tap needs and the target does not.
     mapped = read(pages, state(day(10)), stream_maps={"products": {"id": "external_id"}})
 
     assert mapped.dates == plain.dates
@@ -451,23 +459,23 @@ def test_a_stream_map_changes_nothing_of_what_is_new(read: Callable[..., Read]) 
     assert mapped.requests == plain.requests == 3
 
 
-def test_a_stream_map_may_hide_the_date(read: Callable[..., Read]) -> None:
+def test_a_stream_map_may_remove_the_replication_key(read: Callable[..., Read]) -> None:
     pages = [[day(12), day(11)], [day(8), day(7)], [day(6)]]
 
     result = read(pages, state(day(10)), stream_maps={"products": {"date": None}})
 
     assert result.dates == [None, None]
-    assert result.reached == day(12)
+    assert result.bookmark_value == day(12)
     assert result.requests == 2
 
 
-# Sales and events of the sandbox come up to eight days late.
-LATEST = 8
+# Sales and events of the sandbox appear up to eight days after their date.
+MAX_DAYS_LATE = 8
 
 
 @pytest.fixture(scope="module")
-def days() -> Iterator[list[Sandbox]]:
-    """The sandbox on its first day and three days later."""
+def sandboxes() -> Iterator[list[Sandbox]]:
+    """Two sandboxes: on the first day, and three days later."""
     sizes = ["--sales", "200", "--events", "400"]
     with ExitStack() as stack:
         yield [
@@ -475,33 +483,33 @@ def days() -> Iterator[list[Sandbox]]:
         ]
 
 
-def all_of(sandbox: Sandbox, stream: str) -> dict[str, str]:
-    """Return the dates of all records, by what tells them apart."""
-    answer = requests.get(
+def dates_by_row(sandbox: Sandbox, stream: str) -> dict[str, str]:
+    """Return the dates of all rows, by the JSON of the row."""
+    body = requests.get(
         f"{sandbox.url}/data/{stream}/?limit=10000",
         headers={"Authorization": "Token APISANDBOX"},
         timeout=60,
     ).json()
-    return {json.dumps(row, sort_keys=True): row["date"] for row in answer[stream]}
+    return {json.dumps(row, sort_keys=True): row["date"] for row in body[stream]}
 
 
-def test_day_by_day_nothing_is_lost_and_little_is_read_again(
-    run_tap: RunTap, days: list[Sandbox]
+def test_daily_runs_lose_no_record_and_read_few_again(
+    run_tap: RunTap, sandboxes: list[Sandbox]
 ) -> None:
-    chosen = incremental("sales", "events")
-    config = {"page_size": 20, "lookback_days": LATEST}
-    first, second = days
+    selected = incremental("sales", "events")
+    config = {"page_size": 20, "lookback_days": MAX_DAYS_LATE}
+    first, second = sandboxes
 
-    before = run_tap({**first.config, **config}, catalog=chosen)
+    before = run_tap({**first.config, **config}, catalog=selected)
     last = before.of_type("STATE")[-1]["value"]
-    after = run_tap({**second.config, **config}, catalog=chosen, state=last)
+    after = run_tap({**second.config, **config}, catalog=selected, state=last)
 
     assert before.exit_code == after.exit_code == 0
     assert UNORDERED not in before.log + after.log
     for stream, key in (("sales", "external_id"), ("events", "event_key")):
         ids = [{record[key] for record in run.records(stream)} for run in (before, after)]
-        assert len(ids[0] | ids[1]) == len(all_of(second, stream))
+        assert len(ids[0] | ids[1]) == len(dates_by_row(second, stream))
         assert 0 < len(ids[1]) < len(ids[0] | ids[1])
         bookmark = after.of_type("STATE")[-1]["value"]["bookmarks"][stream]
-        latest = max(date.removesuffix("Z") for date in all_of(second, stream).values())
+        latest = max(date.removesuffix("Z") for date in dates_by_row(second, stream).values())
         assert bookmark["replication_key_value"] == f"{latest}Z"

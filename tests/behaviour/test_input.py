@@ -1,4 +1,4 @@
-"""Wrong settings and files: one line for each problem, before any request, exit code 1."""
+"""Invalid settings and files: one line for each problem, before any request, exit code 1."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
         ),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_is_allowed(
+def test_an_invalid_setting_is_named_with_the_values_allowed(
     run_tap: RunTap, config: dict[str, Any], problem: str
 ) -> None:
     run = run_tap(config)
@@ -182,7 +182,7 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
     ],
     ids=str,
 )
-def test_a_token_is_taken_as_people_paste_it(
+def test_a_token_may_be_pasted_with_its_scheme_or_with_spaces(
     run_tap: RunTap, server: Server, given: dict[str, Any], sent: str
 ) -> None:
     server.replies(Reply({"error": {"reason": f"no {sent.split()[1]}"}}, status=400))
@@ -194,7 +194,7 @@ def test_a_token_is_taken_as_people_paste_it(
 
 
 @pytest.mark.parametrize("write", [str, lambda url: url.removeprefix("http://"), " {}\n".format])
-def test_a_url_is_taken_as_people_paste_it(
+def test_a_url_may_be_pasted_without_a_scheme_or_with_spaces(
     run_tap: RunTap, server: Server, write: Callable[[str], str]
 ) -> None:
     config = {**server.config, "api_url": write(server.url), "response_format": "CSV"}
@@ -204,7 +204,7 @@ def test_a_url_is_taken_as_people_paste_it(
     assert dict(server.requests[0].query)["format"] == "csv"
 
 
-@pytest.mark.parametrize("verb", ["--discover", "--test"])
+@pytest.mark.parametrize("option", ["--discover", "--test"])
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
@@ -214,10 +214,10 @@ def test_a_url_is_taken_as_people_paste_it(
         ({**GOOD, "api_url": "http://acme.custobar.com/api"}, "api_url: must begin with https"),
     ],
 )
-def test_every_verb_validates_the_whole_config_first(
-    run_tap: RunTap, config: dict[str, Any], problem: str, verb: str
+def test_every_command_validates_the_config_first(
+    run_tap: RunTap, config: dict[str, Any], problem: str, option: str
 ) -> None:
-    run = run_tap(config, verb)
+    run = run_tap(config, option)
 
     assert run.exit_code == 1
     assert run.stdout == ""
@@ -226,9 +226,9 @@ def test_every_verb_validates_the_whole_config_first(
     assert "1234567890" not in run.log
 
 
-@pytest.mark.parametrize("text", ["1e999", "Infinity", "NaN"])
-def test_a_number_that_is_no_number_is_refused(run_tap: RunTap, text: str) -> None:
-    config = f'{{"company": "acme", "api_token": "APISANDBOX", "request_interval": {text}}}'
+@pytest.mark.parametrize("number", ["1e999", "Infinity", "NaN"])
+def test_a_number_that_is_not_finite_is_rejected(run_tap: RunTap, number: str) -> None:
+    config = f'{{"company": "acme", "api_token": "APISANDBOX", "request_interval": {number}}}'
 
     run = run_tap(config)
 
@@ -237,7 +237,7 @@ def test_a_number_that_is_no_number_is_refused(run_tap: RunTap, text: str) -> No
     assert "must be at most 86400" in run.errors[0] or "is not valid JSON" in run.errors[0]
 
 
-def test_every_problem_has_its_line(run_tap: RunTap) -> None:
+def test_each_problem_has_its_own_line(run_tap: RunTap) -> None:
     run = run_tap({"page_size": 0, "auth_scheme": "Basic"})
 
     assert [error.partition(":")[0] for error in sorted(run.errors)] == [
@@ -247,7 +247,7 @@ def test_every_problem_has_its_line(run_tap: RunTap) -> None:
     ]
 
 
-def test_an_unknown_setting_is_warned_about_with_the_nearest_name(
+def test_an_unknown_setting_causes_a_warning_with_the_nearest_name(
     run_tap: RunTap, server: Server
 ) -> None:
     run = run_tap({**server.config, "page_sise": 5, "xyzzy": "hidden"}, "--discover")
@@ -265,13 +265,15 @@ def test_a_setting_that_is_null_is_not_set(run_tap: RunTap, server: Server) -> N
     assert server.requests[0].headers["Authorization"] == "Token APISANDBOX"
 
 
-def test_api_url_wins_over_company(run_tap: RunTap, server: Server) -> None:
+def test_api_url_takes_precedence_over_company(run_tap: RunTap, server: Server) -> None:
     run_tap({**server.config, "company": "acme"})
 
     assert server.requests
 
 
-def test_settings_come_from_the_environment_by_their_type(run_tap: RunTap, server: Server) -> None:
+def test_settings_of_the_environment_are_converted_to_their_type(
+    run_tap: RunTap, server: Server
+) -> None:
     env = {
         "TAP_CUSTOBAR_API_URL": server.url,
         "TAP_CUSTOBAR_API_TOKEN": "12345678",
@@ -288,7 +290,7 @@ def test_settings_come_from_the_environment_by_their_type(run_tap: RunTap, serve
     assert server.requests[0].headers["Authorization"] == "Token 12345678"
 
 
-def test_the_environment_wins_over_a_file(run_tap: RunTap, server: Server) -> None:
+def test_the_environment_takes_precedence_over_a_file(run_tap: RunTap, server: Server) -> None:
     run_tap(
         {**server.config, "page_size": 5}, "--config", "ENV", env={"TAP_CUSTOBAR_PAGE_SIZE": "7"}
     )
@@ -296,7 +298,7 @@ def test_the_environment_wins_over_a_file(run_tap: RunTap, server: Server) -> No
     assert dict(server.requests[0].query)["limit"] == "7"
 
 
-def test_a_wrong_setting_in_the_environment_is_named_too(run_tap: RunTap) -> None:
+def test_an_invalid_setting_in_the_environment_is_named(run_tap: RunTap) -> None:
     env = {
         "TAP_CUSTOBAR_API_TOKEN": "APISANDBOX",
         "TAP_CUSTOBAR_COMPANY": "acme",
@@ -313,25 +315,25 @@ def test_a_wrong_setting_in_the_environment_is_named_too(run_tap: RunTap) -> Non
     ]
 
 
-@pytest.mark.parametrize("verb", [[], ["--test"]])
+@pytest.mark.parametrize("options", [[], ["--test"]])
 @pytest.mark.parametrize("place", ["environment", ".env"])
-def test_settings_in_an_environment_that_is_not_read_are_pointed_out(
-    run_tap: RunTap, tmp_path: Path, place: str, verb: list[str]
+def test_an_error_names_settings_in_an_environment_that_is_not_read(
+    run_tap: RunTap, tmp_path: Path, place: str, options: list[str]
 ) -> None:
     env = {"TAP_CUSTOBAR_API_TOKEN": "APISANDBOX", "TAP_CUSTOBAR_COMPANY": "acme"}
     if place == ".env":
         (tmp_path / ".env").write_text("".join(f"{name}={env[name]}\n" for name in env))
         env = {}
 
-    nothing = run_tap(None, *verb, env=env)
-    in_part = run_tap({"api_token": "APISANDBOX"}, *verb, env=env)
+    no_config = run_tap(None, *options, env=env)
+    without_company = run_tap({"api_token": "APISANDBOX"}, *options, env=env)
 
     hint = "is set, but not read: add --config ENV"
-    assert nothing.errors == [f"api_token: is missing. TAP_CUSTOBAR_API_TOKEN {hint}"]
-    assert in_part.errors == [f"company: is missing. TAP_CUSTOBAR_COMPANY {hint}"]
+    assert no_config.errors == [f"api_token: is missing. TAP_CUSTOBAR_API_TOKEN {hint}"]
+    assert without_company.errors == [f"company: is missing. TAP_CUSTOBAR_COMPANY {hint}"]
 
 
-def test_a_mistyped_variable_is_warned_about_with_the_nearest_name(
+def test_a_misspelled_variable_causes_a_warning_with_the_nearest_name(
     run_tap: RunTap, server: Server
 ) -> None:
     env = {
@@ -340,10 +342,10 @@ def test_a_mistyped_variable_is_warned_about_with_the_nearest_name(
         "TAP_CUSTOBAR__SELECT": "of Meltano's",
     }
 
-    told = run_tap(server.config, "--config", "ENV", "--discover", env=env)
+    read = run_tap(server.config, "--config", "ENV", "--discover", env=env)
     not_read = run_tap(server.config, "--discover", env=env)
 
-    warnings = [line for line in told.log.splitlines() if "WARNING" in line]
+    warnings = [line for line in read.log.splitlines() if "WARNING" in line]
     assert len(warnings) == 1
     assert warnings[0].endswith(
         "TAP_CUSTOBAR_PAGE_SISE: Unknown setting page_sise is ignored; did you mean page_size?"
@@ -351,7 +353,7 @@ def test_a_mistyped_variable_is_warned_about_with_the_nearest_name(
     assert "PAGE_SISE" not in not_read.log
 
 
-def test_a_dotenv_file_that_is_no_text_is_named(run_tap: RunTap, tmp_path: Path) -> None:
+def test_a_dotenv_file_that_is_not_utf_8_is_named(run_tap: RunTap, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes("TAP_CUSTOBAR_COMPANY=Mäki".encode("latin-1"))
 
     read = run_tap(None, "--config", "ENV")
@@ -366,11 +368,11 @@ def test_a_dotenv_file_that_is_no_text_is_named(run_tap: RunTap, tmp_path: Path)
     ("variable", "value"),
     [("TAP_CUSTOBAR_LOGLEVEL", "chatty"), ("TAP_CUSTOBAR_LOGLEVEL", "10"), ("LOGLEVEL", "chatty")],
 )
-@pytest.mark.parametrize("verb", [[], ["--discover"], ["--version"]])
+@pytest.mark.parametrize("options", [[], ["--discover"], ["--version"]])
 def test_an_unknown_log_level_is_named(
-    run_tap: RunTap, server: Server, variable: str, value: str, verb: list[str]
+    run_tap: RunTap, server: Server, variable: str, value: str, options: list[str]
 ) -> None:
-    run = run_tap(server.config, *verb, env={variable: value})
+    run = run_tap(server.config, *options, env={variable: value})
 
     assert run.exit_code == 1
     assert run.stdout == ""
@@ -439,7 +441,9 @@ def test_a_missing_file_is_named(run_tap: RunTap, sandbox: Sandbox, option: str)
     assert run.errors == ["not-there.json: No such file or directory"]
 
 
-def test_a_file_that_is_no_text_is_named(run_tap: RunTap, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_named(
+    run_tap: RunTap, sandbox: Sandbox, tmp_path: Path
+) -> None:
     (tmp_path / "state.bin").write_bytes(b"\xff\xfe\x00")
 
     run = run_tap(sandbox.config, "--state", "state.bin")
@@ -462,7 +466,7 @@ def test_a_file_that_is_no_text_is_named(run_tap: RunTap, sandbox: Sandbox, tmp_
         {"type": "RECORD", "stream": "customers", "record": {}},
     ],
 )
-def test_a_state_of_another_shape_is_one_line(
+def test_an_invalid_state_is_one_error_line(
     run_tap: RunTap, sandbox: Sandbox, state: object
 ) -> None:
     run = run_tap(sandbox.config, state=state)
@@ -488,7 +492,7 @@ def test_a_state_of_another_shape_is_one_line(
         {"streams": [{"tap_stream_id": "customers", "replication_key": ["date"]}]},
     ],
 )
-def test_a_catalog_of_another_shape_is_one_line(
+def test_an_invalid_catalog_is_one_error_line(
     run_tap: RunTap, sandbox: Sandbox, catalog: object
 ) -> None:
     run = run_tap(sandbox.config, catalog=catalog)
@@ -498,18 +502,18 @@ def test_a_catalog_of_another_shape_is_one_line(
     assert "catalog" in run.errors[0]
 
 
-def test_a_map_of_a_stream_that_is_not_selected_is_left_alone(
+def test_stream_maps_of_streams_that_are_not_selected_are_ignored(
     run_tap: RunTap, server: Server
 ) -> None:
     maps = {"customers": {"city": None}, "events": {"email": "md5(email)"}}
 
-    config, chosen = {**server.config, "stream_maps": maps}, catalog(customers=True)
+    config, selected = {**server.config, "stream_maps": maps}, catalog(customers=True)
     root = {"breadcrumb": [], "metadata": {"selected": False}}
     other = {"tap_stream_id": "orders", "stream": "orders", "metadata": [root]}
-    chosen["streams"].append({**chosen["streams"][0], **other})
+    selected["streams"].append({**selected["streams"][0], **other})
 
-    run = run_tap(config, catalog=chosen)
-    schemas = run_tap(config, "--test=schema", catalog=chosen)
+    run = run_tap(config, catalog=selected)
+    schemas = run_tap(config, "--test=schema", catalog=selected)
 
     assert run.exit_code == 0, run.log
     assert "city" not in run.schema("customers")["properties"]
@@ -517,7 +521,7 @@ def test_a_map_of_a_stream_that_is_not_selected_is_left_alone(
     assert "customers" in {m["stream"] for m in schemas.of_type("SCHEMA")}
 
 
-def test_a_config_may_come_through_a_pipe(server: Server, tmp_path: Path) -> None:
+def test_a_config_may_be_read_from_a_pipe(server: Server, tmp_path: Path) -> None:
     pipe = tmp_path / "config"
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "tap_custobar", "--config", str(pipe)]
@@ -528,14 +532,14 @@ def test_a_config_may_come_through_a_pipe(server: Server, tmp_path: Path) -> Non
     assert server.requests[0].headers["Authorization"] == "Token APISANDBOX"
 
 
-def test_an_unknown_option_is_refused(run_tap: RunTap) -> None:
+def test_an_unknown_option_is_rejected(run_tap: RunTap) -> None:
     run = run_tap(None, "--no-such-option")
 
     assert run.exit_code == 2
     assert "No such option" in run.log
 
 
-def test_settings_come_from_a_dotenv_file_in_the_folder(
+def test_settings_are_read_from_a_dotenv_file_in_the_folder(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text(
@@ -553,28 +557,28 @@ def test_settings_come_from_a_dotenv_file_in_the_folder(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "error"),
     [
         ("PAGE_SIZE", "1000.0", "page_size: must be an integer"),
         ("REQUEST_INTERVAL", "NaN", "request_interval: must be a number"),
         ("REQUEST_TIMEOUT", "Infinity", "request_timeout: must be a number"),
     ],
 )
-def test_what_looks_like_a_number_and_is_none_is_refused(
-    run_tap: RunTap, name: str, value: str, told: str
+def test_invalid_numbers_in_the_environment_are_rejected(
+    run_tap: RunTap, name: str, value: str, error: str
 ) -> None:
     env = {"TAP_CUSTOBAR_API_TOKEN": "APISANDBOX", "TAP_CUSTOBAR_COMPANY": "acme"}
 
     run = run_tap(None, "--config", "ENV", env={**env, f"TAP_CUSTOBAR_{name}": value})
 
-    assert run.errors == [told]
+    assert run.errors == [error]
 
 
 STATE = {"bookmarks": {"products": {"replication_key_value": "2024-05-01T00:00:00Z"}}}
 
 
 @pytest.mark.parametrize(
-    "written",
+    "stored",
     [
         STATE,
         {"type": "STATE", "value": STATE},
@@ -583,17 +587,19 @@ STATE = {"bookmarks": {"products": {"replication_key_value": "2024-05-01T00:00:0
         {"singer_state": {"type": "STATE", "value": STATE}},
     ],
 )
-def test_a_state_is_read_as_it_was_stored(
-    run_tap: RunTap, server: Server, written: dict[str, Any]
+def test_a_state_is_read_in_every_format_in_which_it_is_stored(
+    run_tap: RunTap, server: Server, stored: dict[str, Any]
 ) -> None:
-    run = run_tap(server.config, catalog=catalog(customers=True), state=written)
+    run = run_tap(server.config, catalog=catalog(customers=True), state=stored)
 
     assert run.exit_code == 0
     assert run.of_type("STATE")[0]["value"] == STATE
 
 
 @pytest.mark.parametrize("content", ["", "\n"])
-def test_an_empty_state_file_is_no_state(run_tap: RunTap, server: Server, content: str) -> None:
+def test_an_empty_state_file_starts_without_a_state(
+    run_tap: RunTap, server: Server, content: str
+) -> None:
     run = run_tap(server.config, catalog=catalog(customers=True), state=content)
 
     assert run.exit_code == 0
@@ -601,9 +607,7 @@ def test_an_empty_state_file_is_no_state(run_tap: RunTap, server: Server, conten
     assert run.of_type("SCHEMA")
 
 
-def test_a_file_that_is_no_catalog_is_not_taken_for_an_empty_one(
-    run_tap: RunTap, sandbox: Sandbox
-) -> None:
+def test_a_file_that_is_not_a_catalog_is_rejected(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap(sandbox.config, catalog=sandbox.config)
 
     assert run.exit_code == 1
@@ -612,7 +616,7 @@ def test_a_file_that_is_no_catalog_is_not_taken_for_an_empty_one(
 
 START = "import {}.__main__ as command; command.main()"
 
-#: Loaded in the midst of what the command imports, and stops there until a signal comes.
+#: Code that stops while the command imports a module, until a signal arrives.
 STOP = """
 import sys, time
 class Stop:
@@ -627,16 +631,16 @@ sys.meta_path.insert(0, Stop())
 
 @pytest.mark.parametrize("package", ["tap_custobar", "tap_custobar.airbyte"])
 @pytest.mark.parametrize("name", ["singer_sdk", "tap_custobar.streams"])
-def test_ctrl_c_while_it_starts_ends_it_without_a_traceback(package: str, name: str) -> None:
+def test_ctrl_c_during_the_start_ends_the_tap_without_a_traceback(package: str, name: str) -> None:
     command = [sys.executable, "-c", STOP.format(name=name) + START.format(package)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as tap:
         assert tap.stderr
         assert tap.stderr.read(7) == b"waiting"
         tap.send_signal(signal.SIGINT)
-        said = tap.stderr.read()
+        log = tap.stderr.read()
 
     assert tap.returncode == 130
-    assert said == b""
+    assert log == b""
 
 
 @pytest.mark.parametrize(

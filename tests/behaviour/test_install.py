@@ -1,4 +1,4 @@
-"""What is released: the sdist, the wheel built from it, and that one installed elsewhere."""
+"""The release: the sdist, the wheel that is built from it, and its installation."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ PYTHONS = re.findall(r"^PYTHONS = (.*)$", (ROOT / "Makefile").read_text(), re.MU
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel built from what it holds, not from the checkout.
+    """A folder with the sdist and the wheel, which is built from the sdist.
 
-    With DIST it is that folder of the checkout, as `make package` has just built it.
+    If DIST is set, the folder of that name in the checkout, as built by `make package`.
     """
     if folder := os.environ.get("DIST"):
         return ROOT / folder
@@ -59,15 +59,15 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel with the pinned versions of its own dependencies, and give its folder."""
+    """Install the wheel with pinned versions of its dependencies, and return the folder."""
     folder = tmp_path_factory.mktemp("environment")
     uv = [str(ROOT / ".venv-uv/bin/uv"), "--quiet"]
     subprocess.run([*uv, "venv", "--python", sys.executable, str(folder / "venv")], check=True)
     install = [*uv, "pip", "install", "--python", str(folder / "venv/bin/python")]
     pins = folder / "pins.txt"
-    # uv takes constraints without their hashes.
-    text = (ROOT / "requirements/demo.txt").read_text()
-    pins.write_text("\n".join(re.findall(r"^[a-z0-9-]+==[^ \\]+", text, re.MULTILINE)))
+    # Constraints of uv must not have hashes.
+    requirements = (ROOT / "requirements/demo.txt").read_text()
+    pins.write_text("\n".join(re.findall(r"^[a-z0-9-]+==[^ \\]+", requirements, re.MULTILINE)))
     subprocess.run([*install, "--constraint", str(pins), str(wheel)], check=True)
     return folder
 
@@ -75,7 +75,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "command", [["venv/bin/tap-custobar"], ["venv/bin/python", "-m", "tap_custobar"]]
 )
-def test_it_describes_itself_without_config_and_network(
+def test_discover_about_and_version_work_without_config_and_network(
     installed: Path, command: list[str]
 ) -> None:
     def stdout(*arguments: str) -> str:
@@ -93,18 +93,18 @@ def test_it_describes_itself_without_config_and_network(
     assert len(catalog["streams"]) == len(STREAMS)
     assert "first_name" in entry_of(catalog)["schema"]["properties"]
     assert json.loads(stdout("--about", "--format", "json"))["version"] == PROJECT["version"]
-    named = rf"tap-custobar v{re.escape(PROJECT['version'])}, Meltano SDK v[0-9.]+\n"
-    assert re.fullmatch(named, stdout("--version"))
+    version = rf"tap-custobar v{re.escape(PROJECT['version'])}, Meltano SDK v[0-9.]+\n"
+    assert re.fullmatch(version, stdout("--version"))
 
 
-def test_the_airbyte_source_comes_with_it(installed: Path) -> None:
+def test_the_airbyte_source_is_installed_with_the_tap(installed: Path) -> None:
     command = [str(installed / "venv/bin/source-custobar"), "spec"]
     result = subprocess.run(command, check=True, capture_output=True, cwd=installed)
 
     assert json.loads(result.stdout)["type"] == "SPEC"
 
 
-def test_without_its_extra_the_sandbox_says_what_to_install(installed: Path) -> None:
+def test_the_sandbox_without_its_extra_says_what_to_install(installed: Path) -> None:
     python = installed / "venv/bin/python"
     result = subprocess.run(
         [python, "-m", "tap_custobar.sandbox"], capture_output=True, text=True, check=False
@@ -114,7 +114,7 @@ def test_without_its_extra_the_sandbox_says_what_to_install(installed: Path) -> 
     assert result.stderr.strip().endswith("pip install '.[sandbox]' in a checkout")
 
 
-def test_the_wheel_holds_the_package_its_schemas_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_only_the_package_and_its_schemas(wheel: Path) -> None:
     about = f"tap_custobar-{PROJECT['version']}.dist-info"
     sources = [path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".typed"}]
     schemas = [f"tap_custobar/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.json")]
@@ -128,7 +128,7 @@ def test_the_wheel_holds_the_package_its_schemas_and_nothing_else(wheel: Path) -
     )
 
 
-def test_the_sdist_holds_what_the_wheel_is_built_from_and_nothing_else(released: Path) -> None:
+def test_the_sdist_contains_only_the_sources_of_the_wheel(released: Path) -> None:
     (sdist,) = released.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/")[1] for name in archive.getnames()}
@@ -137,13 +137,15 @@ def test_the_sdist_holds_what_the_wheel_is_built_from_and_nothing_else(released:
     assert names == {".gitignore", "pyproject.toml", "schemas", "tap_custobar"} | documents
 
 
-def test_the_checkout_and_the_sdist_make_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+def test_the_same_wheel_is_built_from_the_checkout_and_from_the_sdist(
+    wheel: Path, tmp_path: Path
+) -> None:
     (other,) = build(tmp_path, "--wheel").glob("*.whl")
 
     assert contents(other) == contents(wheel)
 
 
-def test_the_metadata_is_valid_and_tells_what_an_index_shows(wheel: Path) -> None:
+def test_the_metadata_is_valid_and_complete(wheel: Path) -> None:
     about = f"tap_custobar-{PROJECT['version']}.dist-info"
     metadata = Metadata.from_email(contents(wheel)[f"{about}/METADATA"], validate=True)
 
@@ -168,11 +170,11 @@ def test_a_checkout_uses_its_own_schemas() -> None:
 
 
 def shell(script: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a script as a reader pastes it, in a checkout, with a home folder of its own."""
+    """Run a script in the checkout, as if pasted from the README, with another home folder."""
     return subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", script],
         cwd=ROOT,
-        # With the machine's own settings of uv and pip.
+        # With the settings of uv and pip in the environment.
         env={**os.environ, "HOME": str(home), **variables},
         capture_output=True,
         text=True,
@@ -188,19 +190,19 @@ def shell(script: str, home: Path, **variables: str) -> subprocess.CompletedProc
         ("uv tool install meltanolabs-target-csv", "target-csv"),
     ],
 )
-def test_the_readmes_ways_to_install(tmp_path: Path, command: str, program: str) -> None:
-    """With uv from the environment that the Makefile makes."""
+def test_the_install_commands_of_the_readme(tmp_path: Path, command: str, program: str) -> None:
+    """With uv of the environment that the Makefile creates."""
     programs = f"{ROOT / '.venv-uv/bin'}:{os.environ['PATH']}"
     cache = {"UV_CACHE_DIR": str(Path.home() / ".cache/uv"), **os.environ}["UV_CACHE_DIR"]
 
     installed = shell(command, tmp_path, UV_CACHE_DIR=cache, PATH=programs)
-    ran = shell(f"{tmp_path}/.local/bin/{program} --version", tmp_path)
+    result = shell(f"{tmp_path}/.local/bin/{program} --version", tmp_path)
 
     assert installed.returncode == 0, installed.stderr
-    assert ran.stdout.startswith(f"{program} v")
+    assert result.stdout.startswith(f"{program} v")
 
 
-def test_the_readmes_quick_start(tmp_path: Path) -> None:
+def test_the_quick_start_of_the_readme(tmp_path: Path) -> None:
     [block] = [block for block in blocks("sh") if any("tap_custobar.sandbox" in x for x in block)]
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -209,8 +211,8 @@ def test_the_readmes_quick_start(tmp_path: Path) -> None:
     script = script.replace("tap_custobar.sandbox", f"tap_custobar.sandbox --port {port}")
     script = script.replace("records.jsonl", str(tmp_path / "records.jsonl"))
 
-    ran = shell(f"trap 'kill $(jobs -p)' EXIT\n{script}", tmp_path)
+    result = shell(f"trap 'kill $(jobs -p)' EXIT\n{script}", tmp_path)
 
-    assert ran.returncode == 0, ran.stderr
+    assert result.returncode == 0, result.stderr
     lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
     assert sum('"type":"RECORD"' in line for line in lines) == 1300

@@ -1,4 +1,4 @@
-"""However a run ends, the next one goes on from its last state, and nothing is lost."""
+"""Interrupted runs: the next run resumes from the last state, and no record is lost."""
 
 from __future__ import annotations
 
@@ -24,31 +24,26 @@ if TYPE_CHECKING:
 
 PAGES = 8
 PAGE = 40
-TABLE = {f"C{number}" for number in range(PAGES * PAGE)}
+IDS = {f"C{number}" for number in range(PAGES * PAGE)}
 STATES = STATE_AFTER.format(PAGE)
 
 
-def paged(
-    server: Server, *, gone: frozenset[int] = frozenset(), interrupted: Event | None = None
-) -> None:
+def serve_pages(server: Server, *, release_products: Event | None = None) -> None:
     """Serve a table of customers in pages, and no products.
 
     Args:
         server: The server.
-        gone: Numbers of the pages that are refused.
-        interrupted: Products are not answered before it is set, so that the tap cannot end.
+        release_products: Set once products may get a response: until then the tap cannot end.
     """
 
     def answer(request: Request) -> Reply:
         if "products" in request.path:
-            if interrupted:
-                interrupted.wait()
+            if release_products:
+                release_products.wait()
             return Reply({"products": []})
         number = int(dict(request.query).get("cursor", "0"))
-        if number in gone:
-            return Reply({"error": {"reason": "cursor expired"}}, status=400)
         rows = [{"external_id": f"C{number * PAGE + i}", "city": "Ä" * 500} for i in range(PAGE)]
-        body: dict[str, object] = {"customers": rows, "count": len(TABLE)}
+        body: dict[str, object] = {"customers": rows, "count": len(IDS)}
         if number + 1 < PAGES:
             body["next_url"] = f"?cursor={number + 1}"
         return Reply(body)
@@ -56,8 +51,8 @@ def paged(
     server.answer = answer
 
 
-def asked(server: Server) -> list[str]:
-    """The cursors of the customer pages that were asked for, in order."""
+def requested_cursors(server: Server) -> list[str]:
+    """Return the cursors of the requested customer pages, in order, and clear the requests."""
     cursors = [dict(r.query).get("cursor", "0") for r in server.requests if "customers" in r.path]
     server.requests.clear()
     return cursors
@@ -68,21 +63,21 @@ def last_state(run: Run) -> dict[str, Any]:
     return states[-1]["value"] if states else {}
 
 
-def covers_what_was_written(run: Run) -> bool:
-    """Tell whether the last state is that of the last whole page on stdout."""
+def state_matches_output(run: Run) -> bool:
+    """Return whether the last state is that of the last complete page on stdout."""
     written = len(run.ids("customers"))
     bookmark = last_state(run).get("bookmarks", {}).get("customers", {})
     if "resume" in bookmark and bookmark["resume"] is None:
-        return written == len(TABLE)
+        return written == len(IDS)
     covered = bookmark["resume"]["records"] if bookmark else 0
-    # Just at a page's end the signal may come before the mark moves.
+    # At the end of a page the signal may arrive before the checkpoint moves.
     return covered == written // PAGE * PAGE or covered + PAGE == written
 
 
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
-@pytest.mark.parametrize("records", [1, PAGE, 3 * PAGE + 7, len(TABLE) - 1])
+@pytest.mark.parametrize("records", [1, PAGE, 3 * PAGE + 7, len(IDS) - 1])
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_between_two_lines_and_nothing_is_lost(
+def test_a_signal_stops_the_tap_between_two_lines_and_no_record_is_lost(
     run_tap: RunTap,
     server: Server,
     start: Start,
@@ -92,44 +87,44 @@ def test_a_signal_ends_between_two_lines_and_nothing_is_lost(
     *,
     unbuffered: bool,
 ) -> None:
-    interrupted = Event()
-    paged(server, interrupted=interrupted)
+    release_products = Event()
+    serve_pages(server, release_products=release_products)
     tap = start(server.config, before=STATES, unbuffered=unbuffered)
     tap.take(records)
     tap.process.send_signal(number)
 
     first = tap.end()
-    interrupted.set()
+    release_products.set()
     second = run_tap(server.config, state=last_state(first))
 
     assert first.exit_code == exit_code
     assert "Traceback" not in first.log
     assert first.stdout.endswith("\n")
-    assert covers_what_was_written(first)
+    assert state_matches_output(first)
     assert second.exit_code == 0
-    assert {*first.ids("customers"), *second.ids("customers")} == TABLE
+    assert {*first.ids("customers"), *second.ids("customers")} == IDS
 
 
 @pytest.mark.parametrize("records", [1, 2 * PAGE + 1, 5 * PAGE])
-def test_killed_at_once_nothing_is_lost(
+def test_no_record_is_lost_after_sigkill(
     run_tap: RunTap, server: Server, start: Start, records: int
 ) -> None:
-    paged(server)
+    serve_pages(server)
     tap = start(server.config, before=STATES)
     tap.take(records)
     tap.process.kill()
 
     killed = tap.end()
-    # The kernel may have taken a part of the last line.
-    whole_lines = killed.stdout[: killed.stdout.rindex("\n") + 1]
-    first = Run(killed.exit_code, whole_lines, killed.log)
+    # The last line may be truncated.
+    complete_lines = killed.stdout[: killed.stdout.rindex("\n") + 1]
+    first = Run(killed.exit_code, complete_lines, killed.log)
     second = run_tap(server.config, state=last_state(first))
 
-    assert {*first.ids("customers"), *second.ids("customers")} == TABLE
+    assert {*first.ids("customers"), *second.ids("customers")} == IDS
 
 
-def test_a_target_that_goes_away_ends_the_tap_quietly(server: Server, start: Start) -> None:
-    paged(server)
+def test_a_closed_pipe_ends_the_tap_without_an_error_line(server: Server, start: Start) -> None:
+    serve_pages(server)
     tap = start(server.config, before=STATES)
     tap.take(2 * PAGE)
     tap.stdout.close()
@@ -142,7 +137,9 @@ def test_a_target_that_goes_away_ends_the_tap_quietly(server: Server, start: Sta
     assert "ERROR" not in run.log
 
 
-def test_a_stdout_that_was_never_open_ends_the_tap_quietly(server: Server, tmp_path: Path) -> None:
+def test_a_stdout_closed_from_the_start_ends_the_tap_without_an_error_line(
+    server: Server, tmp_path: Path
+) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps(server.config))
     command = " ".join([*TAP, "--config", str(config), ">&-"])
@@ -155,14 +152,14 @@ def test_a_stdout_that_was_never_open_ends_the_tap_quietly(server: Server, tmp_p
 
 
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
-def test_a_signal_while_the_pipe_is_full_waits_for_the_line(
+def test_a_signal_while_the_pipe_is_full_stops_after_the_current_line(
     server: Server, start: Start, *, unbuffered: bool
 ) -> None:
-    paged(server)
+    serve_pages(server)
     tap = start(server.config, before=STATES, unbuffered=unbuffered)
     tap.take(1)
-    # Nobody reads: the tap fills the pipe and is stuck in a write.
-    while not _waits_for_the_pipe(tap.process.pid):
+    # Nothing is read any more, so the tap fills the pipe and blocks in a write.
+    while not _is_blocked_in_write(tap.process.pid):
         pass
     tap.process.send_signal(signal.SIGTERM)
 
@@ -170,11 +167,11 @@ def test_a_signal_while_the_pipe_is_full_waits_for_the_line(
 
     assert run.exit_code == 143
     assert run.stdout.endswith("\n")
-    assert covers_what_was_written(run)
+    assert state_matches_output(run)
 
 
-def _waits_for_the_pipe(pid: int) -> bool:
-    """Tell whether a process is in the system call write(2), and stays there."""
+def _is_blocked_in_write(pid: int) -> bool:
+    """Return whether a process is in the system call write(2) to stdout."""
     try:
         call = Path(f"/proc/{pid}/syscall").read_text(encoding="utf-8")
     except OSError:
@@ -182,72 +179,76 @@ def _waits_for_the_pipe(pid: int) -> bool:
     return call.startswith(("1 0x1 ", "1 0x0000000000000001 "))
 
 
-def test_pages_that_a_written_state_covers_are_not_asked_for_again(
+def test_pages_before_the_checkpoint_are_not_requested_again(
     run_tap: RunTap, server: Server, start: Start
 ) -> None:
-    paged(server)
+    serve_pages(server)
     tap = start(server.config, before=STATES)
     tap.take(3 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
     first = tap.end()
     state = last_state(first)
-    asked(server)
+    requested_cursors(server)
 
     second = run_tap(server.config, state=state)
 
     next_page = state["bookmarks"]["customers"]["resume"]["next"]
-    assert next_page == f"/api/data/customers/?cursor={asked(server)[0]}"
+    assert next_page == f"/api/data/customers/?cursor={requested_cursors(server)[0]}"
     assert "Resuming the interrupted sync" in second.log
 
 
-def test_the_sync_after_a_finished_one_reads_everything_again(
+def test_the_sync_after_a_complete_one_reads_the_whole_table(
     run_tap: RunTap, server: Server
 ) -> None:
-    paged(server)
+    serve_pages(server)
     first = run_tap(server.config)
-    asked(server)
+    requested_cursors(server)
 
     second = run_tap(server.config, state=last_state(first))
 
     assert last_state(first)["bookmarks"]["customers"] == {"resume": None}
-    assert asked(server) == [str(page) for page in range(PAGES)]
-    assert set(second.ids("customers")) == TABLE
+    assert requested_cursors(server) == [str(page) for page in range(PAGES)]
+    assert set(second.ids("customers")) == IDS
 
 
 @pytest.fixture
-def mark(server: Server, start: Start) -> dict[str, Any]:
-    """The mark of a run that was interrupted on its fifth page."""
-    paged(server)
+def checkpoint(server: Server, start: Start) -> dict[str, Any]:
+    """The checkpoint of a run that was interrupted on its fifth page."""
+    serve_pages(server)
     tap = start({**server.config, "emit_activate_version_messages": True}, before=STATES)
     tap.take(4 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
     state = last_state(tap.end())
-    asked(server)
+    requested_cursors(server)
     resume: dict[str, Any] = state["bookmarks"]["customers"]["resume"]
     return resume
 
 
-def resumed(run_tap: RunTap, server: Server, mark: object, **settings: object) -> Run:
+def resumed(run_tap: RunTap, server: Server, checkpoint: object, **settings: object) -> Run:
     config = {**server.config, "emit_activate_version_messages": True, **settings}
-    return run_tap(config, state={"bookmarks": {"customers": {"resume": mark}}})
+    return run_tap(config, state={"bookmarks": {"customers": {"resume": checkpoint}}})
 
 
-def test_the_mark_holds_no_host_and_no_token(server: Server, mark: dict[str, Any]) -> None:
-    numbers = {"records", "skipped", "count", "lowest", "repeated"}
-    assert set(mark) == {"next", "asked", "began", *numbers}
-    assert server.host not in json.dumps(mark)
-    assert "127.0.0.1" not in json.dumps(mark)
-    assert "APISANDBOX" not in json.dumps(mark)
-
-
-def test_a_resumed_sync_has_one_version_and_tells_deletes_at_its_end(
-    run_tap: RunTap, server: Server, mark: dict[str, Any]
+def test_the_checkpoint_contains_no_host_and_no_token(
+    server: Server, checkpoint: dict[str, Any]
 ) -> None:
-    run = resumed(run_tap, server, mark)
+    numbers = {"records", "skipped", "count", "lowest", "repeated"}
+    assert set(checkpoint) == {"next", "asked", "began", *numbers}
+    assert server.host not in json.dumps(checkpoint)
+    assert "127.0.0.1" not in json.dumps(checkpoint)
+    assert "APISANDBOX" not in json.dumps(checkpoint)
 
-    assert asked(server)[0] != "0"
+
+def test_a_resumed_sync_keeps_its_version_and_sends_deletes_at_the_end(
+    run_tap: RunTap, server: Server, checkpoint: dict[str, Any]
+) -> None:
+    run = resumed(run_tap, server, checkpoint)
+
+    assert requested_cursors(server)[0] != "0"
     versions = {m["version"] for m in run.of_type("RECORD")}
-    assert versions == {m["version"] for m in run.of_type("ACTIVATE_VERSION")} == {mark["began"]}
+    assert (
+        versions == {m["version"] for m in run.of_type("ACTIVATE_VERSION")} == {checkpoint["began"]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,14 +267,14 @@ def test_a_resumed_sync_has_one_version_and_tells_deletes_at_its_end(
         ({"skipped": -1}, "the checkpoint is not valid"),
     ],
 )
-def test_a_mark_that_does_not_fit_starts_over_and_says_so(
-    run_tap: RunTap, server: Server, mark: dict[str, Any], change: dict[str, Any], reason: str
+def test_an_unusable_checkpoint_restarts_the_sync_and_the_log_says_why(
+    run_tap: RunTap, server: Server, checkpoint: dict[str, Any], change: dict[str, Any], reason: str
 ) -> None:
-    run = resumed(run_tap, server, {**mark, **change})
+    run = resumed(run_tap, server, {**checkpoint, **change})
 
     assert run.exit_code == 0
-    assert asked(server) == [str(page) for page in range(PAGES)]
-    assert set(run.ids("customers")) == TABLE
+    assert requested_cursors(server) == [str(page) for page in range(PAGES)]
+    assert set(run.ids("customers")) == IDS
     assert "Restarting the interrupted sync" in run.log
     assert reason in run.log
 
@@ -289,89 +290,99 @@ def test_a_mark_that_does_not_fit_starts_over_and_says_so(
         {"flattening_enabled": True, "flattening_max_depth": 1},
         {"stream_options": {"customers": {"custom_fields": {"acme__x": "integer"}}}},
     ],
-    ids=["page size", "order", "versions", "zone", "stream maps", "flattening", "custom fields"],
+    ids=[
+        "page size",
+        "order",
+        "versions",
+        "timezone",
+        "stream maps",
+        "flattening",
+        "custom fields",
+    ],
 )
-def test_another_question_starts_over(
-    run_tap: RunTap, server: Server, mark: dict[str, Any], settings: dict[str, Any]
+def test_changed_settings_restart_the_sync(
+    run_tap: RunTap, server: Server, checkpoint: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    run = resumed(run_tap, server, mark, **settings)
+    run = resumed(run_tap, server, checkpoint, **settings)
 
-    assert asked(server)[0] == "0"
-    assert set(run.ids("customers")) == TABLE
+    assert requested_cursors(server)[0] == "0"
+    assert set(run.ids("customers")) == IDS
 
 
-def test_a_mark_that_the_api_refuses_starts_over(
-    run_tap: RunTap, server: Server, mark: dict[str, Any]
+def test_a_checkpoint_the_api_rejects_restarts_the_sync(
+    run_tap: RunTap, server: Server, checkpoint: dict[str, Any]
 ) -> None:
-    real = server.answer
-    refused = mark["next"].rpartition("=")[2]
+    answer_others = server.answer
+    rejected = checkpoint["next"].rpartition("=")[2]
     first = iter([True])
 
     def answer(request: Request) -> Reply:
-        if dict(request.query).get("cursor") == refused and next(first, False):
+        if dict(request.query).get("cursor") == rejected and next(first, False):
             return Reply({"error": {"reason": "cursor expired"}}, status=400)
-        return real(request)
+        return answer_others(request)
 
     server.answer = answer
 
-    run = resumed(run_tap, server, mark)
+    run = resumed(run_tap, server, checkpoint)
 
     assert run.exit_code == 0
     assert "Restarting the interrupted sync" in run.log
     assert "cursor expired" in run.log
-    assert asked(server)[:2] == [refused, "0"]
-    assert set(run.ids("customers")) == TABLE
+    assert requested_cursors(server)[:2] == [rejected, "0"]
+    assert set(run.ids("customers")) == IDS
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "reply",
     [Reply(status=404), Reply(status=500), Reply({"customers": 5}), Reply(b"<html>")],
-    ids=["gone", "broken", "another shape", "HTML"],
+    ids=["404", "500", "no list", "HTML"],
 )
-def test_a_mark_that_leads_nowhere_starts_over(
-    run_tap: RunTap, server: Server, mark: dict[str, Any], answer: Reply
+def test_a_checkpoint_whose_page_cannot_be_read_restarts_the_sync(
+    run_tap: RunTap, server: Server, checkpoint: dict[str, Any], reply: Reply
 ) -> None:
-    real = server.answer
-    lost = mark["next"].rpartition("=")[2]
+    answer_others = server.answer
+    unreadable = checkpoint["next"].rpartition("=")[2]
     first = iter([True])
 
-    def answers(request: Request) -> Reply:
-        if dict(request.query).get("cursor") == lost and next(first, False):
-            return answer
-        return real(request)
+    def answer(request: Request) -> Reply:
+        if dict(request.query).get("cursor") == unreadable and next(first, False):
+            return reply
+        return answer_others(request)
 
-    server.answer = answers
+    server.answer = answer
 
-    run = resumed(run_tap, server, mark, max_retries=0)
+    run = resumed(run_tap, server, checkpoint, max_retries=0)
 
     assert run.exit_code == 0
-    assert set(run.ids("customers")) == TABLE
+    assert set(run.ids("customers")) == IDS
 
 
 @pytest.mark.parametrize("status", [403, 503])
-def test_a_fault_that_is_not_the_marks_keeps_it(
-    run_tap: RunTap, server: Server, mark: dict[str, Any], status: int
+def test_a_failure_unrelated_to_the_checkpoint_keeps_it(
+    run_tap: RunTap, server: Server, checkpoint: dict[str, Any], status: int
 ) -> None:
     server.answer = lambda _: Reply(status=status)
 
-    run = resumed(run_tap, server, mark, max_retries=0)
+    run = resumed(run_tap, server, checkpoint, max_retries=0)
 
     assert run.exit_code == 1
-    assert last_state(run)["bookmarks"]["customers"]["resume"] == mark
+    assert last_state(run)["bookmarks"]["customers"]["resume"] == checkpoint
 
 
-@pytest.mark.parametrize("stray", ["text", 5, [], {"next": 1}])
-def test_a_mark_that_is_none_starts_over(run_tap: RunTap, server: Server, stray: object) -> None:
-    paged(server)
+@pytest.mark.parametrize("value", ["text", 5, [], {"next": 1}])
+def test_a_checkpoint_of_another_type_restarts_the_sync(
+    run_tap: RunTap, server: Server, value: object
+) -> None:
+    serve_pages(server)
 
-    run = resumed(run_tap, server, stray)
+    run = resumed(run_tap, server, value)
 
     assert run.exit_code == 0
-    assert set(run.ids("customers")) == TABLE
+    assert set(run.ids("customers")) == IDS
 
 
-def test_with_filters_no_mark_is_kept(server: Server, start: Start) -> None:
-    paged(server)
+def test_with_filters_no_checkpoint_is_written(server: Server, start: Start) -> None:
+    serve_pages(server)
     options = {"customers": {"filters": {"email": "maija@example.fi"}}}
     tap = start({**server.config, "stream_options": options}, before=STATES)
     tap.take(2 * PAGE + 1)
@@ -384,7 +395,7 @@ def test_with_filters_no_mark_is_kept(server: Server, start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "count", "told"),
+    ("rows", "count", "is_sent"),
     [
         ([{"external_id": "1"}], 1, True),
         ([{"external_id": "1"}], None, True),
@@ -396,44 +407,44 @@ def test_with_filters_no_mark_is_kept(server: Server, start: Start) -> None:
         ([{"external_id": "1"}, {"email": "no key"}], 1, False),
     ],
     ids=[
-        "whole",
+        "complete",
         "no count",
         "empty",
-        "empty and so told",
-        "fewer than told",
-        "by text",
-        "by fraction",
-        "skipped",
+        "empty with count",
+        "fewer than count",
+        "string count",
+        "float count",
+        "skipped row",
     ],
 )
-def test_deletes_are_told_only_when_the_table_was_read_whole(
-    run_tap: RunTap, server: Server, rows: list[object], count: object, *, told: bool
+def test_deletes_are_sent_only_if_the_table_was_read_completely(
+    run_tap: RunTap, server: Server, rows: list[object], count: object, *, is_sent: bool
 ) -> None:
     body = {"customers": rows, **({} if count is None else {"count": count})}
     server.answer = lambda request: Reply(body if "customers" in request.path else {"products": []})
 
     run = run_tap({**server.config, "emit_activate_version_messages": True})
 
-    assert [m["stream"] for m in run.of_type("ACTIVATE_VERSION")] == ["customers"] * told
+    assert [m["stream"] for m in run.of_type("ACTIVATE_VERSION")] == ["customers"] * is_sent
     missing = len(rows) < int(str(count or 0)[0])
     assert ("Received 1 record fewer than Custobar's count" in run.log) == missing
-    assert ("customers: No deletes are sent to the target: " in run.log) == (not told)
+    assert ("customers: No deletes are sent to the target: " in run.log) == (not is_sent)
 
 
 @pytest.mark.parametrize("fails_once", [False, True], ids=["in one run", "over two runs"])
-def test_a_table_that_shrinks_while_it_is_read_tells_no_deletes(
+def test_a_table_that_shrinks_while_it_is_read_sends_no_deletes(
     run_tap: RunTap, server: Server, *, fails_once: bool
 ) -> None:
-    # By offset, the erased customer of page 1 moved another one there, which no page shows.
+    # With pages by offset, erasing a customer of page 1 moves one of page 2 there, unseen.
     first = {"customers": [{"external_id": i} for i in "012"], "count": 6, "next_url": "?p=2"}
     second = Reply({"customers": [{"external_id": i} for i in "45"], "count": 5})
     server.replies(Reply(first), *[Reply(status=403)] * fails_once, second)
     config = {**server.config, "emit_activate_version_messages": True}
-    only = catalog(customers=True)
+    customers = catalog(customers=True)
 
-    runs = [run_tap(config, catalog=only)]
+    runs = [run_tap(config, catalog=customers)]
     if fails_once:
-        runs.append(run_tap(config, catalog=only, state=last_state(runs[0])))
+        runs.append(run_tap(config, catalog=customers, state=last_state(runs[0])))
 
     assert [run.exit_code for run in runs] == [1, 0] if fails_once else [0]
     assert [id_ for run in runs for id_ in run.ids("customers")] == list("01245")
@@ -443,10 +454,10 @@ def test_a_table_that_shrinks_while_it_is_read_tells_no_deletes(
 
 
 @pytest.mark.parametrize("unbuffered", [False, True], ids=["buffered", "unbuffered"])
-def test_a_full_disk_ends_the_run_with_its_cause(
+def test_a_full_disk_ends_the_run_with_one_error_line(
     server: Server, tmp_path: Path, *, unbuffered: bool
 ) -> None:
-    paged(server)
+    serve_pages(server)
     config = tmp_path / "config.json"
     config.write_text(json.dumps(server.config))
     environment = {"PATH": os.environ["PATH"]} | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
@@ -465,4 +476,4 @@ def test_a_full_disk_ends_the_run_with_its_cause(
     assert ended.stderr.count("| ERROR") == 1
     assert "Cannot write to stdout: No space left on device." in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert asked(server) in (["0"], [])
+    assert requested_cursors(server) in (["0"], [])

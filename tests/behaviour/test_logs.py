@@ -1,4 +1,4 @@
-"""The log as lines of JSON, by the SDK's own configuration, as the README shows."""
+"""The log as JSON lines, with the SDK's log configuration, as in the README."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 EXAMPLE = Path(__file__).parent.parent.parent / "examples/logging/json.yml"
 
 
-def test_each_line_is_an_object(sandbox: Sandbox, run_tap: RunTap) -> None:
+def test_each_line_is_a_json_object(sandbox: Sandbox, run_tap: RunTap) -> None:
     run = run_tap(
         sandbox.config,
         env={"SINGER_SDK_LOG_CONFIG": str(EXAMPLE)},
@@ -29,7 +29,7 @@ def test_each_line_is_an_object(sandbox: Sandbox, run_tap: RunTap) -> None:
     assert {"record_count", "sync_duration"} <= {metric["metric"] for metric in metrics}
 
 
-def test_a_failure_is_one_line_of_it(sandbox: Sandbox, run_tap: RunTap) -> None:
+def test_a_failure_is_one_line(sandbox: Sandbox, run_tap: RunTap) -> None:
     run = run_tap(
         {**sandbox.config, "api_token": "APIOTHER"}, env={"SINGER_SDK_LOG_CONFIG": str(EXAMPLE)}
     )

@@ -1,4 +1,4 @@
-"""What is written to a stdout that does not take it at once."""
+"""A non-blocking stdout that is full."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
 def run_into_full_pipe(
     config: Path, *arguments: str, env: dict[str, str], number: signal.Signals | None = None
 ) -> Run:
-    """Run the tap with a small non-blocking pipe, which nobody reads before it is full."""
+    """Run the tap with a small non-blocking pipe, which is not read before it is full."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
     os.set_blocking(writing, False)
@@ -58,7 +58,7 @@ def config(sandbox: Sandbox, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("env", [{}, UNBUFFERED], ids=["buffered", "unbuffered"])
-def test_a_non_blocking_stdout_is_waited_for(
+def test_all_records_are_written_to_a_full_non_blocking_stdout(
     sandbox: Sandbox, config: Path, env: dict[str, str]
 ) -> None:
     run = run_into_full_pipe(config, env=env)
@@ -69,7 +69,7 @@ def test_a_non_blocking_stdout_is_waited_for(
 
 
 @pytest.mark.parametrize("env", [{}, UNBUFFERED], ids=["buffered", "unbuffered"])
-def test_a_catalog_is_written_whole_too(
+def test_a_complete_catalog_is_written_to_a_full_non_blocking_stdout(
     run_tap: RunTap, sandbox: Sandbox, config: Path, env: dict[str, str]
 ) -> None:
     run = run_into_full_pipe(config, "--discover", env=env)
@@ -79,7 +79,7 @@ def test_a_catalog_is_written_whole_too(
 
 
 @pytest.mark.parametrize("env", [{}, UNBUFFERED], ids=["buffered", "unbuffered"])
-def test_a_signal_meanwhile_ends_the_tap_between_two_lines(
+def test_a_signal_while_stdout_is_full_stops_the_tap_between_two_lines(
     config: Path, env: dict[str, str]
 ) -> None:
     run = run_into_full_pipe(config, env=env, number=signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The `next_url` paging of the specification, where stock paging fails."""
+"""The `next_url` pagination of the specification, in cases where a generic paginator fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_customers(run_tap: RunTap, server: Server, **config: object) -> Run:
     return run_tap({**server.config, "max_retries": 0, **config}, catalog=catalog)
 
 
-def test_page_2_has_no_doubled_parameters(run_tap: RunTap, server: Server) -> None:
+def test_the_request_of_page_2_has_no_duplicate_parameters(run_tap: RunTap, server: Server) -> None:
     server.replies(
         page("1", next_url=f"{server.url}/data/customers/?limit=5&fields=email&cursor=2"),
         page("2"),
@@ -49,7 +49,7 @@ def test_page_2_has_no_doubled_parameters(run_tap: RunTap, server: Server) -> No
     assert server.requests[1].query == [("limit", "5"), ("fields", "email"), ("cursor", "2")]
 
 
-def test_an_empty_page_with_a_next_url_goes_on(run_tap: RunTap, server: Server) -> None:
+def test_an_empty_page_with_a_next_url_is_not_the_last(run_tap: RunTap, server: Server) -> None:
     server.replies(page(next_url="?cursor=2"), page(next_url="?cursor=3"), page("1"))
 
     assert run_customers(run_tap, server).ids("customers") == ["1"]
@@ -63,7 +63,7 @@ def test_an_empty_page_with_a_next_url_goes_on(run_tap: RunTap, server: Server) 
         "http://acme.custobar.com/api/data/customers/?cursor=2",
     ],
 )
-def test_another_host_is_refused_before_anything_is_sent(
+def test_a_next_url_of_another_host_is_rejected_before_any_request(
     run_tap: RunTap, server: Server, next_url: str
 ) -> None:
     server.replies(page("1", next_url=next_url), page("2"))
@@ -80,7 +80,7 @@ def test_another_host_is_refused_before_anything_is_sent(
 def test_the_token_does_not_reach_another_server(run_tap: RunTap, server: Server) -> None:
     other = type(server)()
     try:
-        # The same name by another spelling: another host all the same.
+        # Another name of the same machine is another host.
         host = other.host.replace("127.0.0.1", "localhost")
         server.replies(page("1", next_url=f"http://{host}{PATH}?cursor=2"), page("2"))
         run = run_customers(run_tap, server)
@@ -90,7 +90,7 @@ def test_the_token_does_not_reach_another_server(run_tap: RunTap, server: Server
         other.close()
 
 
-def test_an_a_b_a_loop_is_found(run_tap: RunTap, server: Server) -> None:
+def test_a_loop_of_two_pages_is_detected(run_tap: RunTap, server: Server) -> None:
     def answer(request: Request) -> Reply:
         cursor = dict(request.query).get("cursor")
         return page("1", next_url="?cursor=b" if cursor == "a" else "?cursor=a")
@@ -123,7 +123,7 @@ def test_a_next_url_only_in_the_header_is_followed(run_tap: RunTap, server: Serv
     assert run_customers(run_tap, server).ids("customers") == ["1", "2"]
 
 
-def test_the_body_wins_over_the_header(run_tap: RunTap, server: Server) -> None:
+def test_the_body_takes_precedence_over_the_header(run_tap: RunTap, server: Server) -> None:
     header = {"X-Custobar-Next-Url": "?cursor=header"}
     server.replies(page("1", next_url="?cursor=body", **header), page("2"))
 
@@ -132,7 +132,7 @@ def test_the_body_wins_over_the_header(run_tap: RunTap, server: Server) -> None:
 
 
 @pytest.mark.parametrize("last", [{"next_url": None}, {"next_url": ""}, {}])
-def test_the_stream_ends_where_next_url_is_null_empty_or_absent(
+def test_the_stream_ends_if_next_url_is_null_empty_or_absent(
     run_tap: RunTap, server: Server, last: dict[str, object]
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1"}], **last}))
@@ -144,7 +144,7 @@ def test_the_stream_ends_where_next_url_is_null_empty_or_absent(
     assert len(server.requests) == 1
 
 
-def test_another_scheme_and_port_of_the_same_host_are_ours_to_choose(
+def test_another_scheme_and_port_of_the_same_host_are_ignored(
     run_tap: RunTap, server: Server
 ) -> None:
     server.replies(page("1", next_url=f"https://127.0.0.1:444{PATH}?cursor=2"), page("2"))
@@ -172,7 +172,7 @@ def test_another_scheme_and_port_of_the_same_host_are_ours_to_choose(
         ("ftp://127.0.0.1/api/x/", "another server"),
     ],
 )
-def test_a_next_url_that_leads_astray_is_not_asked_for(
+def test_an_unsafe_next_url_is_not_requested(
     run_tap: RunTap, server: Server, next_url: str, message: str
 ) -> None:
     server.replies(page("1", next_url=next_url), page("2"))
@@ -186,7 +186,7 @@ def test_a_next_url_that_leads_astray_is_not_asked_for(
     assert message in run.errors[0]
 
 
-def test_a_next_url_that_is_no_text_is_an_error(run_tap: RunTap, server: Server) -> None:
+def test_a_next_url_that_is_not_a_string_is_an_error(run_tap: RunTap, server: Server) -> None:
     server.replies(page("1", next_url=17))
 
     run = run_customers(run_tap, server)
@@ -195,9 +195,7 @@ def test_a_next_url_that_is_no_text_is_an_error(run_tap: RunTap, server: Server)
     assert "next_url is not a string" in run.errors[0]
 
 
-def test_a_page_that_takes_the_place_of_one_read_before_does_not_count_as_new(
-    run_tap: RunTap, server: Server
-) -> None:
+def test_a_page_that_links_to_itself_is_a_loop(run_tap: RunTap, server: Server) -> None:
     server.replies(page("1", next_url=f"{PATH}?cursor=1"), page("2", next_url=f"{PATH}?cursor=1"))
 
     run = run_customers(run_tap, server)

@@ -1,4 +1,4 @@
-"""Personal data: hashed or left out before it leaves the tap, in every way of running."""
+"""Personal data: hashed or left out before it is written, in every mode of the tap."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.behaviour.test_airbyte import source, stream
+from tests.behaviour.test_airbyte import configured_stream, source
 from tests.catalogs import catalog, incremental
 from tests.conftest import entry_of, select, started_sandbox, tap_in
 from tests.server import Reply
@@ -42,26 +42,26 @@ ATTRIBUTES = {
 }
 
 
-def hashed(text: str, key: str = KEY) -> str:
-    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
+def hashed(value: str, key: str = KEY) -> str:
+    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
-def hashing(*names: str, key: str = KEY, **more: object) -> dict[str, Any]:
+def hash_settings(*names: str, key: str = KEY, **more: object) -> dict[str, Any]:
     return {"hash_key": key, "stream_options": {"customers": {"hash": [*names], **more}}}
 
 
-def answer(server: Server, *rows: dict[str, Any], name: str = "customers") -> None:
-    """Answer with these rows of one stream, and none of the others."""
-    held = [{"external_id": str(number), **row} for number, row in enumerate(rows)]
+def serve(server: Server, *rows: dict[str, Any], name: str = "customers") -> None:
+    """Serve rows of one stream, each with an external_id, and none of the others."""
+    with_ids = [{"external_id": str(number), **row} for number, row in enumerate(rows)]
 
     def reply(request: Request) -> Reply:
-        asked = request.path.split("/")[3]
-        return Reply({asked: held if asked == name else []})
+        requested = request.path.split("/")[3]
+        return Reply({requested: with_ids if requested == name else []})
 
     server.answer = reply
 
 
-# The hashes themselves
+# Hashes
 
 
 VECTORS: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -85,20 +85,20 @@ VECTORS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"date_joined": hashed("2024-01-01T00:00:00Z")},
     ),
 ]
-HASHED = sorted({name for _, record in VECTORS for name in record} | {"external_id"})
-OWN = {"acme__points": "integer", "acme__mail": "email"}
+HASHED_FIELDS = sorted({name for _, record in VECTORS for name in record} | {"external_id"})
+CUSTOM_FIELDS = {"acme__points": "integer", "acme__mail": "email"}
 
 
-@pytest.mark.parametrize("is_odd", [False, True], ids=["fitting rows", "odd rows"])
-def test_a_hash_is_the_hmac_of_the_value_as_it_leaves(
-    run_tap: RunTap, server: Server, *, is_odd: bool
+@pytest.mark.parametrize("has_nul", [False, True], ids=["blocks", "row by row"])
+def test_a_hash_is_the_hmac_of_the_value_that_would_be_written(
+    run_tap: RunTap, server: Server, *, has_nul: bool
 ) -> None:
     rows = [row for row, _ in VECTORS]
-    # One that must be replaced, for the way on which rows go one by one.
-    rows += [{"city": "\0"}] if is_odd else []
-    answer(server, *rows)
+    # A character that must be replaced, so that rows are decoded one by one.
+    rows += [{"city": "\0"}] if has_nul else []
+    serve(server, *rows)
 
-    run = run_tap({**server.config, **hashing(*HASHED, custom_fields=OWN)})
+    run = run_tap({**server.config, **hash_settings(*HASHED_FIELDS, custom_fields=CUSTOM_FIELDS)})
 
     assert run.exit_code == 0, run.log
     records = run.records("customers")
@@ -106,22 +106,25 @@ def test_a_hash_is_the_hmac_of_the_value_as_it_leaves(
     assert records[: len(VECTORS)] == [record for _, record in VECTORS]
 
 
-@pytest.mark.parametrize("key", ["x" * 16, "y" * 64, "z" * 65, "ä" * 40, " with blanks around it "])
-def test_any_key_gives_the_hashes_that_python_gives(
+@pytest.mark.parametrize("key", ["x" * 16, "y" * 64, "z" * 65, "ä" * 40, " with spaces around it "])
+def test_any_hash_key_gives_the_hashes_of_the_standard_library(
     run_tap: RunTap, server: Server, key: str
 ) -> None:
-    answer(server, {"email": "a@b.example"})
+    serve(server, {"email": "a@b.example"})
 
-    run = run_tap({**server.config, **hashing("email", key=key)})
+    run = run_tap({**server.config, **hash_settings("email", key=key)})
 
     assert [r["email"] for r in run.records("customers")] == [hashed("a@b.example", key)]
 
 
-def test_the_schema_is_that_of_hashes_with_and_without_a_catalog(
+def test_the_schema_declares_hashes_with_and_without_a_catalog(
     run_tap: RunTap, server: Server
 ) -> None:
-    config = {**server.config, **hashing("external_id", "email", "tags", "can_sms", "birth_date")}
-    discovered = select(json.loads(run_tap(config, "--discover").stdout), customers=True)
+    config = {
+        **server.config,
+        **hash_settings("external_id", "email", "tags", "can_sms", "birth_date"),
+    }
+    by_discovery = select(json.loads(run_tap(config, "--discover").stdout), customers=True)
 
     schema = run_tap(config).schema("customers")
 
@@ -135,47 +138,47 @@ def test_the_schema_is_that_of_hashes_with_and_without_a_catalog(
         },
     }
     for name in ("can_sms", "birth_date"):
-        text = {"description": "hashed", "type": ["string", "null"]}
-        assert schema["properties"][name] == text
-    assert run_tap(config, catalog=discovered).schema("customers") == schema
+        hash_schema = {"description": "hashed", "type": ["string", "null"]}
+        assert schema["properties"][name] == hash_schema
+    assert run_tap(config, catalog=by_discovery).schema("customers") == schema
     assert run_tap(config, catalog=catalog(customers=True)).schema("customers") == schema
-    # The catalog keeps what the property is, so that it may be read without hashes again.
-    properties = entry_of(discovered)["schema"]["properties"]
+    # The catalog keeps the original type, so that the field can be read without hashes again.
+    properties = entry_of(by_discovery)["schema"]["properties"]
     assert properties["can_sms"]["type"] == ["boolean", "null"]
     assert "hashed" in properties["can_sms"]["description"]
     assert properties["birth_date"]["format"] == "date"
-    plain = run_tap(server.config, catalog=discovered).schema("customers")
+    plain = run_tap(server.config, catalog=by_discovery).schema("customers")
     assert plain == run_tap(server.config).schema("customers")
 
 
-def test_an_event_key_is_made_of_hashes(run_tap: RunTap, server: Server) -> None:
+def test_an_event_key_is_computed_from_hashes(run_tap: RunTap, server: Server) -> None:
     event = {"date": "2024-01-01T00:00:00.1234567Z", "email": "a@b.example", "type": "BROWSE"}
     options = {"events": {"hash": ["email", "acme__at"], "custom_fields": {"acme__at": "datetime"}}}
     config = {**server.config, "hash_key": KEY, "stream_options": options}
-    chosen = catalog(events=True)
+    selected = catalog(events=True)
     server.replies(Reply({"events": [event | {"acme__at": event["date"]}]}))
-    entry_of(chosen, "events")["schema"]["properties"]["acme__at"] = {
+    entry_of(selected, "events")["schema"]["properties"]["acme__at"] = {
         "type": ["string", "null"],
         "format": "date-time",
     }
 
-    (record,) = run_tap(config, catalog=chosen).records("events")
-    (other,) = run_tap(config | {"hash_key": OTHER_KEY}, catalog=chosen).records("events")
+    (record,) = run_tap(config, catalog=selected).records("events")
+    (other,) = run_tap(config | {"hash_key": OTHER_KEY}, catalog=selected).records("events")
 
-    made_of = {**event, "email": hashed("a@b.example")}
-    made_of["acme__at"] = hashed("2024-01-01T00:00:00.123456Z")
-    line = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
+    hashed_event = {**event, "email": hashed("a@b.example")}
+    hashed_event["acme__at"] = hashed("2024-01-01T00:00:00.123456Z")
+    line = json.dumps(hashed_event, sort_keys=True, separators=(",", ":"))
     assert record["event_key"] == hashlib.sha256(line.encode()).hexdigest()
-    assert record["acme__at"] == made_of["acme__at"]
+    assert record["acme__at"] == hashed_event["acme__at"]
     assert other["event_key"] != record["event_key"]
 
 
-def test_filters_are_sent_and_compared_as_they_are(run_tap: RunTap, server: Server) -> None:
-    answer(server, {"email": "a@b.example", "can_email": True})
-    config = {**server.config, **hashing("email", filters={"email": "a@b.example"})}
+def test_filters_are_sent_and_compared_without_hashing(run_tap: RunTap, server: Server) -> None:
+    serve(server, {"email": "a@b.example", "can_email": True})
+    config = {**server.config, **hash_settings("email", filters={"email": "a@b.example"})}
 
     run = run_tap(config)
-    answer(server, {"email": "other@b.example"})
+    serve(server, {"email": "other@b.example"})
     other = run_tap(config)
 
     assert dict(server.requests[0].query)["email"] == "a@b.example"
@@ -195,13 +198,13 @@ def sales_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         yield running
 
 
-def discovered(run_tap: RunTap, config: dict[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(run_tap(config, "--discover").stdout)
-    for entry in made["streams"]:
+def discovered_catalog(run_tap: RunTap, config: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(run_tap(config, "--discover").stdout)
+    for entry in result["streams"]:
         for item in entry["metadata"]:
             if not item["breadcrumb"]:
                 item["metadata"]["selected"] = entry["tap_stream_id"] in STREAMS
-    return made
+    return result
 
 
 def strings(value: object) -> Iterator[str]:
@@ -218,7 +221,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def personal_values(raw: Run) -> tuple[set[str], set[str]]:
-    """Return what identifies a person in raw records, and all that tells of one."""
+    """Return the values of raw records that identify a person, and all others about a person."""
     identifiers, others = set(), set()
     for name in STREAMS:
         for record in raw.records(name):
@@ -232,17 +235,17 @@ def personal_values(raw: Run) -> tuple[set[str], set[str]]:
     return identifiers - {""}, others - {""}
 
 
-def select_all(chosen: dict[str, Any]) -> dict[str, Any]:
-    """Select every field, as Meltano does it for `*.*`: what the settings say is stronger."""
-    for entry in chosen["streams"]:
+def select_all(selected: dict[str, Any]) -> dict[str, Any]:
+    """Select every field, as Meltano does for `*.*`; the settings take precedence."""
+    for entry in selected["streams"]:
         for item in entry["metadata"]:
             if item["breadcrumb"]:
                 item["metadata"]["selected"] = True
-    return chosen
+    return selected
 
 
 class Raw(NamedTuple):
-    """What the sandbox has, and a catalog that selects all of it."""
+    """A run with the raw values of the sandbox, and a catalog that selects all fields."""
 
     run: Run
     catalog: dict[str, Any]
@@ -251,18 +254,18 @@ class Raw(NamedTuple):
 @pytest.fixture(scope="module")
 def raw(sales_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Raw:
     run_tap = tap_in(tmp_path_factory.mktemp("raw"))
-    chosen = select_all(discovered(run_tap, sales_sandbox.config))
-    return Raw(run_tap(sales_sandbox.config, catalog=chosen), chosen)
+    selected = select_all(discovered_catalog(run_tap, sales_sandbox.config))
+    return Raw(run_tap(sales_sandbox.config, catalog=selected), selected)
 
 
-def assert_no_person(raw: Raw, text: str, messages: object) -> None:
-    """Search for each value that tells of a person in all that was written."""
+def assert_no_personal_data(raw: Raw, output: str, messages: object) -> None:
+    """Assert that no value about a person is in the output or its messages."""
     identifiers, others = personal_values(raw.run)
     assert len(identifiers) > 500
     assert len(others) > 100
     written = {*strings(messages)}
-    assert not (identifiers | others) & written - safe_texts(raw.run)
-    assert not [value for value in identifiers if value in text]
+    assert not (identifiers | others) & written - impersonal_strings(raw.run)
+    assert not [value for value in identifiers if value in output]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ def assert_no_person(raw: Raw, text: str, messages: object) -> None:
     ],
     ids=["json", "csv", "stream maps", "flattening", "versions"],
 )
-def test_nothing_personal_leaves(
+def test_no_personal_data_is_written(
     run_tap: RunTap, sales_sandbox: Sandbox, raw: Raw, settings: dict[str, Any]
 ) -> None:
     config = {**sales_sandbox.config, **PSEUDONYMIZE, "page_size": 97, **settings}
@@ -290,10 +293,10 @@ def test_nothing_personal_leaves(
     assert run.exit_code == 0, run.log
     for name in STREAMS:
         assert len(run.records(name)) == len(raw.run.records(name))
-    assert_no_person(raw, run.stdout + run.log, run.messages)
+    assert_no_personal_data(raw, run.stdout + run.log, run.messages)
 
 
-def test_nothing_personal_is_in_batch_files(
+def test_batch_files_contain_no_personal_data(
     run_tap: RunTap, sales_sandbox: Sandbox, raw: Raw, tmp_path: Path
 ) -> None:
     folder = tmp_path / "files"
@@ -310,44 +313,46 @@ def test_nothing_personal_is_in_batch_files(
         line for f in folder.iterdir() for line in gzip.decompress(f.read_bytes()).splitlines()
     ]
     assert len(lines) == sum(len(raw.run.records(name)) for name in STREAMS)
-    text = b"\n".join(lines).decode() + run.stdout + run.log
-    assert_no_person(raw, text, [*map(json.loads, lines), *run.messages])
+    output = b"\n".join(lines).decode() + run.stdout + run.log
+    assert_no_personal_data(raw, output, [*map(json.loads, lines), *run.messages])
 
 
-def test_nothing_personal_gets_to_airbyte(
+def test_airbyte_receives_no_personal_data(
     source: RunSource, sales_sandbox: Sandbox, raw: Raw
 ) -> None:
     config = {**sales_sandbox.config, **PSEUDONYMIZE}
     (offered,) = source("discover", config=config).of_type("catalog")
-    wanted = [stream(made["name"]) for made in offered["streams"] if made["name"] in STREAMS]
-    for configured in wanted:
+    selected = [
+        configured_stream(found["name"]) for found in offered["streams"] if found["name"] in STREAMS
+    ]
+    for configured in selected:
         name = configured["stream"]["name"]
-        configured["stream"] = next(made for made in offered["streams"] if made["name"] == name)
+        configured["stream"] = next(found for found in offered["streams"] if found["name"] == name)
 
-    ran = source("read", config=config, catalog={"streams": wanted})
+    run = source("read", config=config, catalog={"streams": selected})
 
-    assert not ran.errors
+    assert not run.errors
     for name in STREAMS:
-        assert len(ran.records(name)) == len(raw.run.records(name))
-    text = json.dumps([offered, ran.messages], ensure_ascii=False) + ran.log
-    assert_no_person(raw, text, ran.messages)
-    assert "left out by personal_data" not in ran.log
+        assert len(run.records(name)) == len(raw.run.records(name))
+    output = json.dumps([offered, run.messages], ensure_ascii=False) + run.log
+    assert_no_personal_data(raw, output, run.messages)
+    assert "left out by personal_data" not in run.log
 
 
-def safe_texts(raw: Run) -> set[str]:
-    """Return the texts that fields of things, not of people, have as well: `FI`, a shop's name."""
-    told = {*IDENTIFIERS, *ATTRIBUTES, "path", "state", "tracking_number"}
+def impersonal_strings(raw: Run) -> set[str]:
+    """Return the strings that are also in fields about things: `FI`, the name of a shop."""
+    personal = {*IDENTIFIERS, *ATTRIBUTES, "path", "state", "tracking_number"}
     return {
-        text
+        string
         for name in STREAMS
         for record in raw.records(name)
         for field, value in record.items()
-        if field.removeprefix("sale_") not in told and not field.startswith("acme__")
-        for text in strings(value)
+        if field.removeprefix("sale_") not in personal and not field.startswith("acme__")
+        for string in strings(value)
     } - {record["external_id"] for record in raw.records("customers")}
 
 
-def test_streams_join_by_hashes_as_they_do_by_what_was_hashed(
+def test_streams_join_on_hashes_as_on_the_raw_values(
     run_tap: RunTap, sales_sandbox: Sandbox, raw: Raw
 ) -> None:
     config = {**sales_sandbox.config, **PSEUDONYMIZE}
@@ -357,13 +362,13 @@ def test_streams_join_by_hashes_as_they_do_by_what_was_hashed(
 
     def joins(run: Run) -> list[Counter[int]]:
         people = {record["external_id"] for record in run.records("customers")}
-        found = []
+        counts = []
         for name, key in (("sales", customer), ("events", "customer_id")):
             keys = [record[key] for record in run.records(name) if record.get(key)]
             count = Counter(key for key in keys if key in people)
             assert count
-            found.append(Counter(count.values()))
-        return found
+            counts.append(Counter(count.values()))
+        return counts
 
     assert joins(raw.run) == joins(run) == joins(other)
     assert "do not join" not in run.log
@@ -372,7 +377,7 @@ def test_streams_join_by_hashes_as_they_do_by_what_was_hashed(
     assert not ids & others
 
 
-def test_both_formats_give_the_same_hashes(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_json_and_csv_give_the_same_hashes(run_tap: RunTap, sandbox: Sandbox) -> None:
     options = {"customers": {"keep": ["city"], "hash": ["tags", "can_email", "last_login"]}}
     config = {**sandbox.config, **PSEUDONYMIZE, "stream_options": options}
 
@@ -384,30 +389,36 @@ def test_both_formats_give_the_same_hashes(run_tap: RunTap, sandbox: Sandbox) ->
 
 
 @pytest.mark.parametrize("has_catalog", [False, True], ids=["no catalog", "catalog"])
-def test_what_does_not_leave_is_not_asked_for(
+def test_fields_that_are_left_out_are_not_requested(
     run_tap: RunTap, server: Server, *, has_catalog: bool
 ) -> None:
-    answer(server, {"email": "a@b.example"})
-    own = {"acme__a": "string", "acme__b": "string", "acme__c": "string"}
-    options = {"hash": ["acme__b", "vat_number"], "keep": ["acme__c", "city"], "custom_fields": own}
+    serve(server, {"email": "a@b.example"})
+    custom = {"acme__a": "string", "acme__b": "string", "acme__c": "string"}
+    options = {
+        "hash": ["acme__b", "vat_number"],
+        "keep": ["acme__c", "city"],
+        "custom_fields": custom,
+    }
     config = {**server.config, **PSEUDONYMIZE, "stream_options": {"customers": options}}
-    chosen = json.loads(run_tap(config, "--discover").stdout) if has_catalog else None
+    selected = json.loads(run_tap(config, "--discover").stdout) if has_catalog else None
     server.requests.clear()
 
-    run = run_tap(config, catalog=chosen)
+    run = run_tap(config, catalog=selected)
 
-    asked = dict(server.requests[0].query)["fields"].split(",")
-    assert {"external_id", "email", "vat_number", "city", "acme__b", "acme__c", "tags"} <= {*asked}
-    assert not {"first_name", "street_address", "birth_date", "company", "acme__a"} & {*asked}
-    assert [*run.schema("customers")["properties"]] == asked
+    requested = dict(server.requests[0].query)["fields"].split(",")
+    assert {"external_id", "email", "vat_number", "city", "acme__b", "acme__c", "tags"} <= {
+        *requested
+    }
+    assert not {"first_name", "street_address", "birth_date", "company", "acme__a"} & {*requested}
+    assert [*run.schema("customers")["properties"]] == requested
     assert "Selected in the catalog" not in run.log
 
 
-def test_discovery_shows_what_is_hashed_and_what_is_left_out(
+def test_discovery_shows_which_fields_are_hashed_and_left_out(
     run_tap: RunTap, source: RunSource, server: Server
 ) -> None:
-    own = {"customers": {"custom_fields": {"acme__a": "string"}, "keep": ["city"]}}
-    config = {**server.config, **PSEUDONYMIZE, "stream_options": own}
+    options = {"customers": {"custom_fields": {"acme__a": "string"}, "keep": ["city"]}}
+    config = {**server.config, **PSEUDONYMIZE, "stream_options": options}
 
     catalog = json.loads(run_tap(config, "--discover").stdout)
 
@@ -423,33 +434,33 @@ def test_discovery_shows_what_is_hashed_and_what_is_left_out(
     assert "hashed" not in entry["schema"]["properties"]["city"]["description"]
     assert "x-" not in json.dumps(catalog)
     (offered,) = source("discover", config=config).of_type("catalog")
-    (made,) = (made for made in offered["streams"] if made["name"] == "customers")
-    fields = made["json_schema"]["properties"]
+    (found,) = (found for found in offered["streams"] if found["name"] == "customers")
+    fields = found["json_schema"]["properties"]
     assert fields["email"] == {"description": "hashed", "type": ["string", "null"]}
     assert not {"first_name", "acme__a"} & fields.keys()
 
 
-def test_airbyte_hashes_what_the_value_is_though_its_catalog_says_text(
+def test_airbyte_hashes_the_original_value_although_its_catalog_declares_a_string(
     source: RunSource, server: Server
 ) -> None:
-    answer(server, {"lifetime_value_month": 19.9, "date_joined": "2024-01-01"})
-    config = {**server.config, **hashing("lifetime_value_month", "date_joined")}
-    chosen = stream("customers", "external_id", "lifetime_value_month", "date_joined")
+    serve(server, {"lifetime_value_month": 19.9, "date_joined": "2024-01-01"})
+    config = {**server.config, **hash_settings("lifetime_value_month", "date_joined")}
+    selected = configured_stream("customers", "external_id", "lifetime_value_month", "date_joined")
 
-    ran = source("read", config=config, catalog={"streams": [chosen]})
+    run = source("read", config=config, catalog={"streams": [selected]})
 
-    (record,) = ran.records("customers")
+    (record,) = run.records("customers")
     assert record["lifetime_value_month"] == hashed("19.9")
     assert record["date_joined"] == hashed("2024-01-01T00:00:00Z")
 
 
-def test_what_a_catalog_selects_against_the_settings_is_named_in_one_line(
+def test_selected_fields_that_the_settings_leave_out_are_named_in_one_line(
     run_tap: RunTap, server: Server
 ) -> None:
-    answer(server, {})
-    chosen = catalog(customers=["external_id", "email", "first_name", "city"])
+    serve(server, {})
+    selected = catalog(customers=["external_id", "email", "first_name", "city"])
 
-    run = run_tap({**server.config, **PSEUDONYMIZE}, catalog=chosen)
+    run = run_tap({**server.config, **PSEUDONYMIZE}, catalog=selected)
 
     lines = [line for line in run.log.splitlines() if "left out by personal_data" in line]
     assert len(lines) == 1
@@ -458,18 +469,18 @@ def test_what_a_catalog_selects_against_the_settings_is_named_in_one_line(
     assert {*run.schema("customers")["properties"]} == {"external_id", "email"}
 
 
-def test_about_tells_which_fields_are_personal(run_tap: RunTap) -> None:
-    told = json.loads(run_tap(None, "--about", "--format", "json").stdout)["personal_data"]
+def test_about_lists_the_personal_fields(run_tap: RunTap) -> None:
+    listed = json.loads(run_tap(None, "--about", "--format", "json").stdout)["personal_data"]
 
-    assert {"email", "external_id", "cb_token"} <= {*told["customers"]["identifier"]}
-    assert {"first_name", "vat_number"} <= {*told["customers"]["attribute"]}
-    assert "sale_customer_id" in told["sales_as_rows"]["identifier"]
-    assert {*told} == {"customers", "sales", "sales_as_rows", "events"}
+    assert {"email", "external_id", "cb_token"} <= {*listed["customers"]["identifier"]}
+    assert {"first_name", "vat_number"} <= {*listed["customers"]["attribute"]}
+    assert "sale_customer_id" in listed["sales_as_rows"]["identifier"]
+    assert {*listed} == {"customers", "sales", "sales_as_rows", "events"}
     assert "customers, identifiers: external_id" in run_tap(None, "--about").stdout
     assert "vat_number" in run_tap(None, "--about", "--format", "markdown").stdout
 
 
-# What a key in one stream needs in another
+# Columns that join
 
 
 @pytest.mark.parametrize(
@@ -493,10 +504,10 @@ def test_about_tells_which_fields_are_personal(run_tap: RunTap) -> None:
         ({"customers": ["first_name"]}, []),
     ],
 )
-def test_a_counterpart_that_is_not_hashed_is_named(
+def test_a_raw_column_that_no_longer_joins_with_a_hashed_one_is_named(
     run_tap: RunTap, server: Server, options: dict[str, list[str]], named: list[str]
 ) -> None:
-    answer(server)
+    serve(server)
     hashes = {name: {"hash": fields} for name, fields in options.items()}
     config = {**server.config, "hash_key": KEY, "stream_options": hashes}
 
@@ -507,15 +518,17 @@ def test_a_counterpart_that_is_not_hashed_is_named(
     assert all(name in lines[0].split("but not")[1] for name in named)
 
 
-def test_a_counterpart_that_is_not_read_is_not_named(run_tap: RunTap, server: Server) -> None:
-    answer(server)
+def test_a_raw_column_of_a_stream_that_is_not_read_is_not_named(
+    run_tap: RunTap, server: Server
+) -> None:
+    serve(server)
 
-    run = run_tap({**server.config, **hashing("external_id")})
+    run = run_tap({**server.config, **hash_settings("external_id")})
 
     assert "do not join" not in run.log
 
 
-# Bad input
+# Invalid settings
 
 
 @pytest.mark.parametrize(
@@ -523,15 +536,18 @@ def test_a_counterpart_that_is_not_read_is_not_named(run_tap: RunTap, server: Se
     [
         ({"personal_data": "pseudonymize"}, "hash_key: is missing"),
         ({"stream_options": {"customers": {"hash": ["email"]}}}, "hash_key: is missing"),
-        (hashing("email", key="short"), "hash_key: must have at least 16 characters"),
-        (hashing("email", key=""), "hash_key: must have at least 16 characters"),
-        (hashing("email", key=" " * 20), "hash_key: must have at least 16 characters"),
+        (hash_settings("email", key="short"), "hash_key: must have at least 16 characters"),
+        (hash_settings("email", key=""), "hash_key: must have at least 16 characters"),
+        (hash_settings("email", key=" " * 20), "hash_key: must have at least 16 characters"),
         ({"personal_data": "hide"}, "personal_data: must be one of keep, pseudonymize"),
-        (hashing("emails"), "customers.hash: there is no emails; did you mean email?"),
-        (hashing("email", keep=["email"]), "customers.keep: email is hashed by"),
-        (hashing("email", keep=["ctiy"]), "customers.keep: there is no ctiy; did you mean city?"),
+        (hash_settings("emails"), "customers.hash: there is no emails; did you mean email?"),
+        (hash_settings("email", keep=["email"]), "customers.keep: email is hashed by"),
         (
-            hashing("acme__o", custom_fields={"acme__o": "object"}),
+            hash_settings("email", keep=["ctiy"]),
+            "customers.keep: there is no ctiy; did you mean city?",
+        ),
+        (
+            hash_settings("acme__o", custom_fields={"acme__o": "object"}),
             "customers.hash: acme__o is an object",
         ),
         (
@@ -549,14 +565,14 @@ def test_a_counterpart_that_is_not_read_is_not_named(run_tap: RunTap, server: Se
     ],
 )
 @pytest.mark.parametrize("has_catalog", [False, True], ids=["no catalog", "catalog"])
-def test_what_cannot_be_hashed_is_refused_before_anything_is_asked(
+def test_invalid_settings_of_hashing_are_rejected_before_any_request(
     run_tap: RunTap, server: Server, config: dict[str, Any], line: str, *, has_catalog: bool
 ) -> None:
-    chosen = incremental("products", "events", "sales") if has_catalog else None
-    if chosen:
-        select(chosen, customers=True, products=True, events=True)
+    selected = incremental("products", "events", "sales") if has_catalog else None
+    if selected:
+        select(selected, customers=True, products=True, events=True)
 
-    run = run_tap({**server.config, **config}, catalog=chosen)
+    run = run_tap({**server.config, **config}, catalog=selected)
 
     assert run.exit_code == 1
     assert [line in error for error in run.errors] == [True], run.log
@@ -564,15 +580,17 @@ def test_what_cannot_be_hashed_is_refused_before_anything_is_asked(
     assert KEY not in run.log
 
 
-def test_the_key_is_in_no_line_and_no_state(run_tap: RunTap, server: Server) -> None:
-    answer(server, {"email": "a@b.example"})
+def test_the_hash_key_is_neither_written_nor_logged(run_tap: RunTap, server: Server) -> None:
+    serve(server, {"email": "a@b.example"})
 
-    run = run_tap({**server.config, **hashing("email")}, env={"TAP_CUSTOBAR_LOGLEVEL": "DEBUG"})
+    run = run_tap(
+        {**server.config, **hash_settings("email")}, env={"TAP_CUSTOBAR_LOGLEVEL": "DEBUG"}
+    )
 
     assert run.exit_code == 0
     assert KEY not in run.stdout + run.log
-    for name in (KEY.encode().hex(), base64.b64encode(KEY.encode()).decode()):
-        assert name not in run.stdout + run.log
+    for encoded in (KEY.encode().hex(), base64.b64encode(KEY.encode()).decode()):
+        assert encoded not in run.stdout + run.log
 
 
 # State
@@ -583,8 +601,8 @@ def state_of(run: Run) -> dict[str, Any]:
     return state
 
 
-def paged(server: Server, cursors: Iterable[str]) -> None:
-    """Answer page after page, each with a link to the next; the one behind the last fails."""
+def serve_pages(server: Server, cursors: Iterable[str]) -> None:
+    """Serve pages of one row, each with a link to the next; the page after the last fails."""
     links = [*cursors]
 
     def answer(request: Request) -> Reply:
@@ -597,17 +615,17 @@ def paged(server: Server, cursors: Iterable[str]) -> None:
     server.answer = answer
 
 
-def test_another_key_is_warned_about_and_no_checkpoint_serves(
+def test_another_hash_key_causes_a_warning_and_restarts_the_sync(
     run_tap: RunTap, server: Server
 ) -> None:
-    paged(server, ["a=1", "b=2"])
-    config = {**server.config, **hashing("email")}
+    serve_pages(server, ["a=1", "b=2"])
+    config = {**server.config, **hash_settings("email")}
     state = state_of(run_tap(config))
     assert state["bookmarks"]["customers"]["resume"]["next"].endswith("page=2&b=2")
 
     same = run_tap(config, state=state)
-    other = run_tap({**config, **hashing("email", key=OTHER_KEY)}, state=state)
-    again = run_tap({**config, **hashing("email", key=OTHER_KEY)}, state=state_of(other))
+    other = run_tap({**config, **hash_settings("email", key=OTHER_KEY)}, state=state)
+    again = run_tap({**config, **hash_settings("email", key=OTHER_KEY)}, state=state_of(other))
 
     assert "Resuming the interrupted sync" in same.log
     assert "hash_key differs" not in same.log + again.log
@@ -618,13 +636,11 @@ def test_another_key_is_warned_about_and_no_checkpoint_serves(
     assert OTHER_KEY not in other.stdout
 
 
-def test_a_checkpoint_of_a_run_without_hashes_does_not_serve(
-    run_tap: RunTap, server: Server
-) -> None:
-    paged(server, ["a=1", "b=2"])
+def test_a_checkpoint_of_a_run_without_hashes_is_not_used(run_tap: RunTap, server: Server) -> None:
+    serve_pages(server, ["a=1", "b=2"])
     state = state_of(run_tap(server.config))
 
-    run = run_tap({**server.config, **hashing("email")}, state=state)
+    run = run_tap({**server.config, **hash_settings("email")}, state=state)
 
     assert "Restarting the interrupted sync" in run.log
     assert "hash_key differs" not in run.log
@@ -646,12 +662,12 @@ EMAIL = "Aino.1@example.com"
         f"after={base64.b64encode(quote(EMAIL).encode()).decode().rstrip('=')}",
     ],
 )
-def test_no_checkpoint_is_kept_that_shows_what_was_hashed(
+def test_no_checkpoint_is_written_that_shows_a_hashed_value(
     run_tap: RunTap, server: Server, cursor: str
 ) -> None:
-    paged(server, ["n=0", cursor])
+    serve_pages(server, ["n=0", cursor])
 
-    run = run_tap({**server.config, **hashing("email")})
+    run = run_tap({**server.config, **hash_settings("email")})
 
     assert len(run.records("customers")) == 2
     assert state_of(run)["bookmarks"]["customers"]["resume"] is None
@@ -659,20 +675,20 @@ def test_no_checkpoint_is_kept_that_shows_what_was_hashed(
     assert "example.com" not in run.stdout
 
 
-def test_a_checkpoint_is_kept_where_a_short_value_is_a_part_of_another_word(
+def test_a_checkpoint_is_written_if_a_short_hashed_value_is_only_part_of_a_word(
     run_tap: RunTap, server: Server
 ) -> None:
-    paged(server, ["n=0", "after=xC-1x"])
+    serve_pages(server, ["n=0", "after=xC-1x"])
 
-    run = run_tap({**server.config, **hashing("external_id")})
+    run = run_tap({**server.config, **hash_settings("external_id")})
 
     assert state_of(run)["bookmarks"]["customers"]["resume"] is not None
 
 
-def test_no_checkpoint_is_kept_where_the_order_is_by_what_does_not_leave(
+def test_no_checkpoint_is_written_if_the_order_is_by_a_field_that_is_left_out(
     run_tap: RunTap, server: Server
 ) -> None:
-    paged(server, ["n=0", "after=Virtanen"])
+    serve_pages(server, ["n=0", "after=Virtanen"])
     options = {"customers": {"order": ["-last_name"]}}
 
     run = run_tap({**server.config, **PSEUDONYMIZE, "stream_options": options})

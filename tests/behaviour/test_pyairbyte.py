@@ -1,4 +1,4 @@
-"""`make test-airbyte`: PyAirbyte reads the sandbox into DuckDB, twice, as the example does."""
+"""`make test-airbyte`: the example of PyAirbyte loads the sandbox into DuckDB."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
 
 @contextmanager
 def listening_proxy() -> Iterator[str]:
-    """Give the address of a proxy, and see that nobody has wanted anything from beyond it."""
+    """Yield the address of a proxy, and assert that no connection to it was opened."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.setblocking(False)  # noqa: FBT003 - its only argument
@@ -47,7 +47,7 @@ def listening_proxy() -> Iterator[str]:
 
 
 def run_example(sandbox: Sandbox, folder: Path, **settings: str) -> int:
-    """Run the example as a user does, and return how many records it says it read."""
+    """Run the example as a user does, and return the number of records that it prints."""
     with listening_proxy() as proxy:
         result = subprocess.run(
             [PYTHON, EXAMPLE, folder / "custobar.duckdb"],
@@ -85,25 +85,25 @@ def query(folder: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def products(sandbox: Sandbox, *fields: str) -> list[dict[str, Any]]:
-    """Return what the API itself says of them."""
-    answer = requests.get(
+    """Return the products of the API."""
+    response = requests.get(
         f"{sandbox.url}/data/products/",
         params={"fields": ",".join(fields), "limit": "1000"},
         headers={"Authorization": f"Token {TOKEN}"},
         timeout=60,
     )
-    return [dict.fromkeys(fields) | product for product in answer.json()["products"]]
+    return [dict.fromkeys(fields) | product for product in response.json()["products"]]
 
 
-def test_twice_into_duckdb(sandbox: Sandbox, tmp_path: Path) -> None:
-    everything = sandbox.customers + sandbox.products
+def test_two_syncs_into_duckdb(sandbox: Sandbox, tmp_path: Path) -> None:
+    all_records = sandbox.customers + sandbox.products
 
     first = run_example(sandbox, tmp_path)
     second = run_example(sandbox, tmp_path)
 
-    assert first == everything
-    # Customers are read whole again, of products only what is new, with a day of look-back.
-    assert sandbox.customers < second < everything
+    assert first == all_records
+    # All customers are read again, but only new products, and those within lookback_days.
+    assert sandbox.customers < second < all_records
     (sizes,) = query(tmp_path, "SELECT count(*) AS size FROM main.customers")
     assert sizes == {"size": sandbox.customers}
     stored = query(
@@ -114,7 +114,7 @@ def test_twice_into_duckdb(sandbox: Sandbox, tmp_path: Path) -> None:
     assert stored == products(sandbox, "external_id", "price", "title", "date")
 
 
-def test_nothing_personal_gets_into_duckdb(
+def test_no_personal_data_is_written_to_duckdb(
     sandbox: Sandbox, run_tap: RunTap, tmp_path: Path
 ) -> None:
     settings = {"personal_data": "pseudonymize", "hash_key": "a key of the tests: 0123456789"}

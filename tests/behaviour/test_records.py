@@ -1,4 +1,4 @@
-"""Untidy data: every record fits its SCHEMA, and what is lost is said."""
+"""Untidy data: every record fits its SCHEMA, and what is lost is counted in the log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples/stream_maps/rename_and_compute.j
 
 
 def read(run_tap: RunTap, server: Server, *rows: object, **config: object) -> Run:
-    """Read these rows as products, and nothing as customers."""
+    """Run the tap with the given products and no customers."""
     body = json.dumps({"products": rows, "customers": []}).encode()
     server.replies(Reply(body))
     return run_tap({**server.config, **config})
@@ -46,7 +46,9 @@ def test_numbers_keep_their_value(run_tap: RunTap, server: Server) -> None:
     assert '"rating":19.90' in run.stdout
 
 
-def test_what_does_not_fit_is_nulled_counted_and_placed(run_tap: RunTap, server: Server) -> None:
+def test_values_that_do_not_match_become_null_and_are_counted(
+    run_tap: RunTap, server: Server
+) -> None:
     run = read(
         run_tap,
         server,
@@ -64,7 +66,9 @@ def test_what_does_not_fit_is_nulled_counted_and_placed(run_tap: RunTap, server:
     assert "secret" not in run.log
 
 
-def test_rows_that_are_no_records_are_skipped_and_counted(run_tap: RunTap, server: Server) -> None:
+def test_rows_that_are_not_valid_records_are_skipped_and_counted(
+    run_tap: RunTap, server: Server
+) -> None:
     rows: list[Any] = [
         {"external_id": "1"},
         "text",
@@ -83,37 +87,35 @@ def test_rows_that_are_no_records_are_skipped_and_counted(run_tap: RunTap, serve
     assert "4 records skipped" in run.log
 
 
-def test_keys_leave_in_the_order_of_the_schema(run_tap: RunTap, server: Server) -> None:
+def test_properties_are_written_in_the_order_of_the_schema(run_tap: RunTap, server: Server) -> None:
     run = read(run_tap, server, {"weight": "1 kg", "price": 1, "external_id": "1", "title": "x"})
 
     assert list(run.records("products")[0]) == ["external_id", "price", "title", "weight"]
 
 
-def test_null_stays_and_absent_stays_absent(run_tap: RunTap, server: Server) -> None:
+def test_null_and_absent_properties_are_distinguished(run_tap: RunTap, server: Server) -> None:
     run = read(run_tap, server, {"external_id": "1", "price": None})
 
     assert run.records("products") == [{"external_id": "1", "price": None}]
 
 
-def test_half_a_surrogate_pair_becomes_a_replacement_character(
-    run_tap: RunTap, server: Server
-) -> None:
+def test_a_lone_surrogate_becomes_a_replacement_character(run_tap: RunTap, server: Server) -> None:
     run = read(run_tap, server, {"external_id": "1", "title": "smile \ud83d!"})
 
     assert run.records("products")[0]["title"] == "smile \N{REPLACEMENT CHARACTER}!"
 
 
-OWN_TYPES = {"acme__any": "object", "acme__size": "integer"}
+CUSTOM_FIELDS = {"acme__any": "object", "acme__size": "integer"}
 
 
 def page_of(*rows: bytes, **more: object) -> Reply:
-    """Return a page of products whose rows are text, as no encoder would write it."""
+    """Return a page of products whose rows are given as JSON, which may be invalid."""
     rest = json.dumps(more)[1:-1]
     body = b'{"customers": [], "products": [%b]%b}'
     return Reply(body % (b", ".join(rows), f", {rest}".encode() if rest else b""))
 
 
-ODD_VALUES = [
+CHANGED_VALUES = [
     (b'"price": 9223372036854775808', {"price": None}, "price did not match"),
     (b'"price": -9223372036854775809', {"price": None}, "price did not match"),
     (b'"price": 1E400', {"price": None}, "price did not match"),
@@ -142,7 +144,7 @@ ODD_VALUES = [
     ),
     (b'"date": "9999-12-31T24:00:00Z"', {"date": None}, "date did not match"),
 ]
-FITTING_VALUES = [
+VALID_VALUES = [
     (b'"price": 9223372036854775807, "rating": 1.7e308', {"price": 2**63 - 1, "rating": 1.7e308}),
     (b'"title": "a\tb\nc"', {"title": "a\tb\nc"}),
     (b'"date": "2024-01-01T00:00:00.123456789Z"', {"date": "2024-01-01T00:00:00.123456Z"}),
@@ -153,35 +155,38 @@ FITTING_VALUES = [
 
 
 @pytest.mark.parametrize("on_page", [1, 2])
-@pytest.mark.parametrize("writes_rows", [True, False])
-def test_what_stops_a_target_is_made_to_fit_and_counted(
-    run_tap: RunTap, server: Server, on_page: int, *, writes_rows: bool
+@pytest.mark.parametrize("uses_fast_path", [True, False])
+def test_values_that_stop_a_target_are_replaced_and_counted(
+    run_tap: RunTap, server: Server, on_page: int, *, uses_fast_path: bool
 ) -> None:
-    odd = [(*values, "") for values in FITTING_VALUES] + ODD_VALUES
-    rows = [b'{"external_id": "%d", %b}' % (n, text) for n, (text, *_) in enumerate(odd)]
+    cases = [(*values, "") for values in VALID_VALUES] + CHANGED_VALUES
+    rows = [b'{"external_id": "%d", %b}' % (n, member) for n, (member, *_) in enumerate(cases)]
     first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
-    # The first request is of the customers.
+    # The first request is for customers.
     server.replies(*[page_of(), *([first] if on_page == 2 else [])], page_of(*rows))
-    config: dict[str, Any] = {"stream_options": {"products": {"custom_fields": OWN_TYPES}}}
-    if not writes_rows:
-        config["stream_maps"] = {"products": {"nothing": "'x'"}}
+    config: dict[str, Any] = {"stream_options": {"products": {"custom_fields": CUSTOM_FIELDS}}}
+    if not uses_fast_path:
+        config["stream_maps"] = {"products": {"constant": "'x'"}}
 
     run = run_tap({**server.config, **config})
 
     assert run.exit_code == 0, run.log
     records = {record.pop("external_id"): record for record in run.records("products")}
-    for number, (_, expected, _) in enumerate(odd):
+    for number, (_, expected, _) in enumerate(cases):
         record = records[str(number)]
-        record.pop("nothing", None)
+        record.pop("constant", None)
         assert record == expected
-    for told, count in Counter(told for *_, told in odd if told).items():
-        assert f"{count} {'value' if count == 1 else 'values'} of {told}" in run.log
-    assert f"{sum('type' in told for *_, told in odd)} values nulled, 0 records skipped" in run.log
+    for message, count in Counter(message for *_, message in cases if message).items():
+        assert f"{count} {'value' if count == 1 else 'values'} of {message}" in run.log
+    assert (
+        f"{sum('type' in message for *_, message in cases)} values nulled, 0 records skipped"
+        in run.log
+    )
     assert "NaN" not in run.stdout
     assert "\\u0000" not in run.stdout
 
 
-def test_schema_declares_what_integers_are_made_to_keep(run_tap: RunTap, server: Server) -> None:
+def test_the_schema_declares_the_limits_of_integers(run_tap: RunTap, server: Server) -> None:
     server.answer = lambda r: Reply({r.path.split("/")[3]: []})
     config = {
         **server.config,
@@ -190,21 +195,21 @@ def test_schema_declares_what_integers_are_made_to_keep(run_tap: RunTap, server:
         },
     }
     limits = {"type": ["integer", "null"], "minimum": -(2**63), "maximum": 2**63 - 1}
-    found = select(json.loads(run_tap(config, "--discover").stdout), products=True)
-    properties = entry_of(found, "products")["schema"]["properties"]
+    discovered = select(json.loads(run_tap(config, "--discover").stdout), products=True)
+    properties = entry_of(discovered, "products")["schema"]["properties"]
     properties["discount"] = {"type": ["integer", "null"], "minimum": 0, "maximum": 10}
 
-    with_catalog = run_tap(config, catalog=found).schema("products")["properties"]
-    without = run_tap(config).schema("products")["properties"]
+    with_catalog = run_tap(config, catalog=discovered).schema("products")["properties"]
+    without_catalog = run_tap(config).schema("products")["properties"]
 
     for name in ("price", "acme__a", "acme__b"):
         assert with_catalog[name].items() >= limits.items()
-        assert without[name] == with_catalog[name]
+        assert without_catalog[name] == with_catalog[name]
     assert with_catalog["discount"].items() >= limits.items()
 
 
 @pytest.mark.parametrize("key", [b'"a\\u0000"', b'"a\xff"', b'"a\\udfff"', b'"a\x01"'])
-def test_a_key_that_would_be_another_skips_its_record(
+def test_a_record_whose_primary_key_would_change_is_skipped(
     run_tap: RunTap, server: Server, key: bytes
 ) -> None:
     rows = [b'{"external_id": %b}' % each for each in (b'"a"', key, b'"b"')]
@@ -217,25 +222,25 @@ def test_a_key_that_would_be_another_skips_its_record(
     assert "1 record skipped (no external_id); first at page 1, row 2" in run.log
 
 
-def test_a_page_in_another_charset_is_refused_by_name(run_tap: RunTap, server: Server) -> None:
+def test_a_page_in_another_charset_is_rejected(run_tap: RunTap, server: Server) -> None:
     rows = [b'{"external_id": "%d", "title": "K\xe4rry"}' % n for n in range(101)]
     first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
     server.replies(page_of(), first, page_of(*rows))
 
     run = run_tap({**server.config, "max_retries": 0})
     server.replies(page_of(), first, page_of(*rows[:100]))
-    taken = run_tap(server.config)
+    accepted = run_tap(server.config)
 
     assert run.exit_code == 1
     assert run.ids("products") == ["first"]
     assert len(run.errors) == 1
     assert "JSON that is not UTF-8 in more than 100 values on page 2: " in run.errors[0]
-    assert taken.exit_code == 0
-    assert taken.records("products")[1]["title"] == "K\ufffdrry"
-    assert "100 values of title had invalid Unicode" in taken.log
+    assert accepted.exit_code == 0
+    assert accepted.records("products")[1]["title"] == "K\ufffdrry"
+    assert "100 values of title had invalid Unicode" in accepted.log
 
 
-def test_broken_json_on_a_later_page_names_page_and_place(run_tap: RunTap, server: Server) -> None:
+def test_an_error_for_invalid_json_names_page_and_position(run_tap: RunTap, server: Server) -> None:
     first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
     server.replies(page_of(), first, Reply(b'{"products": [{"external_id": SECRET'))
 
@@ -249,7 +254,7 @@ def test_broken_json_on_a_later_page_names_page_and_place(run_tap: RunTap, serve
 
 
 @pytest.mark.parametrize("error", [{"reason": "SECRET"}, "SECRET", {}, [], False])
-def test_a_page_that_names_an_error_is_none(run_tap: RunTap, server: Server, error: object) -> None:
+def test_a_page_with_an_error_is_rejected(run_tap: RunTap, server: Server, error: object) -> None:
     first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
     server.replies(page_of(), first, page_of(error=error))
     config = {**server.config, "max_retries": 0, "emit_activate_version_messages": True}
@@ -263,13 +268,13 @@ def test_a_page_that_names_an_error_is_none(run_tap: RunTap, server: Server, err
     assert [m for m in run.of_type("ACTIVATE_VERSION") if m["stream"] == "products"] == []
 
 
-def test_an_error_that_is_null_is_none(run_tap: RunTap, server: Server) -> None:
+def test_a_page_with_a_null_error_is_accepted(run_tap: RunTap, server: Server) -> None:
     server.replies(page_of(b'{"external_id": "1"}', error=None))
 
     assert run_tap(server.config).ids("products") == ["1"]
 
 
-def test_a_list_that_is_null_is_an_empty_one(run_tap: RunTap, server: Server) -> None:
+def test_a_null_list_is_an_empty_one(run_tap: RunTap, server: Server) -> None:
     first = page_of(b'{"external_id": "1"}', next_url="?cursor=2")
     server.replies(Reply({"customers": None}), first, Reply({"products": None}))
 
@@ -287,26 +292,30 @@ def test_a_byte_order_mark_is_skipped(run_tap: RunTap, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("zone", "date"),
+    ("timezone", "date"),
     [("UTC", "2024-07-01T12:00:00Z"), ("Europe/Helsinki", "2024-07-01T09:00:00Z")],
 )
-def test_date_times_without_a_zone_are_told_in_the_set_one(
-    run_tap: RunTap, server: Server, zone: str, date: str
+def test_timestamps_without_a_timezone_are_in_the_configured_one(
+    run_tap: RunTap, server: Server, timezone: str, date: str
 ) -> None:
-    run = read(run_tap, server, {"external_id": "1", "date": "2024-07-01T12:00:00"}, timezone=zone)
+    run = read(
+        run_tap, server, {"external_id": "1", "date": "2024-07-01T12:00:00"}, timezone=timezone
+    )
 
     assert run.records("products")[0]["date"] == date
 
 
-def test_other_offsets_leave_as_utc(run_tap: RunTap, server: Server) -> None:
+def test_timestamps_are_written_in_utc(run_tap: RunTap, server: Server) -> None:
     run = read(run_tap, server, {"external_id": "1", "date": "2024-07-01T12:00:00.5+03:00"})
 
     assert run.records("products")[0]["date"] == "2024-07-01T09:00:00.5Z"
 
 
-@pytest.mark.parametrize("zone", ["Europe/Nowhere", "", "../etc/passwd", "Helsinki "])
-def test_a_zone_that_does_not_exist_is_refused(run_tap: RunTap, server: Server, zone: str) -> None:
-    run = run_tap({**server.config, "timezone": zone})
+@pytest.mark.parametrize("timezone", ["Europe/Nowhere", "", "../etc/passwd", "Helsinki "])
+def test_a_timezone_that_does_not_exist_is_rejected(
+    run_tap: RunTap, server: Server, timezone: str
+) -> None:
+    run = run_tap({**server.config, "timezone": timezone})
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
@@ -314,7 +323,7 @@ def test_a_zone_that_does_not_exist_is_refused(run_tap: RunTap, server: Server, 
     assert server.requests == []
 
 
-def test_stream_maps_work_on_the_conformed_records(run_tap: RunTap, server: Server) -> None:
+def test_stream_maps_receive_converted_records(run_tap: RunTap, server: Server) -> None:
     maps = {
         "products": {
             "title": "fake.first_name()",
@@ -363,24 +372,26 @@ def test_a_filter_that_fails_is_named_with_its_stream(run_tap: RunTap, server: S
     assert "secret" not in run.log
 
 
-@pytest.mark.parametrize("maps", [{}, {"products": {"name": "external_id"}}], ids=["", "mapped"])
-def test_a_flattened_value_of_no_declared_type_is_a_string(
+@pytest.mark.parametrize(
+    "maps", [{}, {"products": {"name": "external_id"}}], ids=["plain", "mapped"]
+)
+def test_a_flattened_value_without_a_declared_type_is_a_string(
     run_tap: RunTap, server: Server, maps: dict[str, Any]
 ) -> None:
-    chosen = catalog(products=True)
-    entry_of(chosen, "products")["schema"]["properties"]["brand"] = {}
+    selected = catalog(products=True)
+    entry_of(selected, "products")["schema"]["properties"]["brand"] = {}
     values = [1, 1.5, True, "a", None]
     rows = [{"external_id": str(i), "brand": value} for i, value in enumerate(values)]
     server.answer = lambda _: Reply({"products": rows})
     flat = {"flattening_enabled": True, "flattening_max_depth": 1, "stream_maps": maps}
 
-    run = run_tap({**server.config, **flat}, catalog=chosen)
+    run = run_tap({**server.config, **flat}, catalog=selected)
 
-    came = [record["brand"] for record in run.records("products")]
-    assert came == ["1", "1.5", "true", "a", None]
+    brands = [record["brand"] for record in run.records("products")]
+    assert brands == ["1", "1.5", "true", "a", None]
 
 
-def test_flattening_works_on_the_conformed_records(run_tap: RunTap, server: Server) -> None:
+def test_flattening_receives_converted_records(run_tap: RunTap, server: Server) -> None:
     fields = {"acme__size": "object"}
     run = read(
         run_tap,
@@ -397,7 +408,7 @@ def test_flattening_works_on_the_conformed_records(run_tap: RunTap, server: Serv
     assert json.loads(record["stock"]) == [{"shop_id": "1"}]
 
 
-def test_batches_hold_the_conformed_records(
+def test_batch_files_contain_converted_records(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:
     batch = {
@@ -413,7 +424,7 @@ def test_batches_hold_the_conformed_records(
     assert json.loads(gzip.decompress(file.read_bytes())) == {"external_id": "1", "price": 5}
 
 
-def test_names_of_unknown_properties_are_told_on_one_line_and_not_without_end(
+def test_names_of_unknown_properties_are_logged_on_one_line_of_limited_length(
     run_tap: RunTap, server: Server
 ) -> None:
     row = {"external_id": "1", "x\ny": 1, **{f"p{i:04}": i for i in range(500)}, "z" * 5000: 1}

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from tests.server import Server
 
 GOOD = Reply({"customers": [{"external_id": "1"}]})
-BUSY = Reply(status=429, headers={"Retry-After": "0"})
-DOWN = Reply(status=503, headers={"Retry-After": "0"})
+TOO_MANY_REQUESTS = Reply(status=429, headers={"Retry-After": "0"})
+UNAVAILABLE = Reply(status=503, headers={"Retry-After": "0"})
 HTML = Reply(b"<html>", headers={"Content-Type": "text/html", "Retry-After": "0"})
 ONLY_CUSTOMERS = {
     "streams": [
@@ -26,10 +26,10 @@ ONLY_CUSTOMERS = {
 
 
 @pytest.mark.parametrize(
-    "faults",
+    "failures",
     [
-        [BUSY],
-        [DOWN, DOWN],
+        [TOO_MANY_REQUESTS],
+        [UNAVAILABLE, UNAVAILABLE],
         [Reply(status=500)],
         [Reply(status=408)],
         [Reply(status=425)],
@@ -45,26 +45,28 @@ ONLY_CUSTOMERS = {
         "500",
         "408",
         "425",
-        "body cut",
-        "broken gzip",
-        "broken chunk",
-        "cut",
+        "truncated body",
+        "invalid gzip",
+        "invalid chunk",
+        "truncated JSON",
         "HTML",
     ],
 )
-def test_a_passing_fault_is_retried(run_tap: RunTap, server: Server, faults: list[Reply]) -> None:
-    server.replies(*faults, GOOD)
+def test_a_temporary_failure_is_retried(
+    run_tap: RunTap, server: Server, failures: list[Reply]
+) -> None:
+    server.replies(*failures, GOOD)
 
     run = run_tap(server.config, catalog=ONLY_CUSTOMERS)
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1"]
-    assert len(server.requests) == len(faults) + 1
-    assert f" {len(faults)} retr" in run.log
+    assert len(server.requests) == len(failures) + 1
+    assert f" {len(failures)} retr" in run.log
 
 
-def test_retries_end_at_their_number(run_tap: RunTap, server: Server) -> None:
-    server.replies(DOWN)
+def test_retries_end_at_max_retries(run_tap: RunTap, server: Server) -> None:
+    server.replies(UNAVAILABLE)
 
     run = run_tap({**server.config, "max_retries": 2}, catalog=ONLY_CUSTOMERS)
 
@@ -75,7 +77,7 @@ def test_retries_end_at_their_number(run_tap: RunTap, server: Server) -> None:
     ]
 
 
-def test_what_looks_like_a_wrong_setting_is_retried_once_on_the_first_page(
+def test_a_likely_misconfiguration_is_retried_once_on_the_first_page(
     run_tap: RunTap, server: Server
 ) -> None:
     server.replies(HTML)
@@ -86,7 +88,9 @@ def test_what_looks_like_a_wrong_setting_is_retried_once_on_the_first_page(
     assert len(server.requests) == 2
 
 
-def test_on_later_pages_it_is_retried_like_any_other_fault(run_tap: RunTap, server: Server) -> None:
+def test_html_on_a_later_page_is_retried_like_any_other_failure(
+    run_tap: RunTap, server: Server
+) -> None:
     first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2"})
     server.replies(first, HTML, HTML, Reply({"customers": [{"external_id": "2"}]}))
 
@@ -96,15 +100,17 @@ def test_on_later_pages_it_is_retried_like_any_other_fault(run_tap: RunTap, serv
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418])
-def test_other_refusals_are_not_retried(run_tap: RunTap, server: Server, status: int) -> None:
+def test_rejected_requests_are_not_retried(run_tap: RunTap, server: Server, status: int) -> None:
     server.replies(Reply(status=status))
 
     assert run_tap(server.config, catalog=ONLY_CUSTOMERS).exit_code == 1
     assert len(server.requests) == 1
 
 
-def test_too_many_requests_to_the_end_names_the_setting(run_tap: RunTap, server: Server) -> None:
-    server.replies(BUSY)
+def test_too_many_requests_until_the_retries_end_names_the_setting(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.replies(TOO_MANY_REQUESTS)
 
     run = run_tap({**server.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
 

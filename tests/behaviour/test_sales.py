@@ -1,4 +1,4 @@
-"""Sales come whole or as their rows; the key is that of the shape they come in."""
+"""Sales are transactions or line items, and each shape has its own primary key."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from tests.conftest import RunTap, Sandbox
     from tests.server import Request, Server
 
-ROW_KEYS = ["sale_external_id", "external_id"]
+LINE_ITEM_KEYS = ["sale_external_id", "external_id"]
 DATE = "2024-01-12T00:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def rows_sandbox() -> Iterator[Sandbox]:
-    """A running sandbox whose sales come as their rows."""
+def line_item_sandbox() -> Iterator[Sandbox]:
+    """A running sandbox whose sales are line items."""
     with started_sandbox("--sales-shape", "rows", "--sales", "60") as running:
         yield running
 
@@ -38,7 +38,7 @@ def keys_of(catalog: Catalog) -> list[str]:
     return keys
 
 
-def test_previews_are_read_only_when_they_are_selected(run_tap: RunTap, server: Server) -> None:
+def test_previews_are_read_only_if_selected(run_tap: RunTap, server: Server) -> None:
     server.answer = lambda request: Reply({request.path.split("/")[3]: []})
 
     run_tap(server.config)
@@ -46,100 +46,100 @@ def test_previews_are_read_only_when_they_are_selected(run_tap: RunTap, server: 
     assert {r.path for r in server.requests} == {"/api/data/customers/", "/api/data/products/"}
 
 
-def test_transactions_are_found_and_read(run_tap: RunTap, sandbox: Sandbox) -> None:
-    found = json.loads(run_tap(sandbox.config, "--discover").stdout)
+def test_transactions_are_discovered_and_read(run_tap: RunTap, sandbox: Sandbox) -> None:
+    discovered = json.loads(run_tap(sandbox.config, "--discover").stdout)
 
-    run = run_tap(sandbox.config, catalog=select(found, sales=True))
+    run = run_tap(sandbox.config, catalog=select(discovered, sales=True))
 
-    assert keys_of(found) == ["external_id"]
+    assert keys_of(discovered) == ["external_id"]
     sales = run.records("sales")
     assert len(sales) == len({sale["external_id"] for sale in sales}) == 1500
     assert any(sale.get("products") for sale in sales)
 
 
-def test_rows_are_found_and_read(run_tap: RunTap, rows_sandbox: Sandbox) -> None:
-    found = json.loads(run_tap(rows_sandbox.config, "--discover").stdout)
-    assert keys_of(found) == ROW_KEYS
-    chosen = select(found, sales=["sale_total", "quantity"])
-    replicate(chosen, "sales", replication_method="INCREMENTAL", replication_key="sale_date")
+def test_line_items_are_discovered_and_read(run_tap: RunTap, line_item_sandbox: Sandbox) -> None:
+    discovered = json.loads(run_tap(line_item_sandbox.config, "--discover").stdout)
+    assert keys_of(discovered) == LINE_ITEM_KEYS
+    selected = select(discovered, sales=["sale_total", "quantity"])
+    replicate(selected, "sales", replication_method="INCREMENTAL", replication_key="sale_date")
 
-    run = run_tap(rows_sandbox.config, catalog=chosen)
+    run = run_tap(line_item_sandbox.config, catalog=selected)
 
     schema = run.of_type("SCHEMA")[0]
-    assert schema["key_properties"] == ROW_KEYS
+    assert schema["key_properties"] == LINE_ITEM_KEYS
     assert schema["bookmark_properties"] == ["sale_date"]
     assert set(schema["schema"]["properties"]) == {
-        *ROW_KEYS,
+        *LINE_ITEM_KEYS,
         *("sale_total", "quantity", "sale_date"),
     }
     records = run.records("sales")
-    assert len({tuple(record[key] for key in ROW_KEYS) for record in records}) == 120
+    assert len({tuple(record[key] for key in LINE_ITEM_KEYS) for record in records}) == 120
     bookmark = run.of_type("STATE")[-1]["value"]["bookmarks"]["sales"]
     assert bookmark["replication_key"] == "sale_date"
     assert bookmark["replication_key_value"] == max(record["sale_date"] for record in records)
 
 
 TRANSACTION = {"external_id": "S1", "date": DATE, "total": 100}
-ROW = {"external_id": "R1", "sale_external_id": "S1", "sale_date": DATE, "total": 100}
+LINE_ITEM = {"external_id": "R1", "sale_external_id": "S1", "sale_date": DATE, "total": 100}
 
 
 @pytest.fixture(scope="module")
-def catalog_of_rows() -> Catalog:
-    """A catalog by hand that says that sales are rows: the key tells."""
-    chosen = catalog(sales=True)
-    entry = entry_of(chosen, "sales")
-    entry["key_properties"] = ROW_KEYS
+def line_item_catalog() -> Catalog:
+    """A catalog in which the primary key of sales is that of line items."""
+    selected = catalog(sales=True)
+    entry = entry_of(selected, "sales")
+    entry["key_properties"] = LINE_ITEM_KEYS
     root = next(m["metadata"] for m in entry["metadata"] if not m["breadcrumb"])
-    root["table-key-properties"] = ROW_KEYS
-    return chosen
+    root["table-key-properties"] = LINE_ITEM_KEYS
+    return selected
 
 
 @pytest.mark.parametrize("response_format", ["json", "csv"])
 @pytest.mark.parametrize("fields", [True, ["total"]], ids=["all fields", "one field"])
-@pytest.mark.parametrize("comes_as_rows", [True, False])
-def test_a_shape_that_contradicts_the_key_ends_the_stream_before_a_record_is_lost(
+@pytest.mark.parametrize("is_line_items", [True, False])
+def test_sales_of_the_wrong_shape_fail_before_a_record_is_written(
     run_tap: RunTap,
     server: Server,
-    catalog_of_rows: Catalog,
+    line_item_catalog: Catalog,
     response_format: str,
     *,
     fields: list[str] | bool,
-    comes_as_rows: bool,
+    is_line_items: bool,
 ) -> None:
-    given: dict[str, Any] = ROW if comes_as_rows else TRANSACTION
+    sale: dict[str, Any] = LINE_ITEM if is_line_items else TRANSACTION
 
     def answer(request: Request) -> Reply:
         query = dict(request.query)
-        named = query.get("fields", ",".join(given)).split(",")
-        came = {name: given[name] for name in named if name in given}
+        fields = query.get("fields", ",".join(sale)).split(",")
+        row = {name: sale[name] for name in fields if name in sale}
         if query.get("format") == "csv":
-            return Reply(f"{','.join(came)}\n{','.join(map(str, came.values()))}\n".encode())
-        return Reply({"sales": [came]})
+            return Reply(f"{','.join(row)}\n{','.join(map(str, row.values()))}\n".encode())
+        return Reply({"sales": [row]})
 
     server.answer = answer
-    right = select(incremental("sales"), sales=fields)
-    wrong = select(deepcopy(catalog_of_rows), sales=fields)
-    if comes_as_rows:
-        right, wrong = wrong, right
+    matching = select(incremental("sales"), sales=fields)
+    contradicting = select(deepcopy(line_item_catalog), sales=fields)
+    if is_line_items:
+        matching, contradicting = contradicting, matching
     config = {**server.config, "response_format": response_format}
     state = {"bookmarks": {"sales": {"replication_key": "date", "replication_key_value": DATE}}}
 
-    refused = run_tap(config, catalog=wrong, state=state)
-    taken = run_tap(config, catalog=right)
+    rejected = run_tap(config, catalog=contradicting, state=state)
+    accepted = run_tap(config, catalog=matching)
 
-    assert refused.exit_code == 1
-    assert refused.of_type("RECORD") == []
-    told = "with" if comes_as_rows else "without"
-    key = "external_id" if comes_as_rows else ", ".join(ROW_KEYS)
-    assert len(refused.errors) == 1
-    assert refused.errors[0] == (
-        f"sales failed: sales come {told} sale_external_id, so their key is not {key}: "
+    assert rejected.exit_code == 1
+    assert rejected.of_type("RECORD") == []
+    shape = "with" if is_line_items else "without"
+    key = "external_id" if is_line_items else ", ".join(LINE_ITEM_KEYS)
+    assert len(rejected.errors) == 1
+    assert rejected.errors[0] == (
+        f"sales failed: sales come {shape} sale_external_id, so their key is not {key}: "
         "discover again (Meltano: --refresh-catalog), with discover_custom_fields: true, which "
         "finds out the shape."
     )
-    assert refused.of_type("STATE")[-1]["value"] == state
-    assert taken.exit_code == 0
-    assert taken.ids("sales") == [given["external_id"]]
+    assert rejected.of_type("STATE")[-1]["value"] == state
+    assert accepted.exit_code == 0
+    assert accepted.ids("sales") == [sale["external_id"]]
 
 
 @pytest.mark.parametrize(
@@ -153,22 +153,22 @@ def test_a_shape_that_contradicts_the_key_ends_the_stream_before_a_record_is_los
         (b'external_id,products\nS1,"P1,P2"\n', [{"product_id": "P1"}, {"product_id": "P2"}]),
     ],
 )
-def test_a_product_that_is_a_text_becomes_an_object(
+def test_a_product_that_is_a_string_becomes_an_object(
     run_tap: RunTap, server: Server, body: bytes, products: list[object]
 ) -> None:
-    whole = Reply({"sales": [TRANSACTION]})  # of which the shape is told, where CSV is asked for
+    sample = Reply({"sales": [TRANSACTION]})  # with CSV, a sample shows the shape first
     format_ = "json" if body.startswith(b"{") else "csv"
-    server.replies(*[whole] * (format_ == "csv"), Reply(body))
-    chosen = select(catalog(sales=True), sales=["products"])
+    server.replies(*[sample] * (format_ == "csv"), Reply(body))
+    selected = select(catalog(sales=True), sales=["products"])
 
-    run = run_tap({**server.config, "response_format": format_}, catalog=chosen)
+    run = run_tap({**server.config, "response_format": format_}, catalog=selected)
 
     assert run.records("sales") == [{"external_id": "S1", "products": products}]
     assert run.schema("sales")["properties"]["products"]["items"] == {"type": "object"}
 
 
-def test_a_first_page_without_sales_tells_no_shape(run_tap: RunTap, server: Server) -> None:
-    server.replies(Reply({"sales": [], "next_url": "?cursor=1"}), Reply({"sales": [ROW]}))
+def test_the_shape_is_checked_on_the_first_page_with_sales(run_tap: RunTap, server: Server) -> None:
+    server.replies(Reply({"sales": [], "next_url": "?cursor=1"}), Reply({"sales": [LINE_ITEM]}))
 
     run = run_tap(server.config, catalog=catalog(sales=True))
 

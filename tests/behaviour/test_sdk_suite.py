@@ -1,4 +1,4 @@
-"""The SDK's own test class for taps, replayed from cassettes (see tests/cassettes/README.md)."""
+"""The SDK's test class for taps, with recorded responses (see tests/cassettes/README.md)."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ CONFIG = {
     "api_token": "APISCRUBBED",
     "request_interval": 0,
     "page_size": 50,
-    # The class is made, and with it the tap, when this file is imported: offline.
+    # The tap is created when this file is imported, without a network.
     "discover_custom_fields": False,
 }
 
-# Environment variables of whoever runs the tests must not take part.
+# The environment of the developer must not affect the tests.
 SdkTests = get_tap_test_class(
     TapCustobar, config=CONFIG, catalog=everything(CONFIG), parse_env_config=False
 )
 
 
-class TestTapCustobar(SdkTests):  # type: ignore[misc,valid-type] # a class made at run time
-    """Every test of the SDK's, with the network replaced by the cassette."""
+class TestTapCustobar(SdkTests):  # type: ignore[misc,valid-type] # a class created at run time
+    """Every test of the SDK, with the network replaced by the cassette."""
 
     @pytest.fixture(autouse=True, scope="class")
     @staticmethod
     def cassette() -> Iterator[None]:
-        """Play the cassette for the fixture that reads the records, and for each test."""
+        """Replay the cassette for the fixture that reads the records, and for each test."""
         with vcr.use_cassette(
             CASSETTES / "sandbox.yaml", record_mode="none", allow_playback_repeats=True
         ):

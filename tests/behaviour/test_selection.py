@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 Catalog = dict[str, Any]
 
 
-def test_three_selected_fields_are_all_that_is_asked_for_and_emitted(
-    run_tap: RunTap, server: Server
-) -> None:
+def test_only_selected_fields_are_requested_and_written(run_tap: RunTap, server: Server) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi", "city": "Oulu"}]}))
 
     run = run_tap(server.config, catalog=catalog(customers=["last_name", "email"]))
@@ -31,27 +29,29 @@ def test_three_selected_fields_are_all_that_is_asked_for_and_emitted(
     assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
 
 
-def test_no_fields_are_named_when_all_are_selected(run_tap: RunTap, server: Server) -> None:
+def test_fields_is_not_sent_if_all_are_selected(run_tap: RunTap, server: Server) -> None:
     run_tap(server.config, catalog=catalog(customers=True))
 
     assert [name for name, _ in server.requests[0].query] == ["limit"]
 
 
 def test_selected_fields_have_the_values_of_a_full_read(run_tap: RunTap, sandbox: Sandbox) -> None:
-    wanted = ["email", "mailing_lists", "can_email"]
+    selected = ["email", "mailing_lists", "can_email"]
     full = run_tap(sandbox.config).records("customers")
 
-    run = run_tap(sandbox.config, catalog=catalog(customers=wanted))
+    run = run_tap(sandbox.config, catalog=catalog(customers=selected))
 
     assert run.records("customers") == [
-        {k: v for k, v in record.items() if k in {"external_id", *wanted}} for record in full
+        {k: v for k, v in record.items() if k in {"external_id", *selected}} for record in full
     ]
 
 
-def test_the_key_is_kept_whatever_an_edited_catalog_says(run_tap: RunTap, server: Server) -> None:
+def test_the_primary_key_is_written_regardless_of_the_catalog(
+    run_tap: RunTap, server: Server
+) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi"}]}))
-    chosen = catalog(customers=["email"])
-    entry = entry_of(chosen)
+    selected = catalog(customers=["email"])
+    entry = entry_of(selected)
     del entry["key_properties"]
     del entry["schema"]["properties"]["external_id"]
     entry["metadata"] = [
@@ -59,33 +59,33 @@ def test_the_key_is_kept_whatever_an_edited_catalog_says(run_tap: RunTap, server
         {"breadcrumb": ["properties", "external_id"], "metadata": {"selected": False}},
     ]
 
-    run = run_tap(server.config, catalog=chosen)
+    run = run_tap(server.config, catalog=selected)
 
     assert run.of_type("SCHEMA")[0]["key_properties"] == ["external_id"]
     assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
 
 
-def test_a_property_dropped_from_the_catalogs_schema_is_not_asked_for(
+def test_a_property_that_is_not_in_the_schema_of_the_catalog_is_not_requested(
     run_tap: RunTap, server: Server
 ) -> None:
-    chosen = catalog(customers=True)
-    entry = entry_of(chosen)
+    selected = catalog(customers=True)
+    entry = entry_of(selected)
     entry["schema"]["properties"] = {
         name: entry["schema"]["properties"][name] for name in ("external_id", "email")
     }
 
-    run_tap(server.config, catalog=chosen)
+    run_tap(server.config, catalog=selected)
 
     assert dict(server.requests[0].query)["fields"] == "external_id,email"
 
 
-def test_a_selected_stream_that_does_not_exist_is_refused_by_name(
+def test_a_selected_stream_that_does_not_exist_is_rejected_by_name(
     run_tap: RunTap, server: Server
 ) -> None:
-    chosen = catalog(customers=True)
-    chosen["streams"].append({**entry_of(chosen), "tap_stream_id": "custmers"})
+    selected = catalog(customers=True)
+    selected["streams"].append({**entry_of(selected), "tap_stream_id": "custmers"})
 
-    run = run_tap(server.config, catalog=chosen)
+    run = run_tap(server.config, catalog=selected)
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
@@ -93,32 +93,32 @@ def test_a_selected_stream_that_does_not_exist_is_refused_by_name(
     assert server.requests == []
 
 
-def test_a_replication_key_that_a_stream_does_not_have_is_refused_by_name(
+def test_a_replication_key_that_a_stream_does_not_have_is_rejected_by_name(
     run_tap: RunTap, server: Server
 ) -> None:
-    chosen = catalog(customers=True)
-    entry_of(chosen)["metadata"][-1]["metadata"]["replication-key"] = "date_joined"
+    selected = catalog(customers=True)
+    entry_of(selected)["metadata"][-1]["metadata"]["replication-key"] = "date_joined"
 
-    run = run_tap(server.config, catalog=chosen)
+    run = run_tap(server.config, catalog=selected)
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
     assert "replication-key date_joined is not valid for customers" in run.errors[0]
 
 
-def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
+def test_all_fields_are_requested_if_their_names_are_too_long_for_a_url(
     run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi", "city": "Oulu"}]}))
-    chosen = catalog(customers=True)
-    entry = entry_of(chosen)
+    selected = catalog(customers=True)
+    entry = entry_of(selected)
     for number in range(300):
         entry["schema"]["properties"][f"acme__{number:030}"] = {"type": ["string", "null"]}
     entry["metadata"].append(
         {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
     )
 
-    run = run_tap(server.config, catalog=chosen)
+    run = run_tap(server.config, catalog=selected)
 
     assert "fields" not in dict(server.requests[0].query)
     assert run.records("customers") == [{"external_id": "1", "email": "a@b.fi"}]
@@ -126,7 +126,7 @@ def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
 
 
 @pytest.mark.parametrize(
-    ("definition", "value", "kept"),
+    ("definition", "value", "expected"),
     [
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "12", 12),
         (
@@ -144,25 +144,25 @@ def test_too_many_fields_to_name_are_all_read_and_the_rest_dropped(
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_whatever_an_edited_catalog_demands_records_fit_the_schema_that_is_written(
+def test_records_fit_the_written_schema_regardless_of_the_definitions_in_the_catalog(
     run_tap: RunTap,
     server: Server,
     definition: object,
     value: object,
-    kept: object,
+    expected: object,
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": 1, "acme__x": value}]}))
-    chosen = catalog(customers=True)
-    properties = entry_of(chosen)["schema"]["properties"]
+    selected = catalog(customers=True)
+    properties = entry_of(selected)["schema"]["properties"]
     properties["acme__x"] = definition
-    properties["external_id"] = {"type": "integer"}  # a key stays what it is
+    properties["external_id"] = {"type": "integer"}  # the type of a key does not change
 
-    run = run_tap(server.config, catalog=chosen)
+    run = run_tap(server.config, catalog=selected)
 
-    assert run.records("customers") == [{"external_id": "1", "acme__x": kept}]
+    assert run.records("customers") == [{"external_id": "1", "acme__x": expected}]
 
 
-def test_a_catalog_that_selects_nothing_is_told(run_tap: RunTap, server: Server) -> None:
+def test_a_catalog_that_selects_no_stream_is_logged(run_tap: RunTap, server: Server) -> None:
     run = run_tap(server.config, catalog=catalog())
 
     assert run.exit_code == 0
@@ -170,19 +170,19 @@ def test_a_catalog_that_selects_nothing_is_told(run_tap: RunTap, server: Server)
     assert server.requests == []
 
 
-@pytest.mark.parametrize("first", ["--test", "--catalog"])
-def test_the_test_verb_heeds_the_catalog(
+@pytest.mark.parametrize("first_option", ["--test", "--catalog"])
+def test_the_option_test_reads_only_the_streams_of_the_catalog(
     run_tap: RunTap,
     server: Server,
     tmp_path: Path,
-    first: str,
+    first_option: str,
 ) -> None:
     rows = [{"external_id": str(i)} for i in range(5)]
     server.replies(Reply({"customers": rows}))
     file = tmp_path / "catalog.json"
     file.write_text(json.dumps(catalog(customers=True)))
     arguments = ["--catalog", str(file), "--test"]
-    if first == "--test":
+    if first_option == "--test":
         arguments = ["--test", "--catalog", str(file)]
 
     run = run_tap({**server.config, "discover_custom_fields": True}, *arguments)
@@ -196,25 +196,25 @@ CSV = {"Content-Type": "text/csv"}
 
 
 def entry(**content: object) -> Catalog:
-    """Return a catalog with a hand-written entry for customers."""
+    """Return a catalog with only the given content of the entry for customers."""
     return {"streams": [{"tap_stream_id": "customers", "stream": "customers", **content}]}
 
 
-def chosen(*places: tuple[str, bool]) -> list[dict[str, Any]]:
-    """Return metadata that select the stream ("") or its properties, or do not."""
+def metadata_of(*selections: tuple[str, bool]) -> list[dict[str, Any]]:
+    """Return metadata that select or deselect properties, or the stream, whose name is ""."""
     return [
         {"breadcrumb": ["properties", name] if name else [], "metadata": {"selected": is_selected}}
-        for name, is_selected in places
+        for name, is_selected in selections
     ]
 
 
-TEXT = {"type": ["null", "string"]}
+STRING = {"type": ["null", "string"]}
 
 
 @pytest.mark.parametrize(
     "schema", [{}, {"schema": {}}, {"schema": None}, {"schema": {"type": "object"}}], ids=str
 )
-def test_without_a_schema_in_the_catalog_the_shipped_one_serves(
+def test_without_a_schema_in_the_catalog_the_shipped_one_is_used(
     run_tap: RunTap, server: Server, schema: dict[str, Any]
 ) -> None:
     row = {"external_id": "1", "email": "a@b.fi", "acme__points": 5}
@@ -223,7 +223,7 @@ def test_without_a_schema_in_the_catalog_the_shipped_one_serves(
 
     run = run_tap(
         {**server.config, "stream_options": options},
-        catalog=entry(metadata=chosen(("", True)), **schema),
+        catalog=entry(metadata=metadata_of(("", True)), **schema),
     )
 
     assert run.records("customers") == [row]
@@ -239,16 +239,16 @@ def test_without_a_schema_in_the_catalog_the_shipped_one_serves(
         ({"schema": {"selected": True}}, True),
         ({"schema": {"selected": False}}, False),
         ({"schema": {"selected": True}, "metadata": []}, True),
-        ({"selected": True, "metadata": chosen(("email", True))}, True),
-        ({"selected": True, "metadata": chosen(("", False))}, False),
-        ({"selected": False, "metadata": chosen(("", True))}, True),
+        ({"selected": True, "metadata": metadata_of(("email", True))}, True),
+        ({"selected": True, "metadata": metadata_of(("", False))}, False),
+        ({"selected": False, "metadata": metadata_of(("", True))}, True),
         ({"selected": True, "metadata": [{"breadcrumb": [], "metadata": {}}]}, True),
         ({"metadata": [{"breadcrumb": [], "metadata": {"selected": "false"}}]}, False),
         ({}, False),
     ],
     ids=str,
 )
-def test_a_stream_is_selected_wherever_the_catalog_says_so(
+def test_a_stream_may_be_selected_in_each_place_of_the_catalog(
     run_tap: RunTap, server: Server, content: dict[str, Any], *, is_read: bool
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "email": "a@b.fi"}]}))
@@ -261,40 +261,40 @@ def test_a_stream_is_selected_wherever_the_catalog_says_so(
 
 
 @pytest.mark.parametrize(
-    ("properties", "metadata", "kept"),
+    ("properties", "metadata", "expected"),
     [
-        ({"email": {**TEXT, "selected": True}}, [], ["external_id", "email"]),
-        ({"email": {**TEXT, "selected": False}, "city": TEXT}, [], ["external_id", "city"]),
-        ({"email": {**TEXT, "selected": "false"}, "city": TEXT}, [], ["external_id", "city"]),
-        ({"external_id": {**TEXT, "selected": False}}, [], ["external_id"]),
+        ({"email": {**STRING, "selected": True}}, [], ["external_id", "email"]),
+        ({"email": {**STRING, "selected": False}, "city": STRING}, [], ["external_id", "city"]),
+        ({"email": {**STRING, "selected": "false"}, "city": STRING}, [], ["external_id", "city"]),
+        ({"external_id": {**STRING, "selected": False}}, [], ["external_id"]),
         (
-            {"email": {**TEXT, "selected": False}, "city": {**TEXT, "selected": True}},
-            chosen(("email", True), ("city", False)),
+            {"email": {**STRING, "selected": False}, "city": {**STRING, "selected": True}},
+            metadata_of(("email", True), ("city", False)),
             ["external_id", "email"],
         ),
     ],
     ids=str,
 )
-def test_a_property_is_selected_wherever_the_catalog_says_so(
+def test_a_property_may_be_selected_in_each_place_of_the_catalog(
     run_tap: RunTap,
     server: Server,
     properties: dict[str, Any],
     metadata: list[dict[str, Any]],
-    kept: list[str],
+    expected: list[str],
 ) -> None:
     row = {"external_id": "1", "email": "a@b.fi", "city": "Oulu"}
     server.replies(Reply({"customers": [row]}))
-    schema = {"properties": {"external_id": TEXT, **properties}, "selected": True}
+    schema = {"properties": {"external_id": STRING, **properties}, "selected": True}
 
     run = run_tap(server.config, catalog=entry(schema=schema, metadata=metadata))
 
-    assert run.records("customers") == [{name: row[name] for name in kept}]
-    assert list(run.schema("customers")["properties"]) == kept
+    assert run.records("customers") == [{name: row[name] for name in expected}]
+    assert list(run.schema("customers")["properties"]) == expected
 
 
-OBJECT: dict[str, Any] = {"type": ["null", "object"], "properties": {"a": TEXT, "b": TEXT}}
+OBJECT: dict[str, Any] = {"type": ["null", "object"], "properties": {"a": STRING, "b": STRING}}
 NESTED = {
-    "external_id": TEXT,
+    "external_id": STRING,
     "prefs": {**OBJECT, "properties": {**OBJECT["properties"], "deep": OBJECT}},
     "lines": {"type": ["null", "array"], "items": OBJECT},
     "free": {"type": ["null", "object"]},
@@ -305,13 +305,13 @@ NESTED_ROW = {
     "lines": [{"a": "1", "b": "2"}, {"b": "2"}, {"a": None}],
     "free": {"a": "1", "b": [{"c": "3"}, {"d": "4"}]},
 }
-LEFT_ROW = {
+SELECTED_ROW = {
     "external_id": "1",
     "prefs": {"a": "1", "deep": {"b": "2"}},
     "lines": [{"b": "2"}, {"b": "2"}, {}],
     "free": {"b": [{}, {"d": "4"}]},
 }
-LEFT_OUT = [
+DESELECTED = [
     ["properties", "prefs", "properties", "b"],
     ["properties", "prefs", "properties", "deep", "properties", "a"],
     ["properties", "lines", "items", "properties", "a"],
@@ -321,9 +321,9 @@ LEFT_OUT = [
 
 
 def nested_catalog() -> Catalog:
-    marks = [{"breadcrumb": place, "metadata": {"selected": False}} for place in LEFT_OUT]
+    nested = [{"breadcrumb": path, "metadata": {"selected": False}} for path in DESELECTED]
     schema = {"type": "object", "properties": NESTED}
-    return entry(schema=schema, metadata=[*chosen(("", True)), *marks])
+    return entry(schema=schema, metadata=[*metadata_of(("", True)), *nested])
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def nested_catalog() -> Catalog:
     ],
     ids=str,
 )
-def test_a_member_that_is_not_selected_does_not_leave(
+def test_a_deselected_property_of_an_object_is_not_written(
     run_tap: RunTap, server: Server, config: dict[str, Any]
 ) -> None:
     server.replies(Reply({"customers": [NESTED_ROW]}))
@@ -350,10 +350,12 @@ def test_a_member_that_is_not_selected_does_not_leave(
     assert list(properties["prefs"]["properties"]) == ["a", "deep"]
     assert list(properties["prefs"]["properties"]["deep"]["properties"]) == ["b"]
     assert list(properties["lines"]["items"]["properties"]) == ["b"]
-    assert run.records("customers") == [LEFT_ROW]
+    assert run.records("customers") == [SELECTED_ROW]
 
 
-def test_nor_does_it_in_batch_files(run_tap: RunTap, server: Server, tmp_path: Path) -> None:
+def test_a_deselected_property_of_an_object_is_not_in_batch_files(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
     server.replies(Reply({"customers": [NESTED_ROW]}))
     batch = {"encoding": {"format": "jsonl"}, "storage": {"root": str(tmp_path / "batches")}}
 
@@ -362,23 +364,25 @@ def test_nor_does_it_in_batch_files(run_tap: RunTap, server: Server, tmp_path: P
     (file,) = (tmp_path / "batches").iterdir()
     assert run.exit_code == 0
     lines = gzip.decompress(file.read_bytes()).splitlines()
-    assert [json.loads(line) for line in lines] == [LEFT_ROW]
+    assert [json.loads(line) for line in lines] == [SELECTED_ROW]
 
 
-def test_a_member_of_a_list_needs_no_items_in_its_place(run_tap: RunTap, server: Server) -> None:
+def test_a_breadcrumb_of_an_array_element_may_omit_items(run_tap: RunTap, server: Server) -> None:
     server.replies(Reply({"customers": [NESTED_ROW]}))
     catalog = nested_catalog()
-    place = ["properties", "lines", "properties", "a"]
-    catalog["streams"][0]["metadata"].append({"breadcrumb": place, "metadata": {"selected": False}})
+    breadcrumb = ["properties", "lines", "properties", "a"]
+    catalog["streams"][0]["metadata"].append(
+        {"breadcrumb": breadcrumb, "metadata": {"selected": False}}
+    )
 
     run = run_tap(server.config, catalog=catalog)
 
     assert "a" not in run.schema("customers")["properties"]["lines"]["items"]["properties"]
-    assert run.records("customers")[0]["lines"] == LEFT_ROW["lines"]
+    assert run.records("customers")[0]["lines"] == SELECTED_ROW["lines"]
 
 
 @pytest.mark.parametrize(
-    ("off", "on", "told"),
+    ("deselected", "selected", "name"),
     [
         (["properties", "prefs"], ["properties", "prefs", "properties", "b"], "prefs"),
         (["properties", "lines"], ["properties", "lines", "items", "properties", "a"], "lines"),
@@ -389,31 +393,31 @@ def test_a_member_of_a_list_needs_no_items_in_its_place(run_tap: RunTap, server:
         ),
     ],
 )
-def test_an_object_that_is_switched_off_with_members_on_is_named(
-    run_tap: RunTap, server: Server, off: list[str], on: list[str], told: str
+def test_a_deselected_object_with_selected_properties_is_named(
+    run_tap: RunTap, server: Server, deselected: list[str], selected: list[str], name: str
 ) -> None:
     server.replies(Reply({"customers": [NESTED_ROW]}))
-    marks = [{"breadcrumb": off, "metadata": {"selected": False}}]
-    marks += [{"breadcrumb": on, "metadata": {"selected": True}}]
+    nested = [{"breadcrumb": deselected, "metadata": {"selected": False}}]
+    nested += [{"breadcrumb": selected, "metadata": {"selected": True}}]
     schema = {"type": "object", "properties": NESTED}
 
     def run(*, is_selected: bool) -> str:
-        metadata = [*chosen(("", is_selected)), *marks]
+        metadata = [*metadata_of(("", is_selected)), *nested]
         return run_tap(server.config, catalog=entry(schema=schema, metadata=metadata)).log
 
-    warning = f"customers: {told} is not selected in the catalog, although members of it are"
+    warning = f"customers: {name} is not selected in the catalog, although members of it are"
     assert run(is_selected=True).count(warning) == 1
     assert "although members" not in run(is_selected=False)
 
 
-def test_a_stream_that_the_catalog_names_otherwise_keeps_its_name(
+def test_another_name_for_a_stream_in_the_catalog_has_no_effect(
     run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1"}]}))
-    chosen = catalog(customers=True)
-    entry_of(chosen)["stream"] = "clients"
+    selected = catalog(customers=True)
+    entry_of(selected)["stream"] = "clients"
 
-    run = run_tap(server.config, catalog=chosen)
+    run = run_tap(server.config, catalog=selected)
 
     assert run.exit_code == 0
     assert run.ids("customers") == ["1"]
@@ -432,18 +436,18 @@ def test_a_stream_that_the_catalog_names_otherwise_keeps_its_name(
         {"anyOf": 5},
         {"anyOf": {"type": "string"}},
         {"anyOf": [5, None]},
-        {"type": "array", "items": [TEXT]},
-        {"type": "object", "properties": [TEXT]},
+        {"type": "array", "items": [STRING]},
+        {"type": "object", "properties": [STRING]},
         {"type": "object", "properties": {"a": 5}},
         {"type": "string", "format": ["date"]},
     ],
     ids=str,
 )
-def test_a_definition_of_another_shape_is_named_or_passed_over(
+def test_an_invalid_definition_in_the_catalog_is_rejected_or_ignored(
     run_tap: RunTap, server: Server, definition: object
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1", "acme__x": "a"}]}))
-    schema = {"type": "object", "properties": {"external_id": TEXT, "acme__x": definition}}
+    schema = {"type": "object", "properties": {"external_id": STRING, "acme__x": definition}}
 
     run = run_tap(server.config, catalog=entry(schema=schema, selected=True))
 
@@ -455,7 +459,7 @@ def test_a_definition_of_another_shape_is_named_or_passed_over(
         assert "is not a Singer catalog" in run.errors[0]
 
 
-def test_partitions_of_another_taps_state_do_not_repeat_a_stream(
+def test_partitions_in_the_state_of_another_tap_do_not_repeat_a_stream(
     run_tap: RunTap, server: Server
 ) -> None:
     server.replies(Reply({"customers": [{"external_id": "1"}]}))
@@ -467,18 +471,19 @@ def test_partitions_of_another_taps_state_do_not_repeat_a_stream(
     assert run.ids("customers") == ["1"]
 
 
-@pytest.mark.parametrize("source", ["sandbox", "untidy_sandbox"])
+@pytest.mark.parametrize("sandbox_fixture", ["sandbox", "untidy_sandbox"])
 def test_the_schema_is_the_same_with_and_without_a_catalog(
-    run_tap: RunTap, request: pytest.FixtureRequest, source: str
+    run_tap: RunTap, request: pytest.FixtureRequest, sandbox_fixture: str
 ) -> None:
-    config = request.getfixturevalue(source).config
-    found = json.loads(run_tap(config, "--discover").stdout)
+    config = request.getfixturevalue(sandbox_fixture).config
+    discovered = json.loads(run_tap(config, "--discover").stdout)
 
-    without, given = run_tap(config, "--test"), run_tap(config, "--test", catalog=found)
+    without_catalog = run_tap(config, "--test")
+    with_catalog = run_tap(config, "--test", catalog=discovered)
 
     schemas = [
         [line for line in run.stdout.splitlines() if "SCHEMA" in line[:20]]
-        for run in (without, given)
+        for run in (without_catalog, with_catalog)
     ]
     assert schemas[0] == schemas[1]
     assert len(schemas[0]) == 2

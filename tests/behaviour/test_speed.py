@@ -1,4 +1,4 @@
-"""What the speed rests on, looked at without a clock: `make bench` measures."""
+"""Properties that make the tap fast, tested without a clock; `make bench` measures the speed."""
 
 from __future__ import annotations
 
@@ -30,12 +30,9 @@ if TYPE_CHECKING:
 
 PATH = "/api/data/customers/"
 
-#: Rows that are decoded at once in any way of running.
-BLOCK = BATCH_SIZE
-
 
 def customer(number: int) -> dict[str, Any]:
-    """A customer as real data has them: a number for a text, a text for a list, no zone."""
+    """Return a customer with types that differ from the documentation, as in real data."""
     return {
         "external_id": f"C{number}",
         "email": "maija@example.fi",
@@ -56,8 +53,8 @@ def page(size: int, next_url: str | None = None) -> Reply:
     return Reply({"customers": [customer(n) for n in range(size)], "next_url": next_url})
 
 
-class Watch:
-    """Counts what Python does for a sync: calls of its functions, and decoders' runs over rows."""
+class CallCounter:
+    """Counts the calls of Python functions in a sync, and of JSON decoders on rows."""
 
     def __init__(
         self, config: dict[str, Any], stream: str = "customers", catalog: Catalog | None = None
@@ -65,44 +62,46 @@ class Watch:
         self.calls: Counter[str] = Counter()
         self.decoded = 0
         tap = TapCustobar(config=config, catalog=catalog)
-        sys.setprofile(self._note)
+        sys.setprofile(self._count)
         try:
             tap.streams[stream].sync()
         finally:
             sys.setprofile(None)
 
-    def _note(self, frame: FrameType, event: str, what: Any) -> None:  # noqa: ANN401
+    def _count(self, frame: FrameType, event: str, argument: Any) -> None:  # noqa: ANN401
         if event == "call":
             self.calls[frame.f_code.co_qualname] += 1
-        elif event == "c_call" and what.__name__ == "decode":
-            is_json = type(what.__self__) is msgspec.json.Decoder
-            # The checks of a column's timestamps decode no rows.
+        elif event == "c_call" and argument.__name__ == "decode":
+            is_json = type(argument.__self__) is msgspec.json.Decoder
+            # The checks of timestamps do not decode rows.
             self.decoded += is_json and "timestamps" not in frame.f_globals["__name__"]
 
 
-def tidy(number: int) -> dict[str, Any]:
+def matching_customer(number: int) -> dict[str, Any]:
     return {**customer(number), "zip_code": "00100", "tags": ["vip", "new"]}
 
 
-def nullable(number: int) -> dict[str, Any]:
+def customer_with_null_tag(number: int) -> dict[str, Any]:
     return {**customer(number), "tags": ["vip", None]}
 
 
-#: Fields of the company's own of which only the names are known.
-UNDECLARED = {"custom_fields": {f"acme__{n}": "string" for n in ("size", "is_vip", "list", "box")}}
+#: Custom fields without a declared type.
+UNDECLARED_FIELDS = {
+    "custom_fields": {f"acme__{n}": "string" for n in ("size", "is_vip", "list", "box")}
+}
 
 
-def undeclared(number: int) -> dict[str, Any]:
-    own = {"size": number + 0.5, "is_vip": True, "list": ["a", number], "box": {"w": 1}}
-    return {**customer(number), **{f"acme__{name}": value for name, value in own.items()}}
+def customer_with_undeclared_fields(number: int) -> dict[str, Any]:
+    fields = {"size": number + 0.5, "is_vip": True, "list": ["a", number], "box": {"w": 1}}
+    return {**customer(number), **{f"acme__{name}": value for name, value in fields.items()}}
 
 
-def with_nullable_items() -> Catalog:
-    """Return a catalog whose lists are as the SDK's own ArrayType writes them."""
-    chosen = catalog(customers=True)
-    entry = entry_of(chosen)
+def catalog_with_nullable_items() -> Catalog:
+    """Return a catalog whose array elements may be null, as with ArrayType of the SDK."""
+    result = catalog(customers=True)
+    entry = entry_of(result)
     entry["schema"]["properties"]["tags"]["items"] = {"type": ["string", "null"]}
-    return chosen
+    return result
 
 
 def as_json(stream: str, rows: list[dict[str, Any]], next_url: str | None) -> Reply:
@@ -119,8 +118,8 @@ def as_csv(_: str, rows: list[dict[str, Any]], next_url: str | None) -> Reply:
     )
 
 
-class Way(NamedTuple):
-    """A way of running the tap: what comes, and what it is set to."""
+class Case(NamedTuple):
+    """A mode of the tap: the rows that the API sends, and the config."""
 
     row: Callable[[int], dict[str, Any]]
     config: Mapping[str, Any] = MappingProxyType({})
@@ -131,92 +130,97 @@ class Way(NamedTuple):
 
 FLATTENING = {"flattening_enabled": True, "flattening_max_depth": 2}
 BATCH = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": "batches"}}
-WAYS = {
-    "plain": Way(tidy),
-    "other types than documented": Way(customer),
-    "a string for a list": Way(product, stream="products"),
-    "nullable list items": Way(nullable, catalog=with_nullable_items),
-    "undeclared fields": Way(undeclared, {"stream_options": {"customers": UNDECLARED}}),
-    "CSV": Way(
-        tidy,
+CASES = {
+    "plain": Case(matching_customer),
+    "other types than documented": Case(customer),
+    "a string for a list": Case(product, stream="products"),
+    "nullable list items": Case(customer_with_null_tag, catalog=catalog_with_nullable_items),
+    "undeclared fields": Case(
+        customer_with_undeclared_fields, {"stream_options": {"customers": UNDECLARED_FIELDS}}
+    ),
+    "CSV": Case(
+        matching_customer,
         {"response_format": "csv"},
         answer=as_csv,
-        catalog=lambda: catalog(customers=[*tidy(0)]),
+        catalog=lambda: catalog(customers=[*matching_customer(0)]),
     ),
-    "batch files": Way(customer, {"batch_config": BATCH}),
-    "flattening": Way(customer, FLATTENING),
-    "flattening and undeclared fields": Way(
-        undeclared, {**FLATTENING, "stream_options": {"customers": UNDECLARED}}
+    "batch files": Case(customer, {"batch_config": BATCH}),
+    "flattening": Case(customer, FLATTENING),
+    "flattening and undeclared fields": Case(
+        customer_with_undeclared_fields,
+        {**FLATTENING, "stream_options": {"customers": UNDECLARED_FIELDS}},
     ),
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_no_record_costs_a_call_of_python(
-    server: Server, way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_no_python_function_is_called_for_each_record(
+    server: Server, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # where batch files go
-    chosen = way.catalog()
+    monkeypatch.chdir(tmp_path)  # batch files are written there
+    selected = case.catalog()
 
     def calls(size: int) -> Counter[str]:
-        # Two pages: from the first it is learnt what a company sends otherwise than documented.
-        first, second = ([way.row(n) for n in range(rows)] for rows in (BLOCK, size))
-        server.replies(way.answer(way.stream, first, "?b"), way.answer(way.stream, second, None))
-        return Watch({**server.config, **way.config}, way.stream, chosen).calls
+        # Two pages: from the first, the fast path learns which types differ from the schema.
+        first, second = ([case.row(n) for n in range(rows)] for rows in (BATCH_SIZE, size))
+        server.replies(
+            case.answer(case.stream, first, "?b"), case.answer(case.stream, second, None)
+        )
+        return CallCounter({**server.config, **case.config}, case.stream, selected).calls
 
-    calls(1)  # what is imported and compiled once
-    more = calls(9 * BLOCK) - calls(BLOCK)
-    a_record = {name: count / (8 * BLOCK) for name, count in more.items()}
+    calls(1)  # imports and compiles
+    more = calls(9 * BATCH_SIZE) - calls(BATCH_SIZE)
+    per_record = {name: count / (8 * BATCH_SIZE) for name, count in more.items()}
 
-    # Far below is what is called once a block for each column; every second record may be odd here.
-    assert {name: count for name, count in a_record.items() if count > 0.4} == {}
+    # Calls for each column of a block are far below; every second record may take the slow path.
+    assert {name: count for name, count in per_record.items() if count > 0.4} == {}
 
 
-def test_rare_fields_of_another_type_cost_no_restart_each(server: Server) -> None:
+def test_values_of_another_type_do_not_each_decode_the_block_again(server: Server) -> None:
     names = [f"acme__{number}" for number in range(300)]
     declared = {"customers": {"custom_fields": dict.fromkeys(names, "integer")}}
     config = {**server.config, "stream_options": declared}
     blocks = 4
 
-    def decoded(odd: Sequence[str]) -> int:
+    def decoded(mismatched: Sequence[str]) -> int:
         rows = [customer(number) for number in range(blocks * BATCH_SIZE)]
-        for number, name in enumerate(odd):
+        for number, name in enumerate(mismatched):
             rows[3 * number][name] = str(number)
         server.replies(Reply({"customers": rows}))
-        return Watch(config).decoded
+        return CallCounter(config).decoded
 
-    # Once more into values and once more into structs, for each block, however many are odd.
+    # For each block, once more to values and once more to structs, for any number of mismatches.
     assert 0 < decoded(names) - decoded([]) <= 2 * blocks
 
 
 @pytest.mark.parametrize("where", ["body", "header"])
-def test_the_next_page_is_asked_for_while_this_one_is_written(
+def test_the_next_page_is_requested_while_the_current_one_is_written(
     server: Server, start: Start, where: str
 ) -> None:
-    asked_twice = threading.Event()
+    second_page_requested = threading.Event()
 
     def answer(request: Request) -> Reply:
         if "products" in request.path:
             return Reply({"products": []})
         if number := int(dict(request.query).get("cursor", 0)):
-            asked_twice.set()
-        following = f"?cursor={number + 1}" if number < 5 else None
-        told = {"X-Custobar-Next-Url": following} if following else {}
-        # Far more than a pipe holds.
-        rows = page(1000, following if where == "body" else None).body
-        return Reply(rows, headers=told if where == "header" else {})
+            second_page_requested.set()
+        next_url = f"?cursor={number + 1}" if number < 5 else None
+        headers = {"X-Custobar-Next-Url": next_url} if next_url else {}
+        # Far more than the capacity of a pipe.
+        rows = page(1000, next_url if where == "body" else None).body
+        return Reply(rows, headers=headers if where == "header" else {})
 
     server.answer = answer
     tap = start(server.config)
 
-    assert asked_twice.wait(60)
+    assert second_page_requested.wait(60)
     assert tap.process.poll() is None
-    # One ahead and no more: the first page is still being written.
+    # Only one page is prefetched: the first one is still being written.
     assert [r.target.partition("?")[2] for r in server.requests[1:]] == ["cursor=1"]
 
 
 @pytest.mark.parametrize("maps", [{}, {"customers": {"city": None}}], ids=["fast", "SDK"])
-def test_the_records_of_a_page_have_one_time(
+def test_the_records_of_a_page_have_the_same_time_extracted(
     server: Server, run_tap: RunTap, maps: dict[str, Any]
 ) -> None:
     server.replies(page(3 * BATCH_SIZE, "?b"), page(BATCH_SIZE), Reply({"products": []}))
@@ -228,7 +232,9 @@ def test_the_records_of_a_page_have_one_time(
     assert [times.count(time) for time in sorted(set(times))] == [3 * BATCH_SIZE, BATCH_SIZE]
 
 
-def test_the_body_wins_over_the_header(server: Server, run_tap: RunTap) -> None:
+def test_the_next_url_of_the_body_is_prefetched_rather_than_that_of_the_header(
+    server: Server, run_tap: RunTap
+) -> None:
     pages = {
         "0": Reply(
             {"customers": [customer(0)], "next_url": "?cursor=2"},
@@ -249,7 +255,9 @@ def test_the_body_wins_over_the_header(server: Server, run_tap: RunTap) -> None:
     assert run.ids("customers") == ["C0", "C2"]
 
 
-def test_an_error_ahead_shows_after_the_page_before_it(server: Server, run_tap: RunTap) -> None:
+def test_an_error_of_a_prefetched_page_is_raised_after_the_page_before_it(
+    server: Server, run_tap: RunTap
+) -> None:
     server.replies(page(3, "?cursor=2"), Reply(status=403))
 
     run = run_tap(server.config)
@@ -259,7 +267,7 @@ def test_an_error_ahead_shows_after_the_page_before_it(server: Server, run_tap: 
     assert "customers failed: The token has no access" in run.errors[0]
 
 
-def test_the_test_verb_asks_for_nothing_ahead(server: Server, run_tap: RunTap) -> None:
+def test_the_option_test_prefetches_no_page(server: Server, run_tap: RunTap) -> None:
     server.replies(page(3, "?cursor=2"))
 
     run_tap(server.config, "--test")

@@ -17,7 +17,7 @@ PREVIEWS = ["sales", "events", "campaigns"]
 
 
 @pytest.mark.parametrize("page_size", [None, 100, 7])
-def test_every_record_arrives_once_in_order(
+def test_every_record_is_written_once_and_in_order(
     run_tap: RunTap, sandbox: Sandbox, page_size: int | None
 ) -> None:
     run = run_tap({**sandbox.config, **({"page_size": page_size} if page_size else {})})
@@ -30,20 +30,22 @@ def test_every_record_arrives_once_in_order(
         assert run.ids(stream) == sorted(set(run.ids(stream)))
 
 
-def test_values_are_those_of_the_api(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_values_are_the_same_as_in_the_api(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap({**sandbox.config, "discover_custom_fields": False})
 
-    answer = requests.get(
+    body = requests.get(
         f"{sandbox.url}/data/customers/?limit=1000",
         headers={"Authorization": "Token APISANDBOX"},
         timeout=60,
     ).json()
     known = run.schema("customers")["properties"]
-    expected = [{k: v for k, v in row.items() if k in known} for row in answer["customers"]]
+    expected = [{k: v for k, v in row.items() if k in known} for row in body["customers"]]
     assert run.records("customers") == expected
 
 
-def test_schema_names_the_key_and_describes_every_field(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_the_schema_has_the_primary_key_and_describes_every_field(
+    run_tap: RunTap, sandbox: Sandbox
+) -> None:
     run = run_tap(sandbox.config)
 
     for message in run.of_type("SCHEMA"):
@@ -55,7 +57,7 @@ def test_schema_names_the_key_and_describes_every_field(run_tap: RunTap, sandbox
             assert definition["description"]
 
 
-def test_messages_come_in_the_order_that_targets_expect(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_messages_are_in_the_order_that_targets_expect(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap(sandbox.config)
 
     for stream in STREAMS:
@@ -66,7 +68,7 @@ def test_messages_come_in_the_order_that_targets_expect(run_tap: RunTap, sandbox
     assert set(run.messages[-1]["value"]["bookmarks"]) == set(STREAMS)
 
 
-def test_a_state_of_ours_is_accepted_and_everything_is_read_again(
+def test_with_the_state_of_a_complete_sync_everything_is_read_again(
     run_tap: RunTap, sandbox: Sandbox
 ) -> None:
     first = run_tap(sandbox.config)
@@ -75,21 +77,21 @@ def test_a_state_of_ours_is_accepted_and_everything_is_read_again(
     assert second.ids("customers") == first.ids("customers")
 
 
-def test_a_deselected_stream_is_not_asked_for(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_a_deselected_stream_is_not_read(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap(sandbox.config, catalog=catalog(products=True))
 
     assert {m.get("stream") for m in run.messages} == {"products", None}
     assert len(run.ids("products")) == sandbox.products
 
 
-def test_the_test_verb_reads_one_record_of_each_stream(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_the_option_test_reads_one_record_of_each_stream(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap(sandbox.config, "--test")
 
     assert run.exit_code == 0
     assert [m["stream"] for m in run.of_type("RECORD")] == STREAMS
 
 
-def test_without_a_config_it_describes_itself_offline(run_tap: RunTap) -> None:
+def test_without_a_config_about_discover_and_version_work_offline(run_tap: RunTap) -> None:
     about = json.loads(run_tap(None, "--about", "--format", "json").stdout)
     assert about["name"] == "tap-custobar"
     assert "test" in about["capabilities"]
@@ -101,7 +103,7 @@ def test_without_a_config_it_describes_itself_offline(run_tap: RunTap) -> None:
     assert run_tap(None, "--version").stdout.startswith("tap-custobar v")
 
 
-def test_the_end_of_a_stream_is_summed_up_in_one_line(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_each_stream_is_summarized_in_one_log_line(run_tap: RunTap, sandbox: Sandbox) -> None:
     run = run_tap({**sandbox.config, "page_size": 100})
 
     summaries = [line for line in run.log.splitlines() if "records/s" in line]
@@ -110,7 +112,7 @@ def test_the_end_of_a_stream_is_summed_up_in_one_line(run_tap: RunTap, sandbox: 
     assert "160 records, 2 pages" in summaries[1]
 
 
-def test_deletes_are_told_after_the_last_record_of_a_whole_table(
+def test_deletes_are_sent_after_the_last_record_of_a_complete_table(
     run_tap: RunTap, sandbox: Sandbox
 ) -> None:
     run = run_tap({**sandbox.config, "emit_activate_version_messages": True})
@@ -122,7 +124,9 @@ def test_deletes_are_told_after_the_last_record_of_a_whole_table(
     }
 
 
-def test_deletes_are_not_told_when_only_a_part_was_read(run_tap: RunTap, sandbox: Sandbox) -> None:
+def test_deletes_are_not_sent_if_only_part_of_the_table_was_read(
+    run_tap: RunTap, sandbox: Sandbox
+) -> None:
     run = run_tap(
         {
             **sandbox.config,

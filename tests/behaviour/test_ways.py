@@ -1,4 +1,4 @@
-"""Every way of running: the same records, the same losses, whoever writes them."""
+"""Every mode of the tap writes the same records and reports the same losses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tests.conftest import Run, RunTap, Sandbox
     from tests.server import Request, Server
 
-MAP = {"stream_maps": {"customers": {"mapped": "external_id"}}}
-FLAT = {"flattening_enabled": True, "flattening_max_depth": 2}
+STREAM_MAP = {"stream_maps": {"customers": {"mapped": "external_id"}}}
+FLATTENING = {"flattening_enabled": True, "flattening_max_depth": 2}
 
 
 def batch_config(folder: Path, **encoding: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def batch_config(folder: Path, **encoding: str) -> dict[str, Any]:
     return {"encoding": encoding, "storage": {"root": f"file://{folder}", "prefix": "x-"}}
 
 
-def files(run: Run, stream: str) -> list[Path]:
+def batch_files(run: Run, stream: str) -> list[Path]:
     messages = [message for message in run.of_type("BATCH") if message["stream"] == stream]
     return [Path(urlsplit(url).path) for message in messages for url in message["manifest"]]
 
@@ -39,15 +39,15 @@ def rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in content.splitlines()]
 
 
-def pages(server: Server, *listed: list[dict[str, Any]]) -> None:
+def serve_pages(server: Server, *pages: list[dict[str, Any]]) -> None:
     """Serve pages of customers."""
 
     def answer(request: Request) -> Reply:
         if "customers" not in request.path:
             return Reply({request.path.split("/")[-2]: []})
         number = int(dict(request.query).get("cursor", 0))
-        body: dict[str, Any] = {"customers": listed[number]}
-        if number + 1 < len(listed):
+        body: dict[str, Any] = {"customers": pages[number]}
+        if number + 1 < len(pages):
             body["next_url"] = f"?cursor={number + 1}"
         return Reply(body)
 
@@ -59,67 +59,67 @@ def customers(start: int, count: int, **values: object) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
-def test_batch_files_hold_the_records_that_would_be_written(
+def test_batch_files_contain_the_same_records_as_stdout(
     run_tap: RunTap, untidy_sandbox: Sandbox, tmp_path: Path, compression: str
 ) -> None:
     config = {**untidy_sandbox.config, "page_size": 60}
-    chosen = catalog(customers=True, events=True, campaigns=True)
+    selected = catalog(customers=True, events=True, campaigns=True)
     settings = {**batch_config(tmp_path, compression=compression), "batch_size": 100}
 
-    plain = run_tap(config, catalog=chosen)
-    run = run_tap({**config, "batch_config": settings}, catalog=chosen)
+    plain = run_tap(config, catalog=selected)
+    run = run_tap({**config, "batch_config": settings}, catalog=selected)
 
     assert run.exit_code == 0
     for stream in ("customers", "events", "campaigns"):
-        written = [rows(file) for file in files(run, stream)]
-        assert [row for part in written for row in part] == plain.records(stream)
-        assert {len(part) for part in written[:-1]} <= {100}
+        written = [rows(file) for file in batch_files(run, stream)]
+        assert [row for file_rows in written for row in file_rows] == plain.records(stream)
+        assert {len(file_rows) for file_rows in written[:-1]} <= {100}
         assert all(
-            file.name.startswith(f"x-tap-custobar--{stream}-") for file in files(run, stream)
+            file.name.startswith(f"x-tap-custobar--{stream}-") for file in batch_files(run, stream)
         )
 
 
-def test_batch_files_are_mapped_as_their_schema_is(
-    run_tap: RunTap, server: Server, tmp_path: Path
-) -> None:
-    pages(server, customers(0, 3, email="a@b.fi"))
-    maps = {"stream_maps": {"customers": {"email": None, "shouted": "external_id + '!'"}}}
+def test_stream_maps_apply_to_batch_files(run_tap: RunTap, server: Server, tmp_path: Path) -> None:
+    serve_pages(server, customers(0, 3, email="a@b.fi"))
+    maps = {"stream_maps": {"customers": {"email": None, "marked": "external_id + '!'"}}}
 
     run = run_tap(
         {**server.config, **maps, "batch_config": batch_config(tmp_path)},
         catalog=catalog(customers=True),
     )
 
-    (file,) = files(run, "customers")
-    assert [row["shouted"] for row in rows(file)] == ["C0!", "C1!", "C2!"]
+    (file,) = batch_files(run, "customers")
+    assert [row["marked"] for row in rows(file)] == ["C0!", "C1!", "C2!"]
     assert "a@b.fi" not in gzip.decompress(file.read_bytes()).decode()
 
 
-def test_no_batch_file_is_announced_that_does_not_hold_all(
+def test_batch_files_in_messages_are_complete_after_a_failure(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:
-    pages(server, customers(0, 5), [])
-    server_answer = server.answer
-    server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else server_answer(r)
+    serve_pages(server, customers(0, 5), [])
+    answer_all = server.answer
+    server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else answer_all(r)
 
     run = run_tap(
         {**server.config, "batch_config": batch_config(tmp_path)}, catalog=catalog(customers=True)
     )
 
     assert run.exit_code == 1
-    for file in files(run, "customers"):
+    for file in batch_files(run, "customers"):
         assert len(rows(file)) == 5
 
 
 @pytest.mark.parametrize(
-    "way", [{}, MAP, FLAT, "batch"], ids=["plain", "stream map", "flattening", "batch"]
+    "mode",
+    [{}, STREAM_MAP, FLATTENING, "batch"],
+    ids=["plain", "stream map", "flattening", "batch"],
 )
-def test_a_property_of_no_schema_is_named_once_on_whatever_page_it_comes(
-    run_tap: RunTap, server: Server, tmp_path: Path, way: dict[str, Any] | str
+def test_a_property_that_is_not_in_the_schema_is_named_once_whichever_page_has_it(
+    run_tap: RunTap, server: Server, tmp_path: Path, mode: dict[str, Any] | str
 ) -> None:
-    settings = {"batch_config": batch_config(tmp_path)} if isinstance(way, str) else way
-    more = customers(300, 300, newer=1)
-    pages(server, customers(0, 300), more, customers(600, 10, newer=1, newest=2))
+    settings = {"batch_config": batch_config(tmp_path)} if isinstance(mode, str) else mode
+    second = customers(300, 300, newer=1)
+    serve_pages(server, customers(0, 300), second, customers(600, 10, newer=1, newest=2))
 
     run = run_tap({**server.config, **settings}, catalog=catalog(customers=True))
 
@@ -127,18 +127,18 @@ def test_a_property_of_no_schema_is_named_once_on_whatever_page_it_comes(
     lines = [line for line in run.log.splitlines() if "Not in the catalog and discarded" in line]
     assert len(lines) == 1
     assert "newer, newest" in lines[0]
-    if not isinstance(way, str):
+    if not isinstance(mode, str):
         assert len(run.records("customers")) == 610
 
 
-def test_flattened_records_hold_nothing_that_the_schema_lacks(
+def test_flattened_records_have_only_properties_of_the_schema(
     run_tap: RunTap, server: Server
 ) -> None:
     folders = [{"id": 1, "name": "Ä"}, None, {"id": 2, "name": "b", "other": [1]}]
-    listed = [{"campaign_key": f"CA-{n}", "folder": folder} for n, folder in enumerate(folders)]
-    server.answer = lambda _: Reply({"campaigns": listed})
+    campaigns = [{"campaign_key": f"CA-{n}", "folder": folder} for n, folder in enumerate(folders)]
+    server.answer = lambda _: Reply({"campaigns": campaigns})
 
-    run = run_tap({**server.config, **FLAT}, catalog=catalog(campaigns=True))
+    run = run_tap({**server.config, **FLATTENING}, catalog=catalog(campaigns=True))
 
     known = run.schema("campaigns")["properties"].keys()
     records = run.records("campaigns")
@@ -146,20 +146,22 @@ def test_flattened_records_hold_nothing_that_the_schema_lacks(
     assert all(record.keys() <= known for record in records)
 
 
-def test_flattened_lists_are_text_as_the_sdk_writes_it(run_tap: RunTap, server: Server) -> None:
-    pages(server, customers(0, 1, tags=["ä", 'b"']) + customers(1, 1, tags=[]))
+def test_flattened_lists_are_json_strings_like_those_of_the_sdk(
+    run_tap: RunTap, server: Server
+) -> None:
+    serve_pages(server, customers(0, 1, tags=["ä", 'b"']) + customers(1, 1, tags=[]))
 
-    records = run_tap({**server.config, **FLAT}, catalog=catalog(customers=True)).records(
+    records = run_tap({**server.config, **FLATTENING}, catalog=catalog(customers=True)).records(
         "customers"
     )
 
     assert [record["tags"] for record in records] == ['["\\u00e4","b\\""]', "[]"]
 
 
-def test_a_failing_expression_is_named_with_its_place_and_no_value(
+def test_a_failing_expression_is_named_without_the_values_of_the_record(
     run_tap: RunTap, server: Server
 ) -> None:
-    pages(server, customers(0, 1, city="Salainen"))
+    serve_pages(server, customers(0, 1, city="Salainen"))
     maps = {"stream_maps": {"customers": {"length": "city.lower() + 1"}}}
 
     run = run_tap({**server.config, **maps}, catalog=catalog(customers=True))
@@ -171,32 +173,30 @@ def test_a_failing_expression_is_named_with_its_place_and_no_value(
     assert "Salainen" not in run.log
 
 
-def test_an_incremental_read_asks_ahead_once_something_new_has_come(
-    server: Server, start: Start
-) -> None:
-    asked_twice = threading.Event()
-    late = "2024-01-20T00:00:00Z"
+def test_an_incremental_read_prefetches_after_new_records(server: Server, start: Start) -> None:
+    second_page_requested = threading.Event()
+    new = "2024-01-20T00:00:00Z"
 
     def answer(request: Request) -> Reply:
         number = int(dict(request.query).get("cursor", 0))
         if number:
-            asked_twice.set()
-        # Far more than a pipe holds.
-        listed = [
-            {"external_id": f"P{number}-{place}", "date": late, "title": "x" * 500}
-            for place in range(1000)
+            second_page_requested.set()
+        # Far more than the capacity of a pipe.
+        products = [
+            {"external_id": f"P{number}-{index}", "date": new, "title": "x" * 500}
+            for index in range(1000)
         ]
-        return Reply({"products": listed, "next_url": f"?cursor={number + 1}"})
+        return Reply({"products": products, "next_url": f"?cursor={number + 1}"})
 
     server.answer = answer
     config = {**server.config, "start_date": "2024-01-01"}
     tap = start(config, catalog=incremental("products"))
 
-    assert asked_twice.wait(60)
+    assert second_page_requested.wait(60)
     assert tap.process.poll() is None
 
 
-def test_an_incremental_read_without_news_asks_for_nothing_ahead(
+def test_an_incremental_read_without_new_records_does_not_prefetch(
     run_tap: RunTap, server: Server
 ) -> None:
     def answer(request: Request) -> Reply:
@@ -205,12 +205,12 @@ def test_an_incremental_read_without_news_asks_for_nothing_ahead(
         return Reply({"products": [old], "next_url": f"?cursor={number + 1}"})
 
     server.answer = answer
-    mark = {"replication_key": "date", "replication_key_value": "2024-01-09T00:00:00Z"}
+    bookmark = {"replication_key": "date", "replication_key_value": "2024-01-09T00:00:00Z"}
 
     run_tap(
         {**server.config, "lookback_days": 0},
         catalog=incremental("products"),
-        state={"bookmarks": {"products": mark}},
+        state={"bookmarks": {"products": bookmark}},
     )
 
     assert len(server.requests) == 2

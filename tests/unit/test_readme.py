@@ -21,8 +21,8 @@ MAX_LINES = 250
 
 #: The test that runs each command. Blocks with a command of the tap are run as they stand.
 RUN_BY = {
-    "make demo": "behaviour/test_demo.py::test_it_shows_both_files_and_leaves_nothing_running",
-    "uv tool install .": "behaviour/test_install.py::test_the_readmes_ways_to_install",
+    "make demo": "behaviour/test_demo.py::test_the_demo_shows_both_files_and_leaves_no_process",
+    "uv tool install .": "behaviour/test_install.py::test_the_install_commands_of_the_readme",
     "meltano install && meltano run custobar-to-csv": (
         "targets/test_meltano.py::test_the_sandbox_becomes_csv_files"
     ),
