@@ -84,7 +84,9 @@ def test_an_interrupted_demo_leaves_no_file_and_no_process(
         assert demo.stdout
         output_so_far = ""
         while step not in output_so_far:
-            output_so_far += demo.stdout.readline()
+            line = demo.stdout.readline()
+            assert line, demo.communicate()  # it ended
+            output_so_far += line
         os.killpg(demo.pid, number)  # as a terminal does on Ctrl-C
         rest, errors = demo.communicate(timeout=60)
 

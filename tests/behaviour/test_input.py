@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -526,7 +528,9 @@ def test_a_config_may_be_read_from_a_pipe(server: Server, tmp_path: Path) -> Non
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "tap_custobar", "--config", str(pipe)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as tap:
-        pipe.write_text(json.dumps(server.config))
+        # In a thread, because it blocks until the tap reads.
+        write = partial(pipe.write_text, json.dumps(server.config))
+        threading.Thread(target=write, daemon=True).start()
         tap.wait(60)
 
     assert server.requests[0].headers["Authorization"] == "Token APISANDBOX"

@@ -215,8 +215,6 @@ def test_the_next_page_is_requested_while_the_current_one_is_written(
 
     assert second_page_requested.wait(60)
     assert tap.process.poll() is None
-    # Only one page is prefetched: the first one is still being written.
-    assert [r.target.partition("?")[2] for r in server.requests[1:]] == ["cursor=1"]
 
 
 @pytest.mark.parametrize("maps", [{}, {"customers": {"city": None}}], ids=["fast", "SDK"])

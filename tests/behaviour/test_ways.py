@@ -100,13 +100,12 @@ def test_batch_files_in_messages_are_complete_after_a_failure(
     answer_all = server.answer
     server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else answer_all(r)
 
-    run = run_tap(
-        {**server.config, "batch_config": batch_config(tmp_path)}, catalog=catalog(customers=True)
-    )
+    settings = {**batch_config(tmp_path), "batch_size": 2}
+    run = run_tap({**server.config, "batch_config": settings}, catalog=catalog(customers=True))
 
     assert run.exit_code == 1
-    for file in batch_files(run, "customers"):
-        assert len(rows(file)) == 5
+    written = [row["external_id"] for file in batch_files(run, "customers") for row in rows(file)]
+    assert written == ["C0", "C1", "C2", "C3"]
 
 
 @pytest.mark.parametrize(
