@@ -534,3 +534,16 @@ def test_a_closed_pipe_ends_the_source_without_a_traceback(server: Server, tmp_p
     assert process.returncode == 1
     assert "Traceback" not in log
     assert "Exception ignored" not in log
+
+
+def test_settings_without_effect_are_reported_once(source: RunSource, server: Server) -> None:
+    server.replies(customers("C1"))
+    config = {**server.config, "page_sise": 5, "company": "acme"}
+    # Its unknown field makes `read` discover again.
+    stream = configured_stream("customers", "external_id", "acme__unknown")
+
+    run = source("read", config=config, catalog={"streams": [stream]})
+
+    assert run.exit_code == 0
+    assert run.log.count("Unknown setting page_sise is ignored") == 1
+    assert run.log.count("company is ignored") == 1
