@@ -73,9 +73,11 @@ class _Server:
                 stdin=subprocess.DEVNULL,
             )
         self._socket.settimeout(TIMEOUT)
+        self._lines = self._socket.makefile("r")
         atexit.register(self._close)
 
     def _close(self) -> None:
+        self._lines.close()
         self._socket.close()
         self._process.wait()
 
@@ -86,13 +88,14 @@ class _Server:
 
     def run(self, request: Mapping[str, object], files: list[int], command: list[str]) -> int:
         socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], files)
-        lines = self._socket.makefile("r")
-        pid = int(lines.readline())
+        pid = int(self._lines.readline())
         try:
-            return os.waitstatus_to_exitcode(int(lines.readline()))
+            return os.waitstatus_to_exitcode(int(self._lines.readline()))
         except TimeoutError:
             os.kill(pid, signal.SIGKILL)
-            lines.readline()
+            self._lines.close()  # it is unusable after a timeout
+            self._lines = self._socket.makefile("r")
+            self._lines.readline()
             raise subprocess.TimeoutExpired(command, TIMEOUT) from None
 
 
