@@ -111,8 +111,8 @@ class Checkpoint:
         self.started_at = self._now
         self.table = self._completeness()
 
-    def _completeness(self, **numbers: int) -> Completeness:
-        return Completeness(key_limit=None if self._counts_all_keys else MAX_KEYS, **numbers)
+    def _completeness(self, **before: Any) -> Completeness:
+        return Completeness(key_limit=None if self._counts_all_keys else MAX_KEYS, **before)
 
     def advance(self, next_url: str) -> None:
         """Store the next page as the checkpoint; without one ("") remove the checkpoint.
@@ -157,6 +157,7 @@ class Checkpoint:
             repeated=stored.repeated,
             highest=stored.count,
             lowest=stored.lowest,
+            is_resumed=True,
         )
         return None
 

@@ -84,6 +84,8 @@ class Completeness:
         ended_on_empty_page: Whether the last page, which the API linked to, was empty.
         highest: The highest `count` of any page, 0 without one.
         lowest: The lowest `count` of any page, 0 without one.
+        is_resumed: Whether an earlier run received the first records. Their keys are not known any
+            more, so records that moved between pages since then cannot be noticed.
     """
 
     def __init__(  # noqa: PLR0913 - one argument a number of a checkpoint, all by name
@@ -94,6 +96,7 @@ class Completeness:
         repeated: int = 0,
         highest: int = 0,
         lowest: int = 0,
+        is_resumed: bool = False,
         key_limit: int | None = MAX_KEYS,
     ) -> None:
         """Create the counts, from those of a checkpoint or with zeros.
@@ -104,6 +107,7 @@ class Completeness:
             repeated: See the property.
             highest: See the class.
             lowest: See the class.
+            is_resumed: See the class.
             key_limit: Maximum number of keys to remember, to detect repeated ones; None for all.
         """
         self.records = records
@@ -111,6 +115,7 @@ class Completeness:
         self.ended_on_empty_page = False
         self.highest = highest
         self.lowest = lowest or highest
+        self.is_resumed = is_resumed
         self._fell_by = 0
         self._last_count: int | None = None
         self._is_per_page = not highest
@@ -217,4 +222,9 @@ class Completeness:
             return f"received {counted(self.missing, 'record')} fewer than Custobar's count"
         if self.repeated and (self.count is None or self.surplus):
             return f"received {counted(self.repeated, 'record')} twice, so others may be missing"
+        if self.is_resumed:
+            return (
+                "the sync was resumed, so records that moved meanwhile may be missing. The next sync "
+                "that is not interrupted sends them"
+            )
         return None

@@ -104,7 +104,11 @@ def test_only_a_table_that_was_read_whole_deletes(table: Table, server: Server) 
     server.requests.clear()
     assert table.load(hard=True, state=failed.states[-1]).exit_codes == (0, 0)
     assert page_number(server.requests[0]) == 2
-    assert table.ids == ["a", "c"], "read whole, by two runs"
+    assert table.ids == all_of_them, "resumed"
+
+    give(server, *left)
+    assert table.load(hard=True).exit_codes == (0, 0)
+    assert table.ids == ["a", "c"], "read whole"
 
 
 def test_an_incremental_run_deletes_nothing(

@@ -106,7 +106,9 @@ def test_a_table_is_as_complete_in_several_runs_as_in_one(
         whole.missing,
         whole.surplus,
     )
-    assert table.gap() == whole.gap()
+    # Records may have moved between the runs, so a resumed table is never known to be complete.
+    assert table.gap() == whole.gap() or (table.is_resumed and whole.gap() is None)
+    assert table.gap() or not interruptions & {*range(len(pages))}
 
 
 def table_of(*pages: Counts) -> Completeness:
