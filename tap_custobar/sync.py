@@ -94,6 +94,7 @@ class Sync:
         """
         self._page = PageCounts(skipped=self._decoder.losses.skipped_count)
         self._decoder.note_header(page.names, page.missing_fields)
+        self._hasher.start_page()
         for batch in self._checked(self._decoder.decode(page.chunks, self._progress.pages + 1)):
             self._hasher.apply(batch)
             yield batch
@@ -135,9 +136,10 @@ class Sync:
             CustobarError: the next page must not be requested.
         """
         counts, table = self._page, self.checkpoint.table
+        skipped = self._decoder.losses.skipped_count - counts.skipped
         table.add_page(
             records=counts.listed,
-            skipped=self._decoder.losses.skipped_count - counts.skipped,
+            skipped=skipped,
             count=page.count,
             keys=counts.keys,
         )
@@ -148,7 +150,10 @@ class Sync:
         if self.bookmark and self.bookmark.end_page():
             self.is_drained = False
             return False
-        may_be_stored = not self._hasher.is_shown_by(page.next_link or "")
+        # The values of skipped rows are not known.
+        may_be_stored = not (self._hasher and skipped) and not self._hasher.is_shown_by(
+            page.next_link or ""
+        )
         self.pages.commit(
             page,
             records=counts.listed,

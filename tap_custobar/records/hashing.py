@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import urlsafe_b64decode
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, unquote_plus
@@ -110,11 +110,17 @@ class ColumnHasher:
         self._hasher = ValueHasher(key)
         self._has_lists = {name: "array" in type_names(columns[name]) for name in columns}
         self._emails = frozenset(emails)
+        # By property, the raw values of the first batch of the page, and of the last batch.
+        self._first_values: list[list[Any]] = []
         self._last_values: list[list[Any]] = []
 
     def __bool__(self) -> bool:
         """Whether anything is hashed."""
         return bool(self._has_lists)
+
+    def start_page(self) -> None:
+        """Note that the next batch is the first one of a page."""
+        self._first_values = []
 
     def apply(self, batch: Batch) -> None:
         """Hash the properties in the records of a batch, in place."""
@@ -128,19 +134,21 @@ class ColumnHasher:
                 values, has_lists=has_lists, are_emails=name in self._emails
             )
             batch.set_column(name, hashed)
+        self._first_values = self._first_values or self._last_values
 
     def is_shown_by(self, link: str) -> bool:
-        """Return whether a next link contains a raw value of the last batch.
+        """Return whether a next link contains a raw value of the page's first or last batch.
 
-        A cursor is made from the last records of a page, possibly percent-encoded or in Base64. The
-        link need not be a valid URL.
+        A cursor is made from the last records of a page, or from the first ones, possibly
+        percent-encoded, in Base64 or in hexadecimal digits. The link need not be a valid URL.
         """
-        if not self._last_values:
+        values = [*self._first_values, *self._last_values]
+        if not values:
             return False
         shown = "\n".join(_readings(link)).casefold()
         return any(
             _is_in(text.casefold(), shown)
-            for text in {text for values in self._last_values for text in _texts(values)}
+            for text in {text for column in values for text in _texts(column)}
         )
 
 
@@ -160,12 +168,16 @@ def _readings(link: str) -> Iterator[str]:
     yield unquote(link)
     yield unquote(unquote_plus(link))
     for _, value in parse_qsl(link.partition("?")[2]):
-        try:
-            text = urlsafe_b64decode(value.replace("+", "-").replace("/", "_") + "===").decode()
-        except (binascii.Error, UnicodeError, ValueError):
-            continue
-        yield text
-        yield unquote_plus(text)
+        for decode in (_from_base64, bytes.fromhex):
+            # Binary data around a value is not UTF-8.
+            with suppress(ValueError):
+                text = decode(value).decode(errors="replace")
+                yield text
+                yield unquote_plus(text)
+
+
+def _from_base64(value: str) -> bytes:
+    return urlsafe_b64decode(value.replace("+", "-").replace("/", "_") + "===")
 
 
 def _is_in(text: str, shown: str) -> bool:

@@ -224,7 +224,7 @@ class Completeness:
             return f"received {counted(self.repeated, 'record')} twice, so others may be missing"
         if self.is_resumed:
             return (
-                "the sync was resumed, so records that moved meanwhile may be missing. The next sync "
-                "that is not interrupted sends them"
+                "the sync was resumed, so records that moved meanwhile may be missing. The next "
+                "sync that is not interrupted sends them"
             )
         return None

@@ -130,6 +130,8 @@ EMAIL = "Maija+1@example.fi"
         ("?cursor=MAIJA%2B1@EXAMPLE.FI", True),
         (f"?cursor={base64.b64encode(f'p={EMAIL}'.encode()).decode()}", True),
         (f"?cursor={base64.urlsafe_b64encode(f'p={quote(EMAIL)}'.encode()).decode()}", True),
+        (f"?cursor={EMAIL.encode().hex()}", True),
+        ("?cursor=" + base64.b64encode(b"\xff\x00" + EMAIL.encode()).decode(), True),
         ("?cursor=opaque&limit=5", False),
         ("?cursor=Ou", True),
         ("?cursor=x-Ou-y", True),
@@ -153,3 +155,15 @@ def test_an_empty_batch_leaves_what_was_hashed_last() -> None:
     hasher.apply(batch.part(0, 0))
 
     assert hasher.is_shown_by(f"?cursor={EMAIL}")
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_values_of_the_first_and_the_last_batch_of_a_page_are_found(number: int) -> None:
+    hasher = ColumnHasher(KEY, {"email": TEXT})
+    hasher.apply(batch_of({"email": "person0@example.fi"}))
+    hasher.start_page()
+    for each in (1, 2, 3):
+        hasher.apply(batch_of({"email": f"person{each}@example.fi"}))
+
+    assert hasher.is_shown_by(f"?cursor=person{number}@example.fi")
+    assert not hasher.is_shown_by("?cursor=person0@example.fi")
