@@ -27,7 +27,7 @@ from tap_custobar.redaction import one_line
 from tap_custobar.request import DATA_API, StreamRequest, fields_parameter, page_size
 from tap_custobar.singer.stream import BaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
-from tap_custobar.state.checkpoint import Checkpoint, fingerprint
+from tap_custobar.state.checkpoint import RESUME_KEY, Checkpoint, fingerprint
 from tap_custobar.state.hash_key import hash_key_fingerprint, note_hash_key
 from tap_custobar.sync import Sync
 
@@ -150,8 +150,7 @@ class CustobarStream(BaseStream):
 
     def _sync(self, schema: SelectedSchema) -> Sync:
         """Create the parts of one sync of this stream."""
-        request, bookmark = self._request(), self._bookmark()
-        checkpoint = self._checkpoint(request)
+        request, bookmark, checkpoint = self._request, self._bookmark(), self._checkpoint
         is_test = self.ABORT_AT_RECORD_COUNT is not None  # it requests no more than it shows
         pages = PageIterator(
             self._connection,
@@ -193,8 +192,9 @@ class CustobarStream(BaseStream):
             )
         return JsonPageParser(self.name, request.endpoint.paginator)
 
+    @cached_property
     def _request(self) -> StreamRequest:
-        """Return the request for the list, by settings and catalog."""
+        """The request for the list, by settings and catalog."""
         if self._settings.response_format == "csv" and not self._is_csv:
             self.logger.info("Read as JSON, because Custobar has no CSV of this list")
         return StreamRequest(
@@ -289,14 +289,26 @@ class CustobarStream(BaseStream):
             logger=self.logger,
         )
 
-    def _checkpoint(self, request: StreamRequest) -> Checkpoint:
-        """Return the checkpoint of an interrupted sync of the same request, or an empty one."""
+    def discard_unprotected_checkpoint(self) -> None:
+        """Discard a stored checkpoint that is not used: it may be from a run without hashes.
+
+        Its cursor may show values that are hashed or withheld by now.
+        """
+        stored = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        if not self.protection or stored.get(RESUME_KEY) is None:
+            return
+        if not self.selected or self._checkpoint.rejection:
+            stored[RESUME_KEY] = None
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        """The checkpoint of an interrupted sync of the same request, or an empty one."""
         names = sorted(name for name in self.config if name.startswith(_RECORD_SETTINGS))
         hashing = [self._hashed, hash_key_fingerprint(self._settings.hash_key or "")]
-        checkpoint = Checkpoint(
+        return Checkpoint(
             self.stream_state,
             fingerprint=fingerprint(
-                request.first_url,
+                self._request.first_url,
                 self.emit_activate_version_messages,
                 self.effective_schema,
                 sorted(self.selected_names),
@@ -307,9 +319,6 @@ class CustobarStream(BaseStream):
             disabled_by=self._not_resumable_reason,
             counts_all_keys=self.sends_deletes or self.replication_key is not None,
         )
-        if checkpoint.rejection and self._hashed:
-            checkpoint.discard()  # its cursor may show values that are hashed by now
-        return checkpoint
 
     @property
     def _not_resumable_reason(self) -> str | None:

@@ -49,6 +49,10 @@ class Protection:
         self._keep = options.keep
         self._pseudonymizes = settings.is_pseudonymized
 
+    def __bool__(self) -> bool:
+        """Whether any property is hashed or withheld."""
+        return self._pseudonymizes or bool(self._hash)
+
     def hashes(self, name: str) -> bool:
         """Return whether a property is written as its hash."""
         return name in self._hash or (

@@ -228,6 +228,9 @@ class BaseStream(Stream):
         """Whether ACTIVATE_VERSION is to be sent once the whole table was read."""
         return self._stream_version is not None
 
+    def discard_unprotected_checkpoint(self) -> None:
+        """Discard what the state must not show any more, before it is first written."""
+
     def call_when_written(self, commit: Callable[[], None]) -> None:
         """Call `commit` once all records are written; in batch mode, once their files are."""
         if self._is_in_batch_mode:

@@ -323,6 +323,9 @@ class BaseTap(Tap):
             self._is_syncing = True
             self._reset_state_progress_markers()
             self._set_compatible_replication_methods()
+            for stream in self.streams.values():
+                if isinstance(stream, BaseStream):
+                    stream.discard_unprotected_checkpoint()
             if self.state:
                 self.state_writer.write_state(self.state)
             self.try_streams(self._sync_stream)

@@ -647,6 +647,32 @@ def test_a_checkpoint_of_a_run_without_hashes_is_not_used(run_tap: RunTap, serve
     assert len(run.records("customers")) == 2
 
 
+@pytest.mark.parametrize("stream", ["customers", "products"])
+def test_a_checkpoint_of_a_run_without_hashes_is_in_no_state(
+    run_tap: RunTap, server: Server, stream: str
+) -> None:
+    """Whether the stream that it belongs to is still selected or not."""
+    serve_pages(server, ["after=Aino.0@example.com"])
+    state = state_of(run_tap(server.config, catalog=catalog(customers=True)))
+    assert "Aino" in json.dumps(state)
+    config = {**server.config, **PSEUDONYMIZE}
+
+    run = run_tap(config, catalog=catalog(**{stream: True}), state=state)
+
+    assert run.of_type("STATE")
+    assert "Aino" not in run.stdout
+
+
+def test_no_checkpoint_is_written_after_rows_were_skipped(run_tap: RunTap, server: Server) -> None:
+    rows = [{"external_id": "1", "email": "a@example.com"}, {"email": EMAIL}]
+    server.replies(Reply({"customers": rows, "next_url": f"?after={EMAIL}"}), Reply(status=403))
+
+    run = run_tap({**server.config, **hash_settings("email")}, catalog=catalog(customers=True))
+
+    assert len(run.records("customers")) == 1
+    assert EMAIL not in run.stdout + run.log
+
+
 EMAIL = "Aino.1@example.com"
 
 
@@ -660,6 +686,7 @@ EMAIL = "Aino.1@example.com"
         f"after=email:{EMAIL},id:1",
         f"after={base64.urlsafe_b64encode(f'p={EMAIL}'.encode()).decode()}",
         f"after={base64.b64encode(quote(EMAIL).encode()).decode().rstrip('=')}",
+        f"after={EMAIL.encode().hex()}",
     ],
 )
 def test_no_checkpoint_is_written_that_shows_a_hashed_value(
