@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from tap_custobar.errors import PaginationLoopError
+from tap_custobar.errors import PaginationLoopError, UrlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,11 @@ class CursorParamPaginator(Paginator):
         """Return the current URL with its parameter `from` replaced by the cursor."""
         path, query = urlsplit(self.current_url or "")[2:4]
         kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "from"]
-        query = urlencode([*kept, ("from", next_link)], safe=",", quote_via=quote)
+        try:
+            query = urlencode([*kept, ("from", next_link)], safe=",", quote_via=quote)
+        except UnicodeEncodeError:
+            msg = "next is not valid Unicode"
+            raise UrlError(msg) from None
         return self._resolve(f"{path}?{query}", current=self.current_url)
 
 

@@ -153,3 +153,16 @@ def test_custom_fields_of_campaigns_are_not_requested(run_tap: RunTap, server: S
 
     assert server.requests
     assert [r for r in server.requests if "campaign" in r.path] == []
+
+
+def test_a_next_that_is_not_valid_unicode_fails_the_stream_after_its_page(
+    run_tap: RunTap, server: Server
+) -> None:
+    body = rb'{"campaigns": [{"campaign_key": "CA-1"}], "next": "\ud83d"}'
+    server.replies(Reply(body))
+
+    run = run_tap(server.config, catalog=catalog(campaigns=True))
+
+    assert run.exit_code == 1
+    assert keys_of(run) == ["CA-1"]
+    assert run.errors == ["campaigns failed: next is not valid Unicode"]
