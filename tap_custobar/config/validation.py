@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 #: Least characters of a hash key: a shorter one could be found by trial and error.
 MIN_HASH_KEY = 16
 
+#: Least value of the SDK's setting `flattening_max_key_length`: a name of this length or more is
+#: shortened, and targets find the primary key, `sale_external_id` for one, by its name.
+MIN_KEY_LENGTH = 17
+
 _HEADER_SAFE = re.compile(r"[!-~]+")
 _QUOTATION_MARKS = "\"'`\u00ab\u00b4\u00bb\u2018\u2019\u201a\u201c\u201d\u201e"
 _HEADER_TEXT = re.compile(r"[!-~]([ -~]*[!-~])?")
@@ -116,8 +120,11 @@ def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) 
     for stream, options in settings.stream_options.items():
         yield from _check_options(stream, options, orders.get(stream, ()))
     yield from _check_hash_key(settings)
-    if config.get("flattening_max_key_length", 1) < 1:
-        yield "flattening_max_key_length: must be at least 1"
+    if config.get("flattening_max_key_length", MIN_KEY_LENGTH) < MIN_KEY_LENGTH:
+        yield (
+            f"flattening_max_key_length: must be at least {MIN_KEY_LENGTH}, so that primary keys "
+            "keep their names"
+        )
     yield from _check_stream_maps(config.get("stream_maps") or {}, orders)
 
 

@@ -40,7 +40,7 @@ _LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"
 #: Modules come before those that call them.
 _SETTING_ERRORS = {
     "/faker/": "faker_config cannot be used",
-    "singer_sdk/helpers/_flattening.py": "The flattening of records failed",
+    "singer_sdk/helpers/_flattening.py": "flattening_enabled gave two properties the same name",
     "singer_sdk/mapper.py": "An expression of stream_maps failed",
 }
 

@@ -140,8 +140,8 @@ GOOD = {"company": "acme", "api_token": "APISANDBOX"}
             "faker_config cannot be used (AttributeError)",
         ),
         (
-            {**GOOD, **FLAT, "flattening_max_key_length": 0},
-            "flattening_max_key_length: must be at least 1",
+            {**GOOD, **FLAT, "flattening_max_key_length": 16},
+            "flattening_max_key_length: must be at least 17, so that primary keys keep their names",
         ),
         (
             {**GOOD, "batch_config": {"encoding": JSONL, "storage": {"root": ""}}},

@@ -277,3 +277,17 @@ def test_a_company_that_is_ignored_is_a_warning_that_names_both_settings(
 
     assert len(warnings) == is_ignored
     assert all("company" in warning and "api_url" in warning for warning in warnings)
+
+
+def test_flattening_shortens_no_key() -> None:
+    keys = {
+        key
+        for stream in TapCustobar.declarations
+        for key in (
+            *stream.valid_replication_keys,
+            *(stream.line_items.keys if stream.line_items else ()),
+            stream.surrogate_key or "",
+        )
+    }
+
+    assert max(map(len, keys)) < validation.MIN_KEY_LENGTH
