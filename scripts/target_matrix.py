@@ -128,7 +128,7 @@ def _gaps(loader: Loader) -> Iterable[Gap]:
 
 def _gap_line(number: int, reason: str) -> str:
     loaders = [loader for loader in LOADERS if any(g.reason == reason for g in _gaps(loader))]
-    cause = next(gap.whose for gap in _gaps(loaders[0]) if gap.reason == reason)
+    cause = next(gap.cause for gap in _gaps(loaders[0]) if gap.reason == reason)
     return f"| {number} | {'; '.join(each.name for each in loaders)} | {cause} | {reason} |\n"
 
 
