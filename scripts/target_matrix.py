@@ -1,7 +1,7 @@
-"""Prints the matrix of targets of a test run, and writes docs/targets.md.
+"""Prints the results of a run of the matrix of targets, and writes docs/targets.md.
 
-The document is generated from the tables in tests/targets; it is only written if the run agrees
-with them in every cell.
+The document is generated from the tables in tests/targets; it is only written if every result is
+the expected one.
 """
 
 from __future__ import annotations

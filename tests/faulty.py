@@ -1,4 +1,4 @@
-"""A server with faults below HTTP, or at the edge of HTTP."""
+"""A server whose responses have faults of the connection or of the HTTP protocol."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 #: The request timeout of the tap; seconds.
 TIMEOUT = 0.5
-#: Seconds between two pieces of a response that trickles; short, so that even on a busy machine no
-#: gap is as long as the timeout.
+#: Seconds between two pieces of a slow response; short, so that even on a busy machine no pause is
+#: as long as the timeout.
 INTERVAL = TIMEOUT / 50
 
 Act: TypeAlias = "Callable[[Line], object]"
@@ -46,12 +46,12 @@ class Line:
         self.connection.recv(1)
 
     def drip(self, piece: bytes) -> None:
-        """Send a piece again and again, slowly, until the server is closed."""
+        """Send a piece repeatedly, with pauses, until the server is closed."""
         while not self.closing.wait(INTERVAL):
             self.connection.sendall(piece)
 
     def pour(self, piece: bytes) -> None:
-        """Send a piece again and again, without pause, until the server is closed."""
+        """Send a piece repeatedly, without pauses, until the server is closed."""
         while not self.closing.is_set():
             self.connection.sendall(piece)
 
@@ -122,7 +122,7 @@ class FaultyServer:
 
     def close(self) -> None:
         self._closing.set()
-        # Closing a socket does not wake a thread that accepts or reads, shutting it down does.
+        # Closing a socket does not end a blocking accept or read of another thread; shutdown does.
         self._listening.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(60)
         self._listening.close()
@@ -135,13 +135,14 @@ class FaultyServer:
 
 
 def serving() -> Iterator[FaultyServer]:
+    """Yield a server, and close it afterwards; for fixtures."""
     server = FaultyServer()
     yield server
     server.close()
 
 
 def _read_target(connection: socket.socket) -> str | None:
-    """Read a request without body, and return its target; None if the client has gone."""
+    """Read a request without body, and return its target; None if the client disconnected."""
     request = b""
     while not request.endswith(b"\r\n\r\n"):
         if not (piece := connection.recv(65536)):
