@@ -50,7 +50,7 @@ class Line:
         while not self.closing.wait(INTERVAL):
             self.connection.sendall(piece)
 
-    def pour(self, piece: bytes) -> None:
+    def send_endlessly(self, piece: bytes) -> None:
         """Send a piece repeatedly, without pauses, until the server is closed."""
         while not self.closing.is_set():
             self.connection.sendall(piece)
