@@ -45,7 +45,7 @@ class Line:
         """Send nothing until the client closes the connection."""
         self.connection.recv(1)
 
-    def drip(self, piece: bytes) -> None:
+    def send_slowly(self, piece: bytes) -> None:
         """Send a piece repeatedly, with pauses, until the server is closed."""
         while not self.closing.wait(INTERVAL):
             self.connection.sendall(piece)
@@ -63,9 +63,9 @@ class FaultyServer:
         script: The acts.
         connections: Number of accepted connections.
         targets: The target of each request: path and query.
-        asked: Set when the first request was received.
-        asked_twice: Set when the second request was received.
-        left: Set when a client closed the connection during an act.
+        requested: Set when the first request was received.
+        requested_twice: Set when the second request was received.
+        disconnected: Set when a client closed the connection during an act.
         host: Host and port.
     """
 
@@ -73,8 +73,8 @@ class FaultyServer:
         self.script: list[Act] = []
         self.connections = 0
         self.targets: list[str] = []
-        self.asked, self.asked_twice = threading.Event(), threading.Event()
-        self.left = threading.Event()
+        self.requested, self.requested_twice = threading.Event(), threading.Event()
+        self.disconnected = threading.Event()
         self._closing = threading.Event()
         self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -112,13 +112,13 @@ class FaultyServer:
             try:
                 while target := _read_target(connection):
                     self.targets.append(target)
-                    self.asked.set()
+                    self.requested.set()
                     if len(self.targets) == 2:
-                        self.asked_twice.set()
+                        self.requested_twice.set()
                     act = self.script.pop(0) if len(self.script) > 1 else self.script[0]
                     act(line)
             except OSError:
-                self.left.set()
+                self.disconnected.set()
 
     def close(self) -> None:
         self._closing.set()

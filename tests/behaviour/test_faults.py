@@ -94,7 +94,7 @@ def holds_after(*pieces: bytes) -> Act:
 def sends_slowly_after(*pieces: bytes, piece: bytes) -> Act:
     def act(line: Line) -> None:
         line.send(*pieces)
-        line.drip(piece)
+        line.send_slowly(piece)
 
     return act
 
@@ -279,7 +279,7 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     faulty.script = [PAGE_1, act]
     config = {**faulty.config, "request_timeout": 3600}
     tap = start(config, catalog=ONLY_CUSTOMERS, before=STATE_AFTER.format(1))
-    assert faulty.asked_twice.wait(60)
+    assert faulty.requested_twice.wait(60)
     tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
     tap.process.send_signal(number)
 
@@ -316,7 +316,7 @@ def test_a_signal_that_does_not_interrupt_a_wait_is_not_lost(
     before = f"{STATE_AFTER.format(1)}\n{SIGNAL_IN_ANOTHER_THREAD.format(file=str(file))}"
     config = {**faulty.config, "request_timeout": 3600, "max_retries": 1}
     tap = start(config, catalog=ONLY_CUSTOMERS, before=before)
-    assert faulty.asked_twice.wait(60)
+    assert faulty.requested_twice.wait(60)
     tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
     file.touch()
 
