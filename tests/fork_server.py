@@ -64,18 +64,11 @@ class _Server:
     """The connection of the test process to its server process."""
 
     def __init__(self) -> None:
-        self._socket, server_socket = socket.socketpair()
-        with server_socket:
+        self._socket, child = socket.socketpair()
+        with child:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-W",
-                    "error",
-                    "-m",
-                    "tests.fork_server",
-                    str(server_socket.fileno()),
-                ],
-                pass_fds=[server_socket.fileno()],
+                [sys.executable, "-W", "error", "-m", "tests.fork_server", str(child.fileno())],
+                pass_fds=[child.fileno()],
                 env={"PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL,
             )
