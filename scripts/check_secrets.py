@@ -27,7 +27,7 @@ HOOK = [
 ]
 
 
-def kept_by_git() -> list[str]:
+def tracked_by_git() -> list[str]:
     """Return the files that git tracks and that exist."""
     listed = subprocess.run(GIT, stdout=subprocess.PIPE, check=False).stdout
     return [file for file in os.fsdecode(listed).split("\0") if Path(file).is_file()]
@@ -47,13 +47,13 @@ def not_ignored(folder: Path, patterns: GitIgnoreSpec) -> Iterator[str]:
 
 
 def main() -> None:
-    """Exit with another code than 0 if there is a secret, or no file to search."""
+    """Exit with a code other than 0 if there is a secret, or no file to search."""
     if Path(".git").exists():
-        files = kept_by_git()
+        files = tracked_by_git()
     else:
         lines = Path(".gitignore").read_text("utf-8").splitlines()
         files = list(not_ignored(Path(), GitIgnoreSpec.from_lines(lines)))
-    # These only have digests of pinned versions.
+    # These contain only digests of pinned versions.
     files = [file for file in files if not fnmatch(file, "requirements/*.txt")]
     if not files:
         sys.exit("Found no files to search for secrets.")

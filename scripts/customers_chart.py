@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 760, 380
 TOP, LEFT = 80, 130
 BOTTOM = HEIGHT - 92
 
-#: The class of each part of a bar, from below, and what it stands for.
+#: The CSS class of each part of a bar, from the bottom up, and its label.
 PARTS = {"new": "new", "returning": "active, bought before", "bar": "passive"}
 
 COLOURS = """
@@ -37,10 +37,10 @@ def svg(rows: Sequence[Row]) -> str:
     """Return the chart: a bar for each month, with the lifetime value below it.
 
     Args:
-        rows: Those of the model customers_by_month, the oldest month first.
+        rows: The rows of the model customers_by_month, the oldest month first.
     """
     title = "Active, new and passive customers by month"
-    foot = "From the sandbox's data, by examples/dbt with active_months: 3."
+    note = "From the sandbox's data, by examples/dbt with active_months: 3."
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"',
         f' viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
@@ -51,28 +51,28 @@ def svg(rows: Sequence[Row]) -> str:
         f'<text class="quiet" x="20" y="{BOTTOM + 20}">month</text>',
         f'<text class="quiet" x="20" y="{BOTTOM + 42}">lifetime value</text>',
         *_bars(rows),
-        f'<text class="quiet" x="20" y="{HEIGHT - 18}">{escape(foot)}</text>',
+        f'<text class="quiet" x="20" y="{HEIGHT - 18}">{escape(note)}</text>',
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _legend() -> Iterator[str]:
-    for place, (kind, meaning) in enumerate(PARTS.items()):
+    for place, (kind, label) in enumerate(PARTS.items()):
         left = 20 + 60 * place + 110 * (place // 2)
         yield f'<rect class="{kind}" x="{left}" y="44" width="10" height="10"/>'
-        yield f'<text class="quiet" x="{left + 16}" y="54">{meaning}</text>'
+        yield f'<text class="quiet" x="{left + 16}" y="54">{label}</text>'
 
 
 def _bars(rows: Sequence[Row]) -> Iterator[str]:
     step = (WIDTH - LEFT - 20) / len(rows)
-    most = max(sum(_counts(row)) for row in rows)
+    highest = max(sum(_counts(row)) for row in rows)
     for place, row in enumerate(rows):
         left = LEFT + step * place
         middle = f'x="{left + step / 2:.1f}" text-anchor="middle"'
         top = float(BOTTOM)
         for kind, count in zip(PARTS, _counts(row), strict=True):
-            height = count * (BOTTOM - TOP - 16) / most
+            height = count * (BOTTOM - TOP - 16) / highest
             top -= height
             yield (
                 f'<rect class="{kind}" x="{left + 4:.1f}" y="{top:.1f}" '
@@ -86,13 +86,13 @@ def _bars(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _counts(row: Row) -> tuple[int, int, int]:
-    """Return how many customers each part of a month's bar stands for."""
+    """Return the number of customers in each part of a month's bar."""
     new, active = int(row["new_customers"]), int(row["active_customers"])
     return new, active - new, int(row["passive_customers"])
 
 
 def main() -> None:
-    """Draw the chart of the rows in the JSON file that is named."""
+    """Draw the chart of the rows in the JSON file that is the argument."""
     CHART.write_text(svg(json.loads(Path(sys.argv[1]).read_text("utf-8"))), encoding="utf-8")
 
 

@@ -36,11 +36,11 @@ TABLE = frozenset(f"C{number}" for number in range(PAGES * PAGE))
 POINTS = 48
 WORKERS = 2
 PIPE = 4096
-#: Longer than the pipe, because the pipe writes a shorter line as a whole: it cannot be cut.
-TEXT = "Ä" * 3000
+#: Longer than the pipe, because a shorter line is written to the pipe as a whole, never in part.
+CITY = "Ä" * 3000
 TIMEOUT = 60
 
-# A state message after every page, as with pages of 10,000 records.
+# Writes a STATE message after every page, as with pages of 10,000 records.
 CODE = (
     "from tap_custobar.stream import CustobarStream; from tap_custobar.tap import TapCustobar; "
     f"CustobarStream.STATE_MSG_FREQUENCY = {PAGE}; TapCustobar.cli()"
@@ -80,7 +80,7 @@ class Api:
         number = int(dict(request.query).get("cursor", 0))
         self.requested.append(number)
         keys = range(number * PAGE, (number + 1) * PAGE)
-        rows = [{"external_id": f"C{key}", "city": TEXT} for key in keys]
+        rows = [{"external_id": f"C{key}", "city": CITY} for key in keys]
         last = number + 1 == PAGES
         rest = {} if last else {"next_url": f"{self.url}/data/customers/?cursor={number + 1}"}
         return Reply({"customers": rows, "count": len(TABLE), **rest})

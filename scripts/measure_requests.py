@@ -36,7 +36,7 @@ INCREMENTAL = {"replication-method": "INCREMENTAL", "replication-key": "date"}
 
 
 def read(
-    at: tuple[str, str],
+    address: tuple[str, str],
     *,
     folder: Path,
     stream: str = STREAM,
@@ -46,8 +46,8 @@ def read(
     """Read a table once, from the state in the folder, and write the new state there.
 
     Args:
-        at: Base URL and token.
-        folder: Has the state and the other settings of the config.
+        address: Base URL and token.
+        folder: Contains the state, and the other settings as config.json; both may be missing.
         stream: The stream to read.
         fields: The fields to select; empty for all.
         root: Further metadata of the stream in the catalog.
@@ -57,7 +57,9 @@ def read(
     """
     files = {name: folder / f"{name}.json" for name in ("config", "catalog", "state")}
     config = json.loads(files["config"].read_text()) if files["config"].exists() else {}
-    files["config"].write_text(json.dumps({**config, "api_url": at[0], "api_token": at[1]}))
+    files["config"].write_text(
+        json.dumps({**config, "api_url": address[0], "api_token": address[1]})
+    )
     found = tap("--config", str(files["config"]), "--discover").stdout
     [entry] = [e for e in json.loads(found)["streams"] if e["tap_stream_id"] == stream]
     for item in entry["metadata"]:
@@ -65,7 +67,7 @@ def read(
         metadata["selected"] = not place or not fields or place[1] in fields
         metadata |= {} if place else root
     files["catalog"].write_text(json.dumps({"streams": [entry]}))
-    ended = tap(*(w for n, f in files.items() if f.exists() for w in (f"--{n}", str(f))))
+    ended = tap(*(option for n, f in files.items() if f.exists() for option in (f"--{n}", str(f))))
     states = [line for line in ended.stdout.splitlines() if '"STATE"' in line]
     files["state"].write_text(json.dumps(json.loads(states[-1])["value"]))
     summary = re.search(SUMMARY.format(stream=stream), ended.stderr)
@@ -75,7 +77,7 @@ def read(
 
 
 def tap(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the tap to its end, which must be a success."""
+    """Run the tap to its end; it must succeed."""
     return subprocess.run([*TAP, *arguments], capture_output=True, text=True, check=True)
 
 
@@ -87,19 +89,21 @@ def main() -> None:
         for folder in (json_, some, csv_, daily):
             folder.mkdir()
         (csv_ / "config.json").write_text(json.dumps({"response_format": "csv"}))
-        with sandbox(*SIZES) as at:
-            ways["all fields, as JSON"] = read(at, folder=json_)
-            ways["three fields"] = read(at, folder=some, fields=("type", "date", "customer_id"))
-            ways["all fields, as CSV"] = read(at, folder=csv_)
-            read(at, folder=daily, root=INCREMENTAL)
-        with sandbox(*SIZES, "--day", "1") as at:
-            ways["what is new a day later"] = read(at, folder=daily, root=INCREMENTAL)
+        with sandbox(*SIZES) as address:
+            ways["all fields, as JSON"] = read(address, folder=json_)
+            ways["three fields"] = read(
+                address, folder=some, fields=("type", "date", "customer_id")
+            )
+            ways["all fields, as CSV"] = read(address, folder=csv_)
+            read(address, folder=daily, root=INCREMENTAL)
+        with sandbox(*SIZES, "--day", "1") as address:
+            ways["what is new a day later"] = read(address, folder=daily, root=INCREMENTAL)
         tables = {}
         for size in TABLES:
             folder = Path(name, str(size))
             folder.mkdir()
-            with sandbox("--customers", str(size)) as at:
-                tables[size] = read(at, folder=folder, stream="customers")
+            with sandbox("--customers", str(size)) as address:
+                tables[size] = read(address, folder=folder, stream="customers")
     content = {"stream": STREAM, "records": RECORDS, "ways": ways, "customers": tables}
     (ROOT / "docs/requests.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 

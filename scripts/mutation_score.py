@@ -1,6 +1,6 @@
-"""Prints which share of the faults that mutmut planted the tests noticed, by module.
+"""Prints the share of mutmut's mutants that the tests killed, by module.
 
-`make mutants` runs mutmut first. A fault that makes the tests run without end is noticed too.
+`make mutants` runs mutmut first. A mutant that makes the tests run endlessly counts as killed.
 """
 
 from __future__ import annotations
@@ -10,42 +10,42 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The share of noticed faults below which this program fails.
-AIM = 0.95
+#: The share of killed mutants below which this program fails.
+MINIMUM = 0.95
 
 RESULTS = Path("mutants")
 
-# The exit codes of pytest that mutmut notes: no test failed, or none came by.
+# The exit codes of pytest that mutmut records: no test failed, or no test covers the mutant.
 _SURVIVED = {0}
 _NOT_TESTED = {5, 33, None}
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The faults of one module, or of all, by their names."""
+    """The names of the mutants of one module, or of all modules."""
 
-    faults: list[str]
+    mutants: list[str]
     survived: list[str]
     not_tested: list[str]
 
     @property
     def killed(self) -> int:
-        """How many the tests noticed."""
-        return len(self.faults) - len(self.survived) - len(self.not_tested)
+        """The number of killed mutants."""
+        return len(self.mutants) - len(self.survived) - len(self.not_tested)
 
     @property
     def share(self) -> float:
-        """The share that the tests noticed."""
-        return self.killed / len(self.faults)
+        """The share of killed mutants."""
+        return self.killed / len(self.mutants)
 
     def row(self, module: str) -> str:
         """Return the line of the table."""
-        numbers = (len(self.faults), self.killed, len(self.survived), len(self.not_tested))
+        numbers = (len(self.mutants), self.killed, len(self.survived), len(self.not_tested))
         return f"{module:<22}{''.join(f'{number:>10,}' for number in numbers)}{self.share:>9.1%}"
 
 
 def read(results: Path) -> dict[str, Score]:
-    """Return the score of each module that has faults, by its path in the package."""
+    """Return the score of each module that has mutants, by its path in the package."""
     scores = {}
     root = results / "tap_custobar"
     for file in sorted(root.rglob("*.py.meta")):
@@ -60,15 +60,15 @@ def read(results: Path) -> dict[str, Score]:
 
 
 def main() -> int:
-    """Print the table and the names of the faults that no test noticed."""
+    """Print the table, and the names of the mutants that the tests did not kill."""
     scores = read(RESULTS)
     if not scores:
-        print("mutmut planted no fault: run `make mutants`", file=sys.stderr)
+        print("mutmut made no mutants: run `make mutants`", file=sys.stderr)
         return 1
     total = Score(
         *(
             [name for score in scores.values() for name in getattr(score, part)]
-            for part in ("faults", "survived", "not_tested")
+            for part in ("mutants", "survived", "not_tested")
         )
     )
     titles = ("mutants", "killed", "survived", "no test")
@@ -76,11 +76,11 @@ def main() -> int:
     for module, score in scores.items():
         print(score.row(module))
     print(total.row("total"))
-    unnoticed = [*total.survived, *total.not_tested]
-    if unnoticed:
-        print("\nNot noticed (`.venv-mutants/bin/mutmut show NAME` shows what was changed):")
-        print("\n".join(unnoticed))
-    return 0 if total.share >= AIM else 1
+    not_killed = [*total.survived, *total.not_tested]
+    if not_killed:
+        print("\nNot killed (`.venv-mutants/bin/mutmut show NAME` shows what was changed):")
+        print("\n".join(not_killed))
+    return 0 if total.share >= MINIMUM else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Records the cassettes in tests/cassettes from the sandbox, with host and token scrubbed."""
+"""Records the cassettes in tests/cassettes from the sandbox, without its host and token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
     file = CASSETTES / "sandbox.yaml"
     file.unlink(missing_ok=True)
     sizes = {"customers": 120, "products": 60, "sales": 60, "events": 60, "campaigns": 35}
-    options = [text for name, size in sizes.items() for text in (f"--{name}", str(size))]
+    options = [option for name, size in sizes.items() for option in (f"--{name}", str(size))]
     with sandbox(*options) as (url, token):
 
         def scrub_request(request: Any) -> Any:  # noqa: ANN401 - vcrpy is not typed

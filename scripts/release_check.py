@@ -1,6 +1,6 @@
 """Checks git, the version and the changelog for a release; see `make release-check`.
 
-The argument, if any, is the tag of the release; the workflow gives it.
+The optional argument is the tag of the release, which the workflow passes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def problems(root: Path, tag: str | None) -> Iterator[str]:
 
     Args:
         root: The folder of the checkout.
-        tag: The tag of the release, if there is one already.
+        tag: The tag of the release; None if there is none yet.
     """
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version: str = project["version"]
@@ -74,13 +74,13 @@ def _changelog_problems(changelog: str, version: str) -> Iterator[str]:
     name, _, day = newest.partition(" - ")
     if name != version:
         yield f"CHANGELOG.md: the newest section is {newest}, expected '{version} - <date>'"
-    elif not _is_day(day):
+    elif not _is_date(day):
         yield f"CHANGELOG.md: '{newest}' needs the release date, e.g. {date.today()}"  # noqa: DTZ011 - the maintainer's date
 
 
-def _is_day(text: str) -> bool:
+def _is_date(string: str) -> bool:
     try:
-        return date.fromisoformat(text).isoformat() == text
+        return date.fromisoformat(string).isoformat() == string
     except ValueError:
         return False
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CUSTOMERS = 5_000_000
 PAGE = 10_000
 #: In a shorter run the first pages cause most of the growth.
-LEAST = 20 * PAGE
+MINIMUM_CUSTOMERS = 20 * PAGE
 CHUNK = 1 << 20
 RECORD = b'\n{"type":"RECORD",'
 SUMMARY = re.compile(r"records/s, [\d,]+ requests?,.*\d+ retr")
@@ -136,7 +136,7 @@ def soak(customers: int, pages: int) -> Soak:
 
 
 def report(run: Soak, customers: int) -> list[str]:
-    """Print the figures, and return one text for each that is wrong.
+    """Print the figures, and return one message for each that is wrong.
 
     Args:
         run: The run that ended.
@@ -169,7 +169,7 @@ def report(run: Soak, customers: int) -> list[str]:
         f"the log has {LOG_LINES} lines or more": lines >= LOG_LINES,
         f"the log has {summaries} summaries for {streams} streams": summaries != streams,
     }
-    return [text for text, is_wrong in wrong.items() if is_wrong]
+    return [message for message, is_wrong in wrong.items() if is_wrong]
 
 
 def main() -> None:
@@ -180,11 +180,11 @@ def main() -> None:
     add("customers", type=int, nargs="?", default=CUSTOMERS, help="number of customers")
     add("--pages", type=int, default=1, help="number of pages between two samples")
     options = parser.parse_args()
-    if options.customers < LEAST:
-        parser.error(f"at least {LEAST} customers are needed to measure growth")
+    if options.customers < MINIMUM_CUSTOMERS:
+        parser.error(f"at least {MINIMUM_CUSTOMERS} customers are needed to measure growth")
     wrong = report(soak(options.customers, options.pages), options.customers)
-    for text in wrong:
-        print(f"WRONG: {text}")
+    for message in wrong:
+        print(f"WRONG: {message}")
     sys.exit(1 if wrong else 0)
 
 

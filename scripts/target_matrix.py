@@ -1,7 +1,7 @@
-"""Prints the matrix of targets of a test run, and writes docs/targets.md.
+"""Prints the results of a run of the matrix of targets, and writes docs/targets.md.
 
-The document is generated from the tables in tests/targets; it is only written if the run agrees
-with them in every cell.
+The document is generated from the tables in tests/targets; it is only written if every result is
+the expected one.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _gaps(loader: Loader) -> Iterable[Gap]:
 
 def _gap_line(number: int, reason: str) -> str:
     loaders = [loader for loader in LOADERS if any(g.reason == reason for g in _gaps(loader))]
-    cause = next(gap.whose for gap in _gaps(loaders[0]) if gap.reason == reason)
+    cause = next(gap.cause for gap in _gaps(loaders[0]) if gap.reason == reason)
     return f"| {number} | {'; '.join(each.name for each in loaders)} | {cause} | {reason} |\n"
 
 

@@ -28,7 +28,7 @@ formats = FormatChecker()
 
 
 @formats.checks("date-time", raises=ValueError)
-def is_instant(value: object) -> bool:
+def is_timestamp(value: object) -> bool:
     return not isinstance(value, str) or (
         bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value))
         and bool(datetime.fromisoformat(re.sub(r"\.\d+", "", value)))

@@ -1,4 +1,4 @@
-"""A server with faults below HTTP, or at the edge of HTTP."""
+"""A server whose responses have faults of the connection or of the HTTP protocol."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 #: The request timeout of the tap; seconds.
 TIMEOUT = 0.5
-#: Seconds between two pieces of a response that trickles; short, so that even on a busy machine no
-#: gap is as long as the timeout.
+#: Seconds between two pieces of a slow response; short, so that even on a busy machine no pause is
+#: as long as the timeout.
 INTERVAL = TIMEOUT / 50
 
 Act: TypeAlias = "Callable[[Line], object]"
@@ -45,13 +45,13 @@ class Line:
         """Send nothing until the client closes the connection."""
         self.connection.recv(1)
 
-    def drip(self, piece: bytes) -> None:
-        """Send a piece again and again, slowly, until the server is closed."""
+    def send_slowly(self, piece: bytes) -> None:
+        """Send a piece repeatedly, with pauses, until the server is closed."""
         while not self.closing.wait(INTERVAL):
             self.connection.sendall(piece)
 
-    def pour(self, piece: bytes) -> None:
-        """Send a piece again and again, without pause, until the server is closed."""
+    def send_endlessly(self, piece: bytes) -> None:
+        """Send a piece repeatedly, without pauses, until the server is closed."""
         while not self.closing.is_set():
             self.connection.sendall(piece)
 
@@ -63,9 +63,9 @@ class FaultyServer:
         script: The acts.
         connections: Number of accepted connections.
         targets: The target of each request: path and query.
-        asked: Set when the first request was received.
-        asked_twice: Set when the second request was received.
-        left: Set when a client closed the connection during an act.
+        requested: Set when the first request was received.
+        requested_twice: Set when the second request was received.
+        disconnected: Set when a client closed the connection during an act.
         host: Host and port.
     """
 
@@ -73,8 +73,8 @@ class FaultyServer:
         self.script: list[Act] = []
         self.connections = 0
         self.targets: list[str] = []
-        self.asked, self.asked_twice = threading.Event(), threading.Event()
-        self.left = threading.Event()
+        self.requested, self.requested_twice = threading.Event(), threading.Event()
+        self.disconnected = threading.Event()
         self._closing = threading.Event()
         self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -112,17 +112,17 @@ class FaultyServer:
             try:
                 while target := _read_target(connection):
                     self.targets.append(target)
-                    self.asked.set()
+                    self.requested.set()
                     if len(self.targets) == 2:
-                        self.asked_twice.set()
+                        self.requested_twice.set()
                     act = self.script.pop(0) if len(self.script) > 1 else self.script[0]
                     act(line)
             except OSError:
-                self.left.set()
+                self.disconnected.set()
 
     def close(self) -> None:
         self._closing.set()
-        # Closing a socket does not wake a thread that accepts or reads, shutting it down does.
+        # Closing a socket does not end a blocking accept or read of another thread; shutdown does.
         self._listening.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(60)
         self._listening.close()
@@ -135,13 +135,14 @@ class FaultyServer:
 
 
 def serving() -> Iterator[FaultyServer]:
+    """Yield a server, and close it afterwards; for fixtures."""
     server = FaultyServer()
     yield server
     server.close()
 
 
 def _read_target(connection: socket.socket) -> str | None:
-    """Read a request without body, and return its target; None if the client has gone."""
+    """Read a request without body, and return its target; None if the client disconnected."""
     request = b""
     while not request.endswith(b"\r\n\r\n"):
         if not (piece := connection.recv(65536)):

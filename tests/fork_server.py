@@ -64,11 +64,11 @@ class _Server:
     """The connection of the test process to its server process."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair()
-        with theirs:
+        self._socket, child = socket.socketpair()
+        with child:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "tests.fork_server", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-W", "error", "-m", "tests.fork_server", str(child.fileno())],
+                pass_fds=[child.fileno()],
                 env={"PATH": os.environ["PATH"]},
                 stdin=subprocess.DEVNULL,
             )
@@ -102,8 +102,8 @@ class _Server:
 def _serve(connection: socket.socket) -> None:
     """Fork for each request until the test process ends; run the module in each fork."""
     while True:
-        text, files, *_ = socket.recv_fds(connection, 1 << 20, 2)
-        if not text:
+        line, files, *_ = socket.recv_fds(connection, 1 << 20, 2)
+        if not line:
             sys.exit()
         if not (pid := os.fork()):
             break
@@ -113,7 +113,7 @@ def _serve(connection: socket.socket) -> None:
         _, status = os.waitpid(pid, 0)
         connection.sendall(b"%d\n" % status)
     connection.close()
-    request = json.loads(text)
+    request = json.loads(line)
     for number, file in enumerate(files, 1):
         os.dup2(file, number)
         os.close(file)

@@ -1,4 +1,4 @@
-"""The texts of the README and other documents, for tests."""
+"""The contents of the README and of other documents, for tests."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ TROUBLESHOOTING = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 def blocks(language: str, text: str = README + RECIPES) -> list[list[str]]:
     """Return the lines of each code block in a language."""
     return [
-        found.splitlines() for found in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+        block.splitlines() for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
     ]

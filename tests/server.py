@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-#: How often the server looks whether it is to end: a test waits for this long at its end.
+#: Seconds between two checks of the server for its shutdown: each test waits for one at its end.
 POLL_SECONDS = 0.01
 
 TOKEN = "APISANDBOX"  # noqa: S105 - the token of the sandbox
@@ -128,19 +128,19 @@ class Server:
 
     @contextmanager
     def holding(self) -> Iterator[threading.Event]:
-        """Leave every request without a response; yields what is set once one has come."""
-        requested, ended = threading.Event(), threading.Event()
+        """Send no response in this context; yield an event that the first request sets."""
+        requested, released = threading.Event(), threading.Event()
 
         def answer(_: Request) -> Reply:
             requested.set()
-            ended.wait()
+            released.wait()
             return Reply()
 
         self.answer = answer
         try:
             yield requested
         finally:
-            ended.set()
+            released.set()
 
     def close(self) -> None:
         self._httpd.shutdown()

@@ -13,24 +13,24 @@ from airflow.sdk import dag, task
 COMPANIES = os.environ["FLEET_COMPANIES"].split()
 STREAMS = ["customers", "products"]
 TAP, TARGET = ["tap-custobar", "--config", "ENV"], ["target-csv", "--config", "ENV"]
-FILES = {"TARGET_CSV_FILE_NAMING_SCHEME": "{stream_name}-{timestamp}.csv"}  # one a run
+FILES = {"TARGET_CSV_FILE_NAMING_SCHEME": "{stream_name}-{timestamp}.csv"}  # one for each run
 
 
 def environment(company: str) -> dict[str, str]:
-    """Return what is common and the company's own (NAME__ACME, as NAME), but no other's token."""
+    """Return the common variables and those of the company (NAME__ACME, as NAME)."""
     own = f"__{company.upper().replace('-', '_')}"
     common = {name: value for name, value in os.environ.items() if "__" not in name}
     named = {k.removesuffix(own): v for k, v in os.environ.items() if k.endswith(own)}
     return {"TAP_CUSTOBAR_COMPANY": company, **FILES, **common, **named}
 
 
-@task(retries=2, retry_delay=timedelta(minutes=1))  # for a process that ended: the tap retries too
+@task(retries=2, retry_delay=timedelta(minutes=1))  # for a crash; the tap itself retries requests
 def load(company: str, stream: str) -> None:
-    """Load a company's stream, from where the last run ended."""
+    """Load a stream of a company, from the state of the last run."""
     (folder := Path(os.environ["FLEET_HOME"], company).resolve()).mkdir(parents=True, exist_ok=True)
     catalog, state = folder / f"{stream}.catalog.json", folder / f"{stream}.state.json"
     env, new = environment(company), folder / f"{stream}.new"
-    if not catalog.exists():  # made once: the schema stays, and fields can be deselected in it
+    if not catalog.exists():  # only once: the schema stays, and fields can be deselected in it
         found = json.loads(check_output([*TAP, "--discover"], env=env, cwd=folder))
         [entry] = [e for e in found["streams"] if e["tap_stream_id"] == stream]
         new.write_text(json.dumps({"streams": [entry]}))
@@ -41,7 +41,7 @@ def load(company: str, stream: str) -> None:
         try:
             for confirmed in target.stdout or ():
                 new.write_text(confirmed)
-                new.replace(state)  # at once: the next run never finds half of it
+                new.replace(state)  # atomic: the next run never reads half of it
         except BaseException:
             tap.terminate()  # the task was cancelled
             raise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 
-#: For each file, a function that returns its new text from the current one and from `--about`.
+#: For each file, a function that returns its new content from the current one and from `--about`.
 DOCUMENTS: dict[str, Callable[[str, About], str]] = {
     ".env.example": dotenv.render,
     "README.md": readme.render,

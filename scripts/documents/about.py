@@ -17,7 +17,7 @@ class Setting:
     """A setting of the tap.
 
     Attributes:
-        name: As in the config.
+        name: Its name in the config.
         title: A label of one or two words.
         description: Where to find or how to choose the value.
         type: The JSON type of the value, apart from null.

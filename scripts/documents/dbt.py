@@ -61,7 +61,7 @@ def _column(name: str, definition: Mapping[str, Any], tests: Sequence[Entry | st
 
 
 def _test(test: str, table: str, **details: Any) -> Entry | str:
-    """Return a test, which dbt must also be told not to run on a table that is not used."""
+    """Return a test; it is enabled under the same condition as its table, if there is one."""
     if table in _SHAPES:
         details["config"] = _enabled(table)
     return {test: details} if details else test

@@ -62,9 +62,9 @@ def personal(tap: About) -> str:
     rows = [
         [
             f"`{schema}`".replace("_as_rows`", "`, as line items"),
-            *(_listed(marks[mark]) for mark in marks),
+            *(_listed(properties) for properties in kinds.values()),
         ]
-        for schema, marks in tap.personal_data.items()
+        for schema, kinds in tap.personal_data.items()
     ]
     return table(("stream", "identifiers: hashed", "attributes: left out"), rows)
 

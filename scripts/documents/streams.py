@@ -106,7 +106,7 @@ def _title(name: str) -> str:
 
 
 def type_of(definition: Mapping[str, Any]) -> str:
-    """Return a property's type in a reader's words."""
+    """Return a property's type in words."""
     declared = definition["type"]
     [kind] = {declared} if isinstance(declared, str) else {*declared} - {"null"}
     if kind == "array":
@@ -115,7 +115,7 @@ def type_of(definition: Mapping[str, Any]) -> str:
 
 
 def create_table(name: str, keys: Sequence[str]) -> str:
-    """Return the statement that makes the table of a stream like target-postgres does.
+    """Return the statement that creates a stream's table as target-postgres does.
 
     Args:
         name: Name of the JSON schema.

@@ -1,4 +1,4 @@
-"""Prepares for the standard tests of airbyte-cdk; `make test-airbyte` runs them, where it is."""
+"""Imports the standard tests of airbyte-cdk, if installed; `make test-airbyte` runs them."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from importlib.util import find_spec
 
 collect_ignore_glob = [] if find_spec("airbyte_cdk") else ["test_*.py"]
 if not collect_ignore_glob:
-    with warnings.catch_warnings(action="ignore"):  # it warns of itself
+    with warnings.catch_warnings(action="ignore"):  # its import causes warnings
         import_module("airbyte_cdk.test.standard_tests")

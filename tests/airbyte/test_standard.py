@@ -1,7 +1,7 @@
-"""The standard tests that airbyte-cdk publishes, as they are, against the real process.
+"""The standard tests that airbyte-cdk publishes, unchanged, against the real process.
 
-They would run a connector in their own process, for they expect one that is built on the CDK. Ours
-is a command: each of their runs is one of it, with the arguments that they give.
+They expect a connector that is built on the CDK, and run it in their own process. This connector is
+a command: each of their runs starts it, with the same arguments.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-__all__ = ["pytest_generate_tests"]  # the hook by which pytest finds the scenarios
+__all__ = ["pytest_generate_tests"]  # the hook that parametrizes the tests with the scenarios
 
 ROOT = Path(__file__).parents[2]
 CONNECTOR = ROOT / "airbyte"
@@ -35,14 +35,14 @@ HASH_KEY = "a key of the tests: 0123456789"
 
 
 class Source:
-    """The command source-custobar, where the tests look for a connector of the CDK's."""
+    """Runs the command source-custobar, in place of a connector that is built on the CDK."""
 
-    def spec(self, _: logging.Logger) -> Any:  # noqa: ANN401 - as the CDK's protocol has it
-        """There is no other way in than `run`; the tests only look whether this is here."""
+    def spec(self, _: logging.Logger) -> Any:  # noqa: ANN401 - declared by the CDK's protocol
+        """Never called: the tests only check that the method exists."""
         raise NotImplementedError
 
     def run(self, arguments: list[str]) -> EntrypointOutput:
-        """Run the command to its end; every line of its output is a message of the protocol."""
+        """Run the command to its end; every line on stdout must be a message of the protocol."""
         command = [str(SOURCE), *arguments]
         ended = subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
         lines = ended.stdout.splitlines()
@@ -55,7 +55,7 @@ class Source:
 
 
 def run_command(source: Source, args: list[str], **_: object) -> EntrypointOutput:
-    """Take the place of what runs a connector inside the tests' own process."""
+    """Run the command instead of a connector in the process of the tests."""
     return source.run(args)
 
 
@@ -67,13 +67,13 @@ class TestSourceCustobar(SourceTestSuiteBase):
 
     @classmethod
     def get_connector_root_dir(cls) -> Path:
-        """Return the folder that has the connector's files, and secrets once the tests run."""
+        """Return the folder with the connector's files and, while the tests run, with secrets."""
         return cls.folder
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def secrets(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        """Copy the connector's folder, and put secrets into it: those of a running sandbox."""
+        """Copy the connector's folder, and add secrets: configs for a running sandbox."""
         cls.folder = tmp_path_factory.mktemp("airbyte") / "source-custobar"
         shutil.copytree(CONNECTOR, cls.folder)
         (cls.folder / "secrets").mkdir()
@@ -83,13 +83,13 @@ class TestSourceCustobar(SourceTestSuiteBase):
                 started = re.search(r"(http://\S+) \(token (\w+)\)", sandbox.stdout.readline())
                 assert started
                 config = {"api_url": started[1], "api_token": started[2], "request_interval": 0}
-                for name, others in {
+                for name, settings in {
                     "config": {},
                     "pseudonymized": {"personal_data": "pseudonymize", "hash_key": HASH_KEY},
                     "wrong_token": {"api_token": "of-somebody-else-0123456789"},
                 }.items():
                     file = cls.folder / f"secrets/{name}.json"
-                    file.write_text(json.dumps(config | others))
+                    file.write_text(json.dumps(config | settings))
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(entrypoint_wrapper, "_run_command", run_command)
                     yield

@@ -1,4 +1,4 @@
-"""The example's DAG, parsed and run by the real Airflow, which is in an environment of its own."""
+"""The DAG of the example, parsed and run by the real Airflow in its own environment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ print(json.dumps({task.task_id: [task.pool, task.pool_slots] for task in fleet.t
 
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What the example takes from the environment, with a sandbox for each company."""
+    """The environment variables that the example reads, with a sandbox for each company."""
     folder = tmp_path_factory.mktemp("airflow")
     programs = [environment("airflow") / "bin", environment("target-csv") / "bin"]
     path = [*map(str, programs), str(Path(sys.executable).parent), os.environ["PATH"]]
@@ -52,9 +52,9 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             url, token = running.enter_context(
                 sandbox("--customers", str(size), "--products", "40", "--seed", str(size))
             )
-            own = company.upper().replace("-", "_")
-            variables[f"TAP_CUSTOBAR_API_URL__{own}"] = url
-            variables[f"TAP_CUSTOBAR_API_TOKEN__{own}"] = token
+            suffix = company.upper().replace("-", "_")
+            variables[f"TAP_CUSTOBAR_API_URL__{suffix}"] = url
+            variables[f"TAP_CUSTOBAR_API_TOKEN__{suffix}"] = token
         yield variables
 
 
@@ -66,10 +66,10 @@ def run(env: dict[str, str], *command: str) -> str:
     return ended.stdout
 
 
-def test_each_company_has_a_pool_of_its_own(env: dict[str, str]) -> None:
-    shown = run(env, str(environment("airflow") / "bin/python"), "-c", SHOW_POOLS)
+def test_each_company_has_its_own_pool(env: dict[str, str]) -> None:
+    output = run(env, str(environment("airflow") / "bin/python"), "-c", SHOW_POOLS)
 
-    assert json.loads(shown.splitlines()[-1]) == {
+    assert json.loads(output.splitlines()[-1]) == {
         f"{company}.{stream}": [f"custobar_{company}", 1]
         for company in CUSTOMERS
         for stream in ("customers", "products")
@@ -95,5 +95,5 @@ def test_the_readmes_commands_load_every_company(env: dict[str, str]) -> None:
             assert state["bookmarks"].keys() == {stream}
 
 
-def test_it_has_at_most_sixty_lines() -> None:
+def test_the_example_has_at_most_sixty_lines() -> None:
     assert len((EXAMPLE / "fleet.py").read_text(encoding="utf-8").splitlines()) <= 60

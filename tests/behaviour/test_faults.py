@@ -91,18 +91,18 @@ def holds_after(*pieces: bytes) -> Act:
     return act
 
 
-def drips_after(*pieces: bytes, drop: bytes) -> Act:
+def sends_slowly_after(*pieces: bytes, piece: bytes) -> Act:
     def act(line: Line) -> None:
         line.send(*pieces)
-        line.drip(drop)
+        line.send_slowly(piece)
 
     return act
 
 
-def pours_after(*pieces: bytes, piece: bytes) -> Act:
+def sends_endlessly_after(*pieces: bytes, piece: bytes) -> Act:
     def act(line: Line) -> None:
         line.send(*pieces)
-        line.pour(piece)
+        line.send_endlessly(piece)
 
     return act
 
@@ -145,13 +145,16 @@ FAULTS: dict[str, tuple[Act, str]] = {
     "garbage, no status line": (sends_and_closes(b"\x00\xff SSH-2.0 hello\r\n\r\n" + GOOD_2), CUT),
     "HTTP/0.9": (sends_and_closes(GOOD_2), CUT),
     "silence within the headers": (holds_after(b"HTTP/1.1 200 OK\r\nContent-Ty"), SILENT),
-    "headers that trickle": (drips_after(b"HTTP/1.1 200 OK\r\nX-Slow: ", drop=b"x"), TOO_SLOW),
-    "endless interim responses": (drips_after(drop=head(status="100 Continue")), TOO_SLOW),
-    "an endless header": (pours_after(b"HTTP/1.1 200 OK\r\nX: ", piece=b"x" * 9999), CUT),
+    "headers that trickle": (
+        sends_slowly_after(b"HTTP/1.1 200 OK\r\nX-Slow: ", piece=b"x"),
+        TOO_SLOW,
+    ),
+    "endless interim responses": (sends_slowly_after(piece=head(status="100 Continue")), TOO_SLOW),
+    "an endless header": (sends_endlessly_after(b"HTTP/1.1 200 OK\r\nX: ", piece=b"x" * 9999), CUT),
     "silence after the headers": (holds_after(head(LENGTH)), SILENT),
     "silence within the body": (holds_after(head(LENGTH), HALF), SILENT),
-    "a body that trickles": (drips_after(head(CLOSE), HALF, drop=b" "), TOO_SLOW),
-    "chunks that trickle": (drips_after(head(CHUNKED), drop=chunk(b" ")), TOO_SLOW),
+    "a body that trickles": (sends_slowly_after(head(CLOSE), HALF, piece=b" "), TOO_SLOW),
+    "chunks that trickle": (sends_slowly_after(head(CHUNKED), piece=chunk(b" ")), TOO_SLOW),
     "cut within the body": (sends_and_closes(head(LENGTH), HALF), BROKE_OFF),
     "cut within a body without length": (sends_and_closes(head(CLOSE), HALF), BROKEN_JSON),
     "reset within the body": (resets_after(head(LENGTH), HALF), RESET),
@@ -276,7 +279,7 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     faulty.script = [PAGE_1, act]
     config = {**faulty.config, "request_timeout": 3600}
     tap = start(config, catalog=ONLY_CUSTOMERS, before=STATE_AFTER.format(1))
-    assert faulty.asked_twice.wait(60)
+    assert faulty.requested_twice.wait(60)
     tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
     tap.process.send_signal(number)
 
@@ -313,7 +316,7 @@ def test_a_signal_that_does_not_interrupt_a_wait_is_not_lost(
     before = f"{STATE_AFTER.format(1)}\n{SIGNAL_IN_ANOTHER_THREAD.format(file=str(file))}"
     config = {**faulty.config, "request_timeout": 3600, "max_retries": 1}
     tap = start(config, catalog=ONLY_CUSTOMERS, before=before)
-    assert faulty.asked_twice.wait(60)
+    assert faulty.requested_twice.wait(60)
     tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
     file.touch()
 
@@ -478,7 +481,7 @@ def test_interim_responses_are_skipped(
 
 
 def test_endless_interim_responses_time_out(run_tap: RunTap, faulty: FaultyServer) -> None:
-    faulty.script = [PAGE_1, drips_after(drop=head(status="103 Early Hints"))]
+    faulty.script = [PAGE_1, sends_slowly_after(piece=head(status="103 Early Hints"))]
 
     assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), TOO_SLOW)
 
@@ -502,8 +505,8 @@ BOMB = gzip.compress(b" " * (10 << 20)) * 30
     "act",
     [
         sends(answer(BOMB, GZIP)),
-        pours_after(head(CLOSE), piece=b" " * 65536),
-        pours_after(head(CHUNKED), piece=chunk(b" " * 65536)),
+        sends_endlessly_after(head(CLOSE), piece=b" " * 65536),
+        sends_endlessly_after(head(CHUNKED), piece=chunk(b" " * 65536)),
     ],
     ids=["gzip bomb", "until closed", "chunked"],
 )

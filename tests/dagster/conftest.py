@@ -1,4 +1,4 @@
-"""A fleet of sandbox companies; these tests run by `make test-dagster`, where Dagster is."""
+"""Several companies, each with a sandbox; `make test-dagster` runs the tests."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/dagster"
-#: The first is large enough for a state that the target has confirmed midway.
+#: The first is so large that the target confirms a state before the end.
 CUSTOMERS = {"acme": 35_000, "bravo": 120, "carl-co": 90}
 
 collect_ignore_glob = [] if find_spec("dagster") else ["test_*.py"]
 
 
-def ask(url: str, token: str) -> bytes:
-    question = Request(url, headers={"Authorization": f"Token {token}"})  # noqa: S310
-    with urlopen(question) as reply:  # noqa: S310
-        return bytes(reply.read())
+def get(url: str, token: str) -> bytes:
+    request = Request(url, headers={"Authorization": f"Token {token}"})  # noqa: S310
+    with urlopen(request) as response:  # noqa: S310
+        return bytes(response.read())
 
 
 @pytest.fixture(scope="session")
 def companies() -> Iterator[dict[str, tuple[str, str]]]:
-    """The URL and token of each company's sandbox; no two hold the same records."""
+    """The URL and token of each company's sandbox; each has other records."""
     with ExitStack() as running:
         yield {
             company: running.enter_context(
@@ -47,13 +47,13 @@ def companies() -> Iterator[dict[str, tuple[str, str]]]:
 def environment(
     companies: dict[str, tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Set up all that the example takes from the environment, and return the fleet's folder."""
+    """Set the environment variables that the example reads, and return the value of FLEET_HOME."""
     for name in [name for name in os.environ if name.startswith("TAP_CUSTOBAR_")]:
         monkeypatch.delenv(name)
     for company, (url, token) in companies.items():
-        own = company.upper().replace("-", "_")
-        monkeypatch.setenv(f"TAP_CUSTOBAR_API_URL__{own}", url)
-        monkeypatch.setenv(f"TAP_CUSTOBAR_API_TOKEN__{own}", token)
+        suffix = company.upper().replace("-", "_")
+        monkeypatch.setenv(f"TAP_CUSTOBAR_API_URL__{suffix}", url)
+        monkeypatch.setenv(f"TAP_CUSTOBAR_API_TOKEN__{suffix}", token)
     monkeypatch.setenv("TAP_CUSTOBAR_REQUEST_INTERVAL", "0")
     monkeypatch.setenv("FLEET_COMPANIES", " ".join(companies))
     monkeypatch.setenv("FLEET_HOME", str(tmp_path / "fleet"))

@@ -1,4 +1,4 @@
-"""The example on Dagster's own daemon, which takes runs off the queue: who goes at once."""
+"""The example with Dagster's daemon, which starts queued runs: which of them run in parallel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from tests.dagster.conftest import EXAMPLE, ROOT, ask
+from tests.dagster.conftest import EXAMPLE, ROOT, get
 from tests.server import Reply
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BIN = ROOT / ".venv-dagster/bin"
 CODE = ["--python-file", str(EXAMPLE / "fleet.py")]
-TIMEOUT = 240  # of an overloaded machine; it takes about 20
+TIMEOUT = 240  # for an overloaded machine; normally it takes about 20
 
 
 @contextmanager
@@ -40,11 +40,11 @@ def daemon() -> Iterator[None]:
         finally:
             process.terminate()
             process.wait(TIMEOUT)
-            with suppress(ProcessLookupError):  # runs that a failed test left on their way
+            with suppress(ProcessLookupError):  # runs that a failed test left running
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_of_one_company_one_run_goes_at_a_time(
+def test_only_one_run_of_a_company_is_active_at_a_time(
     server: Server,
     companies: dict[str, tuple[str, str]],
     environment: Path,
@@ -52,19 +52,19 @@ def test_of_one_company_one_run_goes_at_a_time(
 ) -> None:
     monkeypatch.setenv("TAP_CUSTOBAR_API_URL__BRAVO", server.url)
     url, token = companies["bravo"]
-    goes_on = Event()
+    release = Event()
 
     def answer(request: Request) -> Reply:
-        goes_on.wait(TIMEOUT)
-        return Reply(ask(url.removesuffix("/api") + request.target, token))
+        release.wait(TIMEOUT)
+        return Reply(get(url.removesuffix("/api") + request.target, token))
 
     server.answer = answer
     home = environment.parent / "home"
     with (home / "dagster.yaml").open("a", encoding="utf-8") as config:
         config.write("run_queue: {dequeue_interval_seconds: 1}\n")
     partitions = ["bravo|customers", "bravo|products", "carl-co|customers"]
-    wanted = ["--job", "__ASSET_JOB", "--partitions", ",".join(partitions)]
-    subprocess.run([BIN / "dagster", "job", "backfill", *CODE, *wanted, "--noprompt"], check=True)
+    options = ["--job", "__ASSET_JOB", "--partitions", ",".join(partitions)]
+    subprocess.run([BIN / "dagster", "job", "backfill", *CODE, *options, "--noprompt"], check=True)
 
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert not instance.telemetry_enabled
@@ -81,12 +81,12 @@ def test_of_one_company_one_run_goes_at_a_time(
         assert [run.tags["dagster/partition"] for run in runs()] == partitions
         with daemon():
             wait_for([2])
-            # The daemon has passed over the second of the queue to come to the third.
+            # The daemon has skipped the second run of the queue and started the third.
             assert not runs()[0].is_finished
             assert runs()[1].status is dg.DagsterRunStatus.QUEUED
-            goes_on.set()
+            release.set()
             wait_for([0, 1])
         assert all(run.is_success for run in runs())
-    kept = [file.read_bytes() for file in environment.parent.rglob("*") if file.is_file()]
-    assert any(b"Beginning sync" in content for content in kept)  # logs are among them
-    assert not any(token.encode() in content for content in kept)
+    contents = [file.read_bytes() for file in environment.parent.rglob("*") if file.is_file()]
+    assert any(b"Beginning sync" in content for content in contents)  # logs are among them
+    assert not any(token.encode() in content for content in contents)

@@ -1,4 +1,4 @@
-"""The project in examples/dbt, built from what the tap loads into DuckDB; by `make test-dbt`."""
+"""The dbt project in examples/dbt, with data that the tap loads into DuckDB."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["pipe"]
 
 @dataclass(frozen=True)
 class Project:
-    """The built project, and the records that were loaded into its database."""
+    """A copy of the project, and the records that were loaded into its database."""
 
     folder: Path
     variables: dict[str, Any]
     records: dict[str, list[dict[str, Any]]]
 
     def dbt(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run dbt, and make sure that it connects to nobody."""
+        """Run dbt, and check that it connects to no server."""
         program, options = environment("dbt") / "bin/dbt", ("--quiet", "--no-use-colors")
         with listening_proxy() as proxy:
             return subprocess.run(
@@ -52,22 +52,22 @@ class Project:
 
     def show(self, query: str) -> list[dict[str, Any]]:
         """Return all rows of a query that may contain `ref`."""
-        shown = self.dbt("show", "--inline", query, "--limit", "-1", "--output", "json")
-        assert shown.returncode == 0, shown.stdout
-        rows: list[dict[str, Any]] = json.loads(shown.stdout)["show"]
+        ended = self.dbt("show", "--inline", query, "--limit", "-1", "--output", "json")
+        assert ended.returncode == 0, ended.stdout
+        rows: list[dict[str, Any]] = json.loads(ended.stdout)["show"]
         return rows
 
 
 def load(pipe: Pipe, folder: Path, variables: dict[str, Any], *sandbox: str) -> Project:
-    """Load all streams of a sandbox into DuckDB, beside a copy of the project."""
+    """Copy the project, and load all streams of a sandbox into its DuckDB database."""
     shutil.copytree(ROOT / "examples/dbt", folder, dirs_exist_ok=True)
     target = {"path": str(folder / "custobar.duckdb"), "default_target_schema": "main"}
     run_tap = tap_in(folder)
     with started_sandbox(*sandbox) as running:
         catalog = json.loads(run_tap(running.config, "--discover").stdout)
         streams = [entry["tap_stream_id"] for entry in catalog["streams"]]
-        every = select(catalog, **dict.fromkeys(streams, True))
-        piped = pipe(running.config, "duckdb", target, catalog=every)
+        select(catalog, **dict.fromkeys(streams, True))
+        piped = pipe(running.config, "duckdb", target, catalog=catalog)
         assert piped.exit_codes == (0, 0), piped.target_log
         run = run_tap(running.config, catalog=select(catalog, customers=True, sales=True))
     records: dict[str, list[dict[str, Any]]] = {}

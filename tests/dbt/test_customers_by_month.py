@@ -1,4 +1,4 @@
-"""What dbt computes is what Python computes from the tap's records."""
+"""dbt computes the same figures as Python from the tap's records."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.dbt
 
 
-def month_number(text: str) -> int:
-    return int(text[:4]) * 12 + int(text[5:7]) - 1
+def month_number(date: str) -> int:
+    return int(date[:4]) * 12 + int(date[5:7]) - 1
 
 
 def expected(project: Project) -> list[dict[str, Any]]:
-    """Compute the rows of customers_by_month, with neither SQL nor its steps."""
+    """Compute the rows of customers_by_month, independently of the SQL models."""
     active_months = project.variables["active_months"]
     person_of = {
         customer["external_id"]: customer.get("canonical_id") or customer["external_id"]
@@ -66,7 +66,7 @@ def build(project: Project) -> list[dict[str, Any]]:
     return rows
 
 
-def test_dbt_computes_what_python_computes(whole_sales: Project) -> None:
+def test_dbt_and_python_compute_the_same_figures(whole_sales: Project) -> None:
     rows = build(whole_sales)
 
     assert rows == expected(whole_sales)
@@ -78,7 +78,7 @@ def test_line_items_give_the_same_figures(line_items: Project) -> None:
     assert build(line_items) == expected(line_items)
 
 
-def test_a_key_that_is_there_twice_fails_the_build(line_items: Project, tmp_path: Path) -> None:
+def test_a_duplicate_primary_key_fails_the_build(line_items: Project, tmp_path: Path) -> None:
     shutil.copytree(line_items.folder, tmp_path, dirs_exist_ok=True)
     project = replace(line_items, folder=tmp_path)
     (tmp_path / "macros").mkdir()

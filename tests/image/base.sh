@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Print the image to build on: the Dockerfile's own or, where no registry answers, one of the
-# same kind made from Debian's packages. That takes two minutes, once.
+# Print the base image to build on: that of the Dockerfile or, if no registry responds, a similar one
+# made from Debian's packages. Making it takes two minutes, once.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 engine=$(scripts/container_engine.sh)
@@ -14,9 +14,9 @@ if has "$own" || { ! has "$made" && $engine pull --quiet "$own" >/dev/null; }; t
     exit
 fi
 if ! has "$made"; then
-    echo "No registry answers: making a base with debootstrap" >&2
+    echo "No registry responds: making a base image with debootstrap" >&2
     if [ "$(id -u)" != 0 ] || ! type debootstrap >/dev/null 2>&1; then
-        echo "That needs root, and debootstrap (apt-get install debootstrap)" >&2
+        echo "This needs root and debootstrap (apt-get install debootstrap)" >&2
         exit 69
     fi
     folder=$(mktemp -d)
@@ -24,7 +24,7 @@ if ! has "$made"; then
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm \
         "$folder" >"$folder.log" || { cat "$folder.log" >&2; exit 1; }
     rm "$folder.log"
-    # A slim image has none of these either.
+    # A slim image does not have these either.
     rm -rf "$folder"/usr/share/{doc,info,locale,man}/* "$folder"/var/cache/apt/* \
         "$folder"/var/lib/apt/lists/* "$folder"/var/log/*
     if [ "${engine%% *}" = buildah ]; then

@@ -33,7 +33,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 
 @pytest.fixture(params=["tap", "source"])
 def image(request: pytest.FixtureRequest) -> Image:
-    """Each of the two."""
-    made = request.getfixturevalue(request.param)
-    assert isinstance(made, Image)
-    return made
+    """Each of the two images."""
+    image = request.getfixturevalue(request.param)
+    assert isinstance(image, Image)
+    return image

@@ -1,4 +1,4 @@
-"""Images and their containers, by whichever of docker, podman and buildah there is."""
+"""Images and their containers, with docker, podman or buildah."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 120
-#: The folder of the container that a test's own folder is mounted at.
+#: The folder of the container where the folder of the test is mounted.
 DATA = "/data"
 
-#: Starts a command as the first process of a container. Buildah has nothing that does.
+#: Starts a command as the first process of a container, which Buildah cannot do.
 _START = """
 root=$1 folder=$2 user=$3
 shift 3
@@ -50,7 +50,7 @@ def _stdout(command: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its digest, unpacked, and the paths in it, without a leading slash."""
+    """A layer: the digest of its unpacked content, and its paths, without a leading slash."""
 
     digest: str
     paths: list[str]
@@ -58,7 +58,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Image:
-    """What an image holds."""
+    """An image.
+
+    Attributes:
+        name: Name and tag.
+        config: The config of the image.
+        layers: The layers, the lowest first.
+        folder: The folder of the test, which containers have as /data.
+        root: The mounted root of a container, if the engine is buildah; else None.
+    """
 
     name: str
     config: dict[str, Any]
@@ -69,7 +77,7 @@ class Image:
     @classmethod
     @contextmanager
     def opened(cls, name: str, folder: Path) -> Iterator[Image]:
-        """Look into an image, and make what its containers need."""
+        """Read the contents of an image, and prepare to start its containers."""
         archive = folder / "image.tar"
         command, *options = engine()
         if command != "buildah":
@@ -93,7 +101,7 @@ class Image:
         entrypoint: str | None = None,
         user: str | None = None,
     ) -> Run:
-        """Run a container to its end, with these JSON files in its working folder."""
+        """Run a container to its end, with the given JSON files in its working folder."""
         with self.started(
             *arguments, files=files, env=env, entrypoint=entrypoint, user=user
         ) as container:
@@ -108,7 +116,7 @@ class Image:
         entrypoint: str | None = None,
         user: str | None = None,
     ) -> Iterator[Container]:
-        """Start a container, whose root no process can write to; it is killed at the end."""
+        """Start a container with a read-only root; it is killed at the end of the context."""
         self.folder.chmod(0o755)
         for name, content in (files or {}).items():
             (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
@@ -188,7 +196,7 @@ class Container:
     taken: bytes = b""
 
     def take(self, records: int) -> None:
-        """Read its stdout until so many records have come."""
+        """Read its stdout until the given number of records was received."""
         assert self.process.stdout
         while self.taken.count(b'"type":"RECORD"') < records:
             line = self.process.stdout.readline()
@@ -205,7 +213,7 @@ class Container:
         _stdout(["kill", "-TERM", *children.split()])
 
     def end(self) -> Run:
-        """Wait for its end."""
+        """Wait until it ends."""
         stdout, log = self.process.communicate(timeout=TIMEOUT)
         run = Run(self.process.returncode, (self.taken + stdout).decode(), log.decode())
         assert "Traceback" not in run.log
@@ -217,4 +225,4 @@ class Container:
             return
         if self.name:
             _stdout([*engine(), "kill", self.name])
-        self.process.kill()  # and with unshare what it started
+        self.process.kill()  # with unshare this kills its children, too

@@ -28,13 +28,13 @@ pytestmark = pytest.mark.image
 
 CONFIG = ("--config", "config.json")
 PYTHON = "/opt/tap-custobar/bin/python"
-#: What is to be in no layer, be it of the base.
-STRAY = re.compile(r"(^|/)\.git$|/\.cache/pip(/|$)|bin/(cc|c\+\+|gcc|g\+\+|git|ld|make)$")
+#: Paths that no layer may contain, not even one of the base image.
+UNWANTED = re.compile(r"(^|/)\.git$|/\.cache/pip(/|$)|bin/(cc|c\+\+|gcc|g\+\+|git|ld|make)$")
 
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """What the images were built on."""
+    """The base image that the images were built on."""
     with Image.opened(os.environ["IMAGE_BASE"], tmp_path_factory.mktemp("base")) as image:
         return image
 
@@ -58,7 +58,7 @@ def test_the_tap_discovers(tap: Image, sandbox: Sandbox) -> None:
     assert "external_id" in entry_of(json.loads(run.stdout))["schema"]["properties"]
 
 
-@pytest.mark.parametrize("user", [None, "12345:0"], ids=["its own user", "any user"])
+@pytest.mark.parametrize("user", [None, "12345:0"], ids=["user of the image", "another user"])
 def test_the_tap_reads_every_record(tap: Image, sandbox: Sandbox, user: str | None) -> None:
     run = tap.run(*CONFIG, files={"config.json": sandbox.config}, user=user)
 
@@ -67,7 +67,7 @@ def test_the_tap_reads_every_record(tap: Image, sandbox: Sandbox, user: str | No
     assert len(run.records("products")) == sandbox.products
 
 
-def test_settings_come_from_the_environment_too(tap: Image, sandbox: Sandbox) -> None:
+def test_settings_are_read_from_the_environment(tap: Image, sandbox: Sandbox) -> None:
     env = {f"TAP_CUSTOBAR_{name.upper()}": str(value) for name, value in sandbox.config.items()}
 
     run = tap.run("--config", "ENV", env=env)
@@ -75,7 +75,9 @@ def test_settings_come_from_the_environment_too(tap: Image, sandbox: Sandbox) ->
     assert len(run.records("customers")) == sandbox.customers
 
 
-def test_a_state_goes_out_and_in_again(tap: Image, sandbox: Sandbox) -> None:
+def test_an_incremental_run_resumes_from_the_state_of_the_previous_one(
+    tap: Image, sandbox: Sandbox
+) -> None:
     files = {
         "config.json": {**sandbox.config, "lookback_days": 0},
         "catalog.json": incremental("products"),
@@ -93,8 +95,10 @@ def test_a_state_goes_out_and_in_again(tap: Image, sandbox: Sandbox) -> None:
     assert last_state(second) == last_state(first)
 
 
-@pytest.mark.parametrize("env", [{}, {"PYTHONTZPATH": ""}], ids=["as it is", "none in the base"])
-def test_it_knows_the_time_zones(tap: Image, server: Server, env: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "env", [{}, {"PYTHONTZPATH": ""}], ids=["with those of the base", "without"]
+)
+def test_the_time_zones_are_included(tap: Image, server: Server, env: dict[str, str]) -> None:
     row = {"external_id": "1", "date_joined": "2024-06-01T12:00:00"}
     server.answer = lambda request: Reply(
         {"customers": [row]} if "customers" in request.path else {"products": []}
@@ -106,11 +110,13 @@ def test_it_knows_the_time_zones(tap: Image, server: Server, env: dict[str, str]
     assert [r["date_joined"] for r in run.records("customers")] == ["2024-06-01T09:00:00Z"]
 
 
-def test_sigterm_ends_a_sync_with_its_state(tap: Image, sandbox: Sandbox) -> None:
+def test_after_sigterm_the_next_run_resumes_from_the_written_state(
+    tap: Image, sandbox: Sandbox
+) -> None:
     config = {**sandbox.config, "page_size": 20}
     files = {"config.json": {**config, "request_interval": 1}}
     with tap.started(*CONFIG, files=files) as container:
-        container.take(25)  # some of the second page, so that there is a first to go on from
+        container.take(25)  # part of the second page, so that the state has the first
         container.terminate()
         first = container.end()
     second = tap.run(
@@ -127,34 +133,34 @@ def test_sigterm_ends_a_sync_with_its_state(tap: Image, sandbox: Sandbox) -> Non
     assert len({*first.ids("customers"), *second.ids("customers")}) == sandbox.customers
 
 
-def opened_by_reader(pipe: Path, container: Container) -> int:
-    """Open a pipe to write to, as soon as the container reads from it."""
+def open_for_writing(pipe: Path, container: Container) -> int:
+    """Open a pipe for writing as soon as the container has opened it for reading."""
     while container.process.poll() is None:
-        with suppress(OSError):  # as long as nobody does
+        with suppress(OSError):  # while no process reads from it
             return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         time.sleep(0.01)
     pytest.fail(container.end().log)
 
 
-@pytest.mark.parametrize(("name", "verb"), [("tap", ()), ("source", ("check",))])
-def test_sigterm_ends_it_before_it_has_its_settings(
-    name: str, verb: tuple[str, ...], request: pytest.FixtureRequest
+@pytest.mark.parametrize(("name", "command"), [("tap", ()), ("source", ("check",))])
+def test_sigterm_ends_the_process_while_it_reads_its_config(
+    name: str, command: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     image: Image = request.getfixturevalue(name)
     pipe = image.folder / "pipe"
     os.mkfifo(pipe)
     pipe.chmod(0o644)
-    with image.started(*verb, "--config", f"{DATA}/pipe") as container:
-        writer = opened_by_reader(pipe, container)
+    with image.started(*command, "--config", f"{DATA}/pipe") as container:
+        writer = open_for_writing(pipe, container)
         container.terminate()
-        os.close(writer)  # for the signal may come just before it reads
+        os.close(writer)  # because the signal may arrive just before it reads
         run = container.end()
 
     assert run.exit_code == 143
     assert run.stdout == ""
 
 
-def test_sigterm_ends_a_check_that_waits(source: Image, server: Server) -> None:
+def test_sigterm_ends_a_check_that_waits_for_a_response(source: Image, server: Server) -> None:
     with (
         server.holding() as requested,
         source.started("check", *CONFIG, files={"config.json": server.config}) as container,
@@ -171,7 +177,7 @@ def messages(run: Run, kind: str) -> list[Any]:
     return [message[kind] for message in run.messages if kind in message]
 
 
-def test_the_source_answers_each_verb_of_airbyte(source: Image, sandbox: Sandbox) -> None:
+def test_the_source_runs_every_command_of_airbyte(source: Image, sandbox: Sandbox) -> None:
     files: dict[str, Any] = {"config.json": sandbox.config}
 
     assert messages(source.run("spec"), "spec")
@@ -193,20 +199,20 @@ def test_the_source_answers_each_verb_of_airbyte(source: Image, sandbox: Sandbox
     assert len(messages(read, "record")) == sandbox.customers
 
 
-def test_airbyte_starts_the_source_by_a_variable(source: Image) -> None:
+def test_the_variable_airbyte_entrypoint_starts_the_source(source: Image) -> None:
     run = source.run("-c", 'eval "$AIRBYTE_ENTRYPOINT spec"', entrypoint="/bin/sh")
 
     assert messages(run, "spec")
 
 
-def test_it_runs_as_an_ordinary_user(image: Image) -> None:
+def test_the_image_runs_as_an_unprivileged_user(image: Image) -> None:
     run = image.run("-c", "import os; print(os.getuid(), os.getgid())", entrypoint=PYTHON)
 
     assert run.stdout == "1000 1000\n"
     assert image.config["User"] == "1000:1000"
 
 
-def test_its_labels_say_what_it_is(image: Image, base: Image) -> None:
+def test_the_labels_describe_the_image(image: Image, base: Image) -> None:
     labels = image.config["Labels"]
     prefix = "org.opencontainers.image"
 
@@ -217,13 +223,11 @@ def test_its_labels_say_what_it_is(image: Image, base: Image) -> None:
     assert labels[f"{prefix}.base.name"] == base.name
 
 
-def test_above_its_base_it_holds_its_environment_and_nothing_else(
-    image: Image, base: Image
-) -> None:
-    shared = len(base.layers)
-    paths = [path for layer in image.layers[shared:] for path in layer.paths]
+def test_the_image_adds_only_its_environment_to_its_base(image: Image, base: Image) -> None:
+    count = len(base.layers)
+    paths = [path for layer in image.layers[count:] for path in layer.paths]
 
-    assert [layer.digest for layer in image.layers[:shared]] == [
+    assert [layer.digest for layer in image.layers[:count]] == [
         layer.digest for layer in base.layers
     ]
     assert "opt/tap-custobar/bin/tap-custobar" in paths
@@ -235,13 +239,13 @@ def test_above_its_base_it_holds_its_environment_and_nothing_else(
     assert not [path for path in paths if re.search("/(pip|hatchling|tests)(-[0-9]|$)", path)]
 
 
-def test_no_layer_holds_a_compiler_or_what_is_left_of_a_build(image: Image) -> None:
-    stray = [path for layer in image.layers for path in layer.paths if STRAY.search(path)]
+def test_no_layer_contains_a_compiler_or_leftovers_of_the_build(image: Image) -> None:
+    unwanted = [path for layer in image.layers for path in layer.paths if UNWANTED.search(path)]
 
-    assert stray == []
+    assert unwanted == []
 
 
-def test_every_package_in_it_is_one_of_the_pinned(image: Image) -> None:
+def test_every_installed_package_is_pinned(image: Image) -> None:
     code = "from importlib.metadata import distributions as d; print(*(x.name for x in d()))"
 
     names = image.run("-c", code, entrypoint=PYTHON).stdout.split()

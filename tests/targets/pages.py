@@ -1,4 +1,4 @@
-"""Pages of customers, as a test's own server gives them."""
+"""Pages of customers from a test's own server."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ def page_number(request: Request) -> int:
     return int(dict(request.query).get("page", "1"))
 
 
-def give(
+def serve_pages(
     server: Server,
     *pages: list[dict[str, Any]],
     at: Mapping[int, Callable[[], Reply | None]] | None = None,
 ) -> None:
-    """Let the server give these pages of customers, and no products.
+    """Serve these pages of customers, and no products.
 
-    What is to happen `at` a page happens before it is given, or in its stead.
+    Args:
+        server: The server.
+        pages: The records of each page.
+        at: By page number, a function to call when the page is requested; if it returns a reply,
+            that one is sent instead of the page.
     """
-    steps = at or {}
+    actions = at or {}
 
     def answer(request: Request) -> Reply:
         if "products" in request.path:
             return Reply({"products": []})
         number = page_number(request)
-        step = steps.get(number)
+        action = actions.get(number)
         next_url = f"{request.path}?page={number + 1}" if number < len(pages) else None
         body = {"customers": pages[number - 1], "next_url": next_url}
-        return (step and step()) or Reply(body)
+        return (action and action()) or Reply(body)
 
     server.answer = answer
 

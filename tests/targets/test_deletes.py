@@ -1,4 +1,4 @@
-"""Customers that are gone at Custobar go from PostgreSQL too, and no others do."""
+"""Customers that were deleted at Custobar are deleted from PostgreSQL, and no others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.catalogs import catalog, incremental
 from tests.server import Reply
-from tests.targets.pages import fail, give, page_number
+from tests.targets.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     import subprocess
@@ -23,7 +23,7 @@ def page(*ids: str) -> list[dict[str, Any]]:
 
 
 class Table:
-    """A table of customers that runs of the tap are loaded into."""
+    """A table of customers that several runs of the tap are loaded into."""
 
     def __init__(self, server: Server, pipe: Pipe, postgres: Postgres, name: str) -> None:
         self._server, self._pipe, self._postgres, self._name = server, pipe, postgres, name
@@ -54,7 +54,8 @@ class Table:
         return self._ids("true")
 
     @property
-    def marked(self) -> list[str]:
+    def flagged(self) -> list[str]:
+        """The ids of the rows that the target flagged as deleted."""
         return self._ids("_sdc_deleted_at IS NOT NULL")
 
     def _ids(self, condition: str) -> list[str]:
@@ -67,48 +68,50 @@ def table(server: Server, pipe: Pipe, postgres: Postgres, request: pytest.Fixtur
     return Table(server, pipe, postgres, request.node.name[:60])
 
 
-def test_only_a_table_that_was_read_whole_deletes(table: Table, server: Server) -> None:
-    give(server, page("a", "b"), page("c"))
+def test_rows_are_deleted_only_after_a_table_was_read_completely(
+    table: Table, server: Server
+) -> None:
+    serve_pages(server, page("a", "b"), page("c"))
     assert table.load(hard=True).exit_codes == (0, 0)
-    left = page("a"), page("c")  # b is gone at Custobar
-    all_of_them = ["a", "b", "c"]
+    remaining = page("a"), page("c")  # b was deleted at Custobar
+    every_id = ["a", "b", "c"]
 
-    give(server, *left)
+    serve_pages(server, *remaining)
     filters = {"customers": {"filters": {"can_email": True}}}
     assert table.load(hard=True, stream_options=filters).exit_codes == (0, 0)
-    assert table.ids == all_of_them, "filtered"
+    assert table.ids == every_id, "filtered"
 
-    give(server, [])
+    serve_pages(server, [])
     assert table.load(hard=True).exit_codes == (0, 0)
-    assert table.ids == all_of_them, "empty by mistake"
+    assert table.ids == every_id, "empty by mistake"
 
-    give(server, *left, at={1: lambda: Reply({"customers": page("a"), "count": 3})})
+    serve_pages(server, *remaining, at={1: lambda: Reply({"customers": page("a"), "count": 3})})
     assert table.load(hard=True).exit_codes == (0, 0)
-    assert table.ids == all_of_them, "less than the API says there are"
+    assert table.ids == every_id, "fewer than the API's count"
 
-    give(server, *left, [{"email": "somebody without a key"}])
+    serve_pages(server, *remaining, [{"email": "no primary key"}])
     assert table.load(hard=True).exit_codes == (0, 0)
-    assert table.ids == all_of_them, "a record skipped"
+    assert table.ids == every_id, "a row skipped"
 
     taps: list[subprocess.Popen[bytes]] = []
-    give(server, *left, at={2: lambda: taps[0].send_signal(signal.SIGTERM)})
+    serve_pages(server, *remaining, at={2: lambda: taps[0].send_signal(signal.SIGTERM)})
     assert table.load(hard=True, on_start=taps.append).exit_codes == (143, 0)
-    assert table.ids == all_of_them, "interrupted"
+    assert table.ids == every_id, "interrupted"
 
-    give(server, *left, at={2: fail})
+    serve_pages(server, *remaining, at={2: fail})
     failed = table.load(hard=True)
     assert failed.exit_codes == (1, 0)
-    assert table.ids == all_of_them, "failed"
+    assert table.ids == every_id, "failed"
 
-    give(server, *left)
+    serve_pages(server, *remaining)
     server.requests.clear()
     assert table.load(hard=True, state=failed.states[-1]).exit_codes == (0, 0)
     assert page_number(server.requests[0]) == 2
     assert table.ids == all_of_them, "resumed"
 
-    give(server, *left)
+    serve_pages(server, *left)
     assert table.load(hard=True).exit_codes == (0, 0)
-    assert table.ids == ["a", "c"], "read whole"
+    assert table.ids == ["a", "c"], "read completely"
 
 
 def test_an_incremental_run_deletes_nothing(
@@ -129,16 +132,16 @@ def test_an_incremental_run_deletes_nothing(
     assert postgres.query(sql) == [{"external_id": "01"}, {"external_id": "31"}]
 
 
-def test_without_hard_delete_the_row_is_marked_until_the_customer_is_back(
+def test_without_hard_delete_a_row_is_flagged_until_the_customer_is_back(
     table: Table, server: Server
 ) -> None:
-    give(server, page("a", "b"), page("c"))
+    serve_pages(server, page("a", "b"), page("c"))
     assert table.load(hard=False).exit_codes == (0, 0)
-    give(server, page("a"), page("c"))
+    serve_pages(server, page("a"), page("c"))
     assert table.load(hard=False).exit_codes == (0, 0)
     assert table.ids == ["a", "b", "c"]
-    assert table.marked == ["b"]
+    assert table.flagged == ["b"]
 
-    give(server, page("a", "b", "c"))
+    serve_pages(server, page("a", "b", "c"))
     assert table.load(hard=False).exit_codes == (0, 0)
-    assert table.marked == []
+    assert table.flagged == []

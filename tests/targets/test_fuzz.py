@@ -1,6 +1,6 @@
-"""Random records of the widest kind into databases: none stops, and every key arrives.
+"""Random records of all kinds, loaded into databases: no target stops, every key is stored.
 
-`make fuzz-targets` runs it; RECORDS says how many each stream has, and SEED makes the same again.
+`make fuzz-targets` runs it; RECORDS sets the number of records of a stream, SEED repeats a run.
 """
 
 from __future__ import annotations
@@ -35,20 +35,21 @@ RECORDS = int(os.environ.get("FUZZ_RECORDS") or 2000)
 SEED = int(os.environ.get("FUZZ_SEED") or SystemRandom().randrange(2**32))
 
 DATABASES = {"target-sqlite", "target-duckdb", "target-postgres"}
-FUZZED = [one for one in LOADERS if one.name in DATABASES]
+FUZZED = [loader for loader in LOADERS if loader.name in DATABASES]
 LOST = {"missing table", "missing rows", "missing columns", "extra rows", "duplicate rows"}
 
-#: What a text is made of: anything, and more often what means something to somebody.
-SIGNS = ("\\u0000", "\\ud83d", "\\udc00", '\\"', "\\\\", "\\n", "\\r", "\\t", "\\u001f", "'", ",")
+#: Characters that have a meaning in some format; strings contain them more often than others.
+SPECIAL = ("\\u0000", "\\ud83d", "\\udc00", '\\"', "\\\\", "\\n", "\\r", "\\t", "\\u001f", "'", ",")
+#: How deep arrays and objects are nested at most.
 DEPTH = 3
 
 
-class Maker:
-    """Makes JSON text at random, most of which is of no property's type."""
+class Generator:
+    """Generates random JSON, most of which does not match the type of its property."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._edges = [text for edges in EDGES.values() for text, _ in edges]
+        self._edges = [sent for edges in EDGES.values() for sent, _ in edges]
 
     def row(self, key: str, names: list[str]) -> str:
         members = [f'"{key}": {self._key()}']
@@ -69,34 +70,34 @@ class Maker:
             case 5:
                 return f'"{random.choice((random.uniform(-1e9, 1e9), random.getrandbits(80)))}"'
             case 6:
-                return self._time()
+                return self._timestamp()
             case 7:
-                return self._text()
+                return self._string()
             case 8:
                 return f"[{', '.join(self.value(depth - 1) for _ in range(random.randrange(4)))}]"
             case _:
                 members = (
-                    f"{self._text()}: {self.value(depth - 1)}" for _ in range(random.randrange(4))
+                    f"{self._string()}: {self.value(depth - 1)}" for _ in range(random.randrange(4))
                 )
                 return "{" + ", ".join(members) + "}"
 
     def _key(self) -> str:
         number = self._random.getrandbits(40)
-        return self._random.choice((str(number), f'"{number}{self._text()[1:]}'))
+        return self._random.choice((str(number), f'"{number}{self._string()[1:]}'))
 
-    def _text(self) -> str:
+    def _string(self) -> str:
         random = self._random
-        signs = (
-            random.choice(SIGNS)
+        characters = (
+            random.choice(SPECIAL)
             if random.random() < 0.3
             else json.dumps(chr(random.randrange(0x20, random.choice((0x7F, 0x3000, 0x1FFFF)))))[
                 1:-1
             ]
             for _ in range(random.randrange(20))
         )
-        return f'"{"".join(signs)}"'
+        return f'"{"".join(characters)}"'
 
-    def _time(self) -> str:
+    def _timestamp(self) -> str:
         random = self._random
         parts = [random.randrange(limit) for limit in (14, 33, 26, 62, 62)]
         month, day, hour, minute, second = (f"{part:02}" for part in parts)
@@ -107,10 +108,10 @@ class Maker:
 
 
 def _rows(random: Random) -> Rows:
-    maker = Maker(random)
+    generator = Generator(random)
     return {
         stream: [
-            maker.row(key_of(stream), [*properties_of(stream), *CUSTOM_TYPES])
+            generator.row(key_of(stream), [*properties_of(stream), *CUSTOM_TYPES])
             for _ in range(RECORDS)
         ]
         for stream in STREAMS
@@ -124,8 +125,8 @@ def case() -> Case:
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("loader", [pytest.param(one, id=one.name) for one in FUZZED])
-def test_random_records_stop_nothing_and_every_key_arrives(
+@pytest.mark.parametrize("loader", [pytest.param(loader, id=loader.name) for loader in FUZZED])
+def test_random_records_stop_no_target_and_every_key_is_stored(
     loader: Loader, case: Case, source: Source, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     place = Place(tmp_path, "fuzzed", request.getfixturevalue)
@@ -139,5 +140,5 @@ def test_random_records_stop_nothing_and_every_key_arrives(
     comparison = Comparison(loader, place)
     for message in run.of_type("SCHEMA"):
         comparison.compare(message, sent[message["stream"]])
-    known = loader.gaps["edges"].signs if "edges" in loader.gaps else frozenset()
-    assert not comparison.signs & LOST - known, f"SEED={SEED}\n{comparison.details}"
+    known = loader.gaps["edges"].differences if "edges" in loader.gaps else frozenset()
+    assert not comparison.differences & LOST - known, f"SEED={SEED}\n{comparison.details}"

@@ -1,4 +1,4 @@
-"""The CronJob's Meltano project, run by the real Meltano as the pod does."""
+"""The Meltano project of the CronJob, run by the real Meltano with the pod's command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 
 from tests.server import TOKEN, Reply
 from tests.targets.conftest import ROOT, environment
-from tests.targets.pages import give, page_number
+from tests.targets.pages import page_number, serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,25 +27,25 @@ PAGES = [[{"external_id": f"{page}-{row}"} for row in range(3)] for page in rang
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The folder that the pod mounts, with the programs of this machine."""
+    """The folder that the pod mounts, with the paths of the programs on this machine."""
     [config_map, _] = yaml.safe_load_all((EXAMPLE / "custobar.yaml").read_text())
-    text: str = config_map["data"]["meltano.yml"]
+    definition: str = config_map["data"]["meltano.yml"]
     for name, programs in (
         ("tap-custobar", Path(sys.executable).parent),
         ("target-postgres", environment("target-postgres") / "bin"),
     ):
-        assert text.count(f"/opt/{name}/bin/") == 1
-        text = text.replace(f"/opt/{name}/bin", str(programs))
+        assert definition.count(f"/opt/{name}/bin/") == 1
+        definition = definition.replace(f"/opt/{name}/bin", str(programs))
     folder = tmp_path / "project"
     folder.mkdir()
-    (folder / "meltano.yml").write_text(text)
+    (folder / "meltano.yml").write_text(definition)
     folder.chmod(0o555)
     return folder
 
 
 def serve(server: Server, at_second_page: Callable[[], Reply | None]) -> None:
-    """Give pages of customers, and the names of their fields as CSV."""
-    give(server, *PAGES, at={2: at_second_page})
+    """Serve pages of customers, and the names of their fields as CSV."""
+    serve_pages(server, *PAGES, at={2: at_second_page})
     pages = server.answer
     columns = Reply(b"external_id\n", headers={"Content-Type": "text/csv"})
     server.answer = lambda request: (
@@ -54,7 +54,7 @@ def serve(server: Server, at_second_page: Callable[[], Reply | None]) -> None:
 
 
 def run_job(project: Path, server: Server, postgres: Postgres) -> subprocess.CompletedProcess[str]:
-    """Run the pod's command; each pod begins with an empty /tmp, and only the bucket stays."""
+    """Run the pod's command; each pod starts with an empty /tmp, and only the bucket remains."""
     [_, cron_job] = yaml.safe_load_all((EXAMPLE / "custobar.yaml").read_text())
     [container] = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     pod = project.parent / f"tmp-{len(list(project.parent.iterdir()))}"
@@ -87,7 +87,7 @@ def run_job(project: Path, server: Server, postgres: Postgres) -> subprocess.Com
 def test_each_job_resumes_from_the_state_in_the_bucket(
     project: Path, server: Server, postgres: Postgres
 ) -> None:
-    postgres.execute("DROP SCHEMA IF EXISTS custobar CASCADE")  # meltano.yml names it too
+    postgres.execute("DROP SCHEMA IF EXISTS custobar CASCADE")  # test_meltano.py uses it, too
     serve(server, lambda: Reply(status=403))  # not retried
     first = run_job(project, server, postgres)
     assert first.returncode != 0

@@ -1,4 +1,4 @@
-"""Real targets by cases: what arrives is what was sent, but for the gaps that are known."""
+"""Each target with each case: it stores what it was sent, except for the known gaps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_GAP: frozenset[str] = frozenset()
 
 
 def cells() -> list[Any]:
-    """Return each target with each case; `make test` has only some."""
+    """Return each target with each case; `make test` runs only some."""
     return [
         pytest.param(
             loader,
@@ -40,7 +40,7 @@ def cells() -> list[Any]:
 
 
 class Source:
-    """The tap, which reads a case's data from the test's own server or from a sandbox."""
+    """Runs the tap on a case's data, from the test's own server or from a sandbox."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Source:
         self._runs = runs
 
     def run(self, case: Case, load: int, state: object = None) -> Run:
-        """Return a run of the tap for one of a case's loads: the one before, if there was one."""
+        """Return a run of the tap for one of a case's loads, from the cache if there was one."""
         key = f"{case.name} {load} {json.dumps(state)}"
         if key not in self._runs:
             self._runs[key] = self._run(case, load, state)
@@ -61,7 +61,7 @@ class Source:
 
     def _run(self, case: Case, load: int, state: object) -> Run:
         if case.loads:
-            self._server.answer = _answers(case.loads[load])
+            self._server.answer = _serve(case.loads[load])
         base = self._server if case.loads else self._sandbox_of(case.is_untidy)
         options = {
             stream: {"custom_fields": dict(case.custom_fields)}
@@ -80,7 +80,7 @@ class Source:
 
 @pytest.fixture(scope="session")
 def runs() -> dict[str, Run]:
-    """The runs of the tap that there were already, for a target changes nothing in them."""
+    """The runs of the tap so far, which do not depend on the target."""
     return {}
 
 
@@ -95,7 +95,7 @@ def source(
     return Source(run_tap, server, sandbox_of, runs)
 
 
-def _answers(rows: Rows) -> Callable[[Request], Reply]:
+def _serve(rows: Rows) -> Callable[[Request], Reply]:
     def answer(request: Request) -> Reply:
         stream = "campaigns" if "campaign/" in request.path else request.path.split("/")[-2]
         listed = ",".join(rows.get(stream, ()))
@@ -107,26 +107,28 @@ def _answers(rows: Rows) -> Callable[[Request], Reply]:
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=case.name) for case in CASES if case.records]
 )
-def test_the_tap_makes_of_edge_values_what_databases_hold(case: Case, source: Source) -> None:
+def test_the_tap_converts_edge_values_to_values_that_databases_store(
+    case: Case, source: Source
+) -> None:
     run = source.run(case, 0)
 
-    for stream, wanted in case.records.items():
+    for stream, expected in case.records.items():
         records = run.records(stream)
-        assert len(records) == len(wanted)
-        # The API has no key of events: the tap makes it.
-        made = {"event_key"} if stream == "events" else set()
-        for record, expected in zip(records, wanted, strict=True):
-            assert record == expected | {name: record[name] for name in made}
+        assert len(records) == len(expected)
+        # The tap computes the key of an event, which the API does not send.
+        computed = {"event_key"} if stream == "events" else set()
+        for record, values in zip(records, expected, strict=True):
+            assert record == values | {name: record[name] for name in computed}
 
 
-def test_the_document_tells_the_known_gaps() -> None:
+def test_the_document_lists_the_known_gaps() -> None:
     document = (ROOT / "docs/targets.md").read_text(encoding="utf-8")
 
     assert document == render(), "run: make test-targets"
 
 
 @pytest.mark.parametrize(("loader", "case"), cells())
-def test_what_arrives_is_what_was_sent(
+def test_a_target_stores_what_the_tap_sent(
     loader: Loader,
     case: Case,
     source: Source,
@@ -169,9 +171,9 @@ def test_what_arrives_is_what_was_sent(
         comparison = Comparison(loader, place)
         for stream, schema in schemas.items():
             comparison.compare(schema, sent[stream])
-        found |= comparison.signs
+        found |= comparison.differences
         details += comparison.details.values()
 
     gap = loader.gaps.get(case.name)
     record_property("found", ", ".join(sorted(found)))
-    assert found == (gap.signs if gap else NO_GAP), "\n".join(details[:40])
+    assert found == (gap.differences if gap else NO_GAP), "\n".join(details[:40])

@@ -1,4 +1,4 @@
-"""The Meltano project of this repository, run by the real Meltano, as the README tells."""
+"""The Meltano project of this repository, run by the real Meltano, as the README says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.server import TOKEN, Reply
 from tests.targets.conftest import ROOT, environment
-from tests.targets.pages import fail, give, page_number
+from tests.targets.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.server import Request, Server
     from tests.targets.conftest import Postgres
 
-#: What `meltano install` and the pipelines need of the checkout.
+#: The files and folders of the checkout that `meltano install` and the pipelines need.
 NEEDED = (
     *("CHANGELOG.md", "LICENSE", "README.md", "meltano.yml", "pyproject.toml"),
     *("requirements", "schemas", "tap_custobar"),
@@ -40,8 +40,8 @@ PAGES = [
     ]
     for page in range(1, 4)
 ]
-#: What is stored in PostgreSQL: the tap replaces U+0000, which PostgreSQL cannot hold, and with the
-#: settings of meltano.yml the time is in UTC, wherever the server is.
+#: The rows in PostgreSQL: the tap replaces U+0000, which PostgreSQL cannot store, and with the
+#: settings of meltano.yml the time is in UTC, whatever the server's time zone is.
 ROWS = [
     [
         {**record, "first_name": "nul \ufffd", "date_joined": "2024-06-01T12:00:00"}
@@ -53,37 +53,38 @@ ROWS = [
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command of Meltano ended, what it printed, and the lines it logged."""
+    """A finished command of Meltano: its exit code, its stdout and the lines that it logged."""
 
     exit_code: int
     stdout: str
     lines: list[dict[str, Any]]
 
     def of(self, plugin: str) -> str:
+        """Return what a plugin logged."""
         return "\n".join(line["event"] for line in self.lines if line.get("name") == plugin)
 
 
 @dataclass(frozen=True)
 class Project:
-    """A Meltano project, which is no part of the checkout.
+    """A Meltano project outside the checkout.
 
     Attributes:
-        folder: Where its meltano.yml is.
-        working: The folder in it that commands are run in; any will do.
+        folder: The folder that contains its meltano.yml.
+        working: The working folder of commands, relative to `folder`.
     """
 
     folder: Path
     working: str = "."
 
     def meltano(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-        ours = {k: v for k, v in os.environ.items() if not k.startswith(("TAP_", "TARGET_"))}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("TAP_", "TARGET_"))}
         result = subprocess.run(
             [environment("meltano") / "bin/meltano", *arguments],
             cwd=self.folder / self.working,
             env={
-                **ours,
+                **inherited,
                 "MELTANO_CLI_LOG_FORMAT": "json",
-                "MELTANO_HUB_API_ROOT": "http://127.0.0.1:9",  # nobody is there
+                "MELTANO_HUB_API_ROOT": "http://127.0.0.1:9",  # no server listens there
                 "PYTHONDONTWRITEBYTECODE": "",  # compiling Meltano takes longer than running it
                 **(env or {}),
             },
@@ -98,7 +99,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, with all of its plugins installed, and `dev` at the tests' own sandbox."""
+    """The project, with all plugins installed, and with the URL of the tests' sandbox in `dev`."""
     folder = tmp_path_factory.mktemp("project")
     for name in NEEDED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -128,7 +129,7 @@ def test_the_sandbox_becomes_csv_files(project: Project, sandbox: Sandbox) -> No
 
 
 def prod(server: Server, postgres: Postgres) -> dict[str, str]:
-    """What a user's environment holds, or the `.env` of the project."""
+    """Return what a user sets in the environment or in the project's `.env`."""
     return {
         "TAP_CUSTOBAR_API_URL": server.url,
         "TAP_CUSTOBAR_API_TOKEN": TOKEN,
@@ -140,7 +141,7 @@ def prod(server: Server, postgres: Postgres) -> dict[str, str]:
     }
 
 
-def test_each_run_goes_on_from_the_state_of_the_one_before(
+def test_each_run_resumes_from_the_state_of_the_previous_one(
     project: Project, server: Server, postgres: Postgres
 ) -> None:
     env = {**prod(server, postgres), "TARGET_POSTGRES_BATCH_SIZE_ROWS": "20"}
@@ -151,23 +152,23 @@ def test_each_run_goes_on_from_the_state_of_the_one_before(
             " ORDER BY external_id"
         )
 
-    def stop_when_some_is_stored() -> None:
+    def stop_when_some_rows_are_stored() -> None:
         postgres.wait_until("(SELECT count(*) FROM custobar.customers) > 50")
         postgres.stop()
 
-    give(server, *PAGES, at={2: fail})
+    serve_pages(server, *PAGES, at={2: fail})
     first = project.meltano("run", "custobar-to-postgres", env=env)
     assert first.exit_code != 0
     assert "customers failed" in first.of("tap-custobar")
     assert stored() == ROWS[0]
 
-    give(server, *PAGES, at={3: stop_when_some_is_stored})
+    serve_pages(server, *PAGES, at={3: stop_when_some_rows_are_stored})
     second = project.meltano("schedule", "run", "custobar-daily", env=env)
     postgres.start()
     assert second.exit_code != 0
     assert "Traceback" not in second.of("tap-custobar")
 
-    give(server, *PAGES)
+    serve_pages(server, *PAGES)
     server.requests.clear()
     third = project.meltano("run", "custobar-to-postgres", env=env)
     assert third.exit_code == 0, third.lines
@@ -175,7 +176,7 @@ def test_each_run_goes_on_from_the_state_of_the_one_before(
     assert stored() == [row for page in ROWS for row in page]
 
 
-def test_an_incremental_run_asks_for_what_is_new(
+def test_an_incremental_run_does_not_request_the_whole_table(
     project: Project, server: Server, postgres: Postgres
 ) -> None:
     env = {
@@ -186,8 +187,8 @@ def test_an_incremental_run_asks_for_what_is_new(
         ),
     }
 
-    def run_at_the(day: int) -> int:
-        """Run when there is a product of each day so far; return how many pages it asked for."""
+    def run_on_day(day: int) -> int:
+        """Run with one product for each day so far, and return the highest page requested."""
         days = [f"2024-01-{number:02}" for number in range(day, 0, -1)]
         products = [{"external_id": day, "date": f"{day}T00:00:00Z"} for day in days]
 
@@ -205,11 +206,11 @@ def test_an_incremental_run_asks_for_what_is_new(
         assert [row["external_id"] for row in stored] == days
         return max(page_number(request) for request in server.requests)
 
-    assert run_at_the(30) == 10
-    assert run_at_the(31) <= 3  # of 11
+    assert run_on_day(30) == 10
+    assert run_on_day(31) <= 3  # of 11
 
 
-#: A project that somebody has: other plugins, a comment, names of its own.
+#: The project of a user: with other plugins, a comment and other names.
 EXISTING = f"""\
 # of the data team
 default_environment: nightly
@@ -237,7 +238,7 @@ plugins:
 
 
 def add_the_tap(project: Project) -> None:
-    """Add it by the Hub's definition, as the README tells: installed from the checkout."""
+    """Add it with the definition for the Hub, as the README says, installed from the checkout."""
     definition = str(ROOT / "hub/tap-custobar.yml")
     added = project.meltano("add", "tap-custobar", "--from-ref", definition, "--no-install")
     assert added.exit_code == 0, added.lines
@@ -250,16 +251,16 @@ def add_the_tap(project: Project) -> None:
 
 
 def prepare(project: Project) -> None:
-    """Set the token and select a stream, by Meltano's own commands."""
-    told = project.meltano("config", "set", "tap-custobar", "api_token", TOKEN)
-    assert told.exit_code == 0, told.lines
+    """Set the token and select a stream, with Meltano's own commands."""
+    ended = project.meltano("config", "set", "tap-custobar", "api_token", TOKEN)
+    assert ended.exit_code == 0, ended.lines
     assert project.meltano("select", "tap-custobar", "customers", "*").exit_code == 0
     assert TOKEN not in (project.folder / "meltano.yml").read_text()
     assert TOKEN in (project.folder / ".env").read_text()
 
 
-def at(server: Server) -> dict[str, str]:
-    """The other settings, from the environment."""
+def environment_for(server: Server) -> dict[str, str]:
+    """Return the environment variables of the other settings."""
     return {
         "TAP_CUSTOBAR_API_URL": server.url,
         "TAP_CUSTOBAR_REQUEST_INTERVAL": "0.05",
@@ -267,16 +268,16 @@ def at(server: Server) -> dict[str, str]:
     }
 
 
-def test_the_hubs_definition_makes_a_fresh_project_work(server: Server, tmp_path: Path) -> None:
+def test_the_definition_for_the_hub_works_in_a_new_project(server: Server, tmp_path: Path) -> None:
     assert Project(tmp_path).meltano("init", "fresh", "--no-usage-stats").exit_code == 0
     project = Project(tmp_path / "fresh")
-    give(server, *PAGES)
+    serve_pages(server, *PAGES)
 
     add_the_tap(project)
     installed = project.meltano("install")
     assert installed.exit_code == 0, installed.lines
     prepare(project)
-    ended = project.meltano("invoke", "tap-custobar", env=at(server))
+    ended = project.meltano("invoke", "tap-custobar", env=environment_for(server))
 
     assert ended.exit_code == 0, ended.lines
     messages = [json.loads(line) for line in ended.stdout.splitlines()]
@@ -285,16 +286,18 @@ def test_the_hubs_definition_makes_a_fresh_project_work(server: Server, tmp_path
     assert ids == [record["external_id"] for page in PAGES for record in page]
 
 
-def test_the_hubs_definition_works_in_an_existing_project(server: Server, tmp_path: Path) -> None:
+def test_the_definition_for_the_hub_works_in_an_existing_project(
+    server: Server, tmp_path: Path
+) -> None:
     project = Project(tmp_path)
     (tmp_path / "meltano.yml").write_text(EXISTING)
-    give(server, *PAGES)
+    serve_pages(server, *PAGES)
 
     add_the_tap(project)
     installed = project.meltano("install", "tap-custobar", "target-jsonl")
     assert installed.exit_code == 0, installed.lines
     prepare(project)
-    ended = project.meltano("run", "load", env=at(server))
+    ended = project.meltano("run", "load", env=environment_for(server))
 
     assert ended.exit_code == 0, ended.lines
     [file] = tmp_path.glob("customers*.jsonl")

@@ -1,10 +1,10 @@
-"""The database goes away in the middle of a run."""
+"""The database stops during a run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.targets.pages import fail, give, page_number
+from tests.targets.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     from tests.server import Server
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PAGES = [[{"external_id": f"{page}-{row:02}"} for row in range(100)] for page in range(1, 6)]
 
 
-def test_when_postgresql_goes_down_the_tap_ends_quietly_and_the_next_run_loses_nothing(
+def test_no_record_is_lost_and_no_error_is_logged_if_postgresql_stops(
     server: Server, pipe: Pipe, postgres: Postgres
 ) -> None:
     target_config = {**postgres.config("down"), "batch_size_rows": 50}
@@ -25,27 +25,27 @@ def test_when_postgresql_goes_down_the_tap_ends_quietly_and_the_next_run_loses_n
     def stored() -> list[dict[str, Any]]:
         return postgres.query("SELECT external_id FROM down.customers ORDER BY external_id")
 
-    def stop_when_some_is_stored() -> None:
+    def stop_when_some_rows_are_stored() -> None:
         postgres.wait_until("(SELECT count(*) FROM down.customers) > 100")
         postgres.stop()
 
-    # A first run that ends early leaves a state from which the others go on.
-    give(server, *PAGES, at={2: fail})
+    # A first run that fails leaves a state, from which the other runs resume.
+    serve_pages(server, *PAGES, at={2: fail})
     state = run().states[-1]
     assert stored() == PAGES[0]
 
-    # Pages without end, so that the tap is sure to write to a target that is no longer there.
+    # Endless pages, so that the tap certainly writes to a target that has ended.
     endless = PAGES * 2_000
-    give(server, *endless, at={4: stop_when_some_is_stored})
+    serve_pages(server, *endless, at={4: stop_when_some_rows_are_stored})
     broken = run(state)
     postgres.start()
 
     assert broken.exit_codes == (1, 1)
     assert "ERROR" not in broken.tap_log, broken.tap_log
     assert len(server.requests) < len(endless)
-    assert broken.states == []  # so that what runs them keeps the one it has
+    assert broken.states == []  # so the previous state is kept
 
-    give(server, *PAGES)
+    serve_pages(server, *PAGES)
     server.requests.clear()
     assert run(state).exit_codes == (0, 0)
 

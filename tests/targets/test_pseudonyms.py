@@ -1,4 +1,4 @@
-"""The setting that hashes and leaves out personal data, in PostgreSQL."""
+"""The setting that hashes and leaves out personal data, with target-postgres."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ ATTRIBUTES = {
 }
 
 
-def hashed(text: str | None) -> str | None:
-    return text and hmac.new(KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+def hashed(value: str | None) -> str | None:
+    return value and hmac.new(KEY.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
-def test_who_the_customers_are_does_not_reach_the_database(
+def test_raw_personal_data_does_not_reach_the_database(
     sandbox: Sandbox, pipe: Pipe, postgres: Postgres, run_tap: RunTap
 ) -> None:
     def expected(customer: dict[str, Any]) -> dict[str, Any]:
         email = customer.get("email")
-        told = {name: hashed(customer.get(name)) for name in IDENTIFIERS}
         return {
-            **told,
+            **{name: hashed(customer.get(name)) for name in IDENTIFIERS},
             "email": hashed(email and email.lower()),
             "country": customer.get("country"),
         }
@@ -46,11 +45,13 @@ def test_who_the_customers_are_does_not_reach_the_database(
 
     plain = run_tap({**sandbox.config, "discover_custom_fields": False})
     rows = postgres.query("SELECT * FROM pseudonyms.customers ORDER BY external_id")
-    wanted = sorted(map(expected, plain.records("customers")), key=lambda row: row["external_id"])
-    assert [{name: row[name] for name in expected(row)} for row in rows] == wanted
+    customers = sorted(
+        map(expected, plain.records("customers")), key=lambda row: row["external_id"]
+    )
+    assert [{name: row[name] for name in expected(row)} for row in rows] == customers
     columns = {name for name in rows[0] if not name.startswith("_sdc_")}
     assert columns == set(plain.schema("customers")["properties"]) - ATTRIBUTES
-    # Nor in a text of another field.
+    # Not even within a string of another column.
     stored = json.dumps(rows, ensure_ascii=False, default=str)
     raw = {c[name] for c in plain.records("customers") for name in IDENTIFIERS if c.get(name)}
     assert len(raw) > 500
@@ -58,7 +59,7 @@ def test_who_the_customers_are_does_not_reach_the_database(
 
 
 @pytest.mark.parametrize("shape", ["transactions", "rows"])
-def test_hashed_tables_join_as_raw_ones_do(
+def test_hashed_tables_join_like_raw_ones(
     pipe: Pipe, postgres: Postgres, run_tap: RunTap, shape: str
 ) -> None:
     key = "customer_id" if shape == "transactions" else "sale_customer_id"
@@ -69,14 +70,14 @@ def test_hashed_tables_join_as_raw_ones_do(
     )
     counts = []
     with started_sandbox("--sales-shape", shape, "--sales", "200", "--events", "200") as sandbox:
-        chosen = json.loads(run_tap(sandbox.config, "--discover").stdout)
-        for entry in chosen["streams"]:
+        catalog = json.loads(run_tap(sandbox.config, "--discover").stdout)
+        for entry in catalog["streams"]:
             root = next(m["metadata"] for m in entry["metadata"] if not m["breadcrumb"])
             root["selected"] = entry["tap_stream_id"] in {"customers", "sales", "events"}
         for name, settings in (("raw", {}), ("hashed", SETTINGS)):
             schema = f"{name}_{shape}"
             config = {**sandbox.config, **settings}
-            piped = pipe(config, "postgres", postgres.config(schema), catalog=chosen)
+            piped = pipe(config, "postgres", postgres.config(schema), catalog=catalog)
             assert piped.exit_codes == (0, 0), piped.tap_log + piped.target_log
             counts.append(
                 [

@@ -1,4 +1,4 @@
-"""The README's own commands, in a shell, as a reader pastes them."""
+"""The commands of the README, pasted into a shell."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tests.conftest import Sandbox
 
 
-def test_the_commands_work_as_they_stand(sandbox: Sandbox, tmp_path: Path) -> None:
-    """But for the token and the address, which are the sandbox's."""
+def test_the_commands_of_the_readme_work(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Only the token and the URL are replaced by those of the sandbox."""
     programs = [Path(sys.executable).parent, environment("target-csv") / "bin"]
     env = {
         "PATH": ":".join([*map(str, programs), os.environ["PATH"]]),
@@ -52,7 +52,7 @@ def test_the_commands_work_as_they_stand(sandbox: Sandbox, tmp_path: Path) -> No
         assert "FAILED" not in ended.stdout
         if not any("target-csv" in line for line in block):
             continue
-        (file,) = tmp_path.rglob("customers*.csv")  # one: the target begins it anew each time
+        (file,) = tmp_path.rglob("customers*.csv")  # one, because each run overwrites it
         with file.open(encoding="utf-8", newline="") as rows:
             assert sum(1 for _ in csv.DictReader(rows)) == sandbox.customers
 

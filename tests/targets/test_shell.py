@@ -1,4 +1,4 @@
-"""The example of a pipe that keeps its state, as cron runs it."""
+"""The example of `tap | target` that stores its state, run by cron's command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import pytest
 from tests.readme import blocks
 from tests.server import TOKEN
 from tests.targets.conftest import ROOT, environment
-from tests.targets.pages import fail, give, page_number
+from tests.targets.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,14 +45,14 @@ def folder(server: Server, tmp_path: Path) -> Path:
 
 @dataclass(frozen=True)
 class CronJob:
-    """The README's crontab, with the paths that it names below HOME."""
+    """The crontab of the README, with the paths that it names in HOME."""
 
     folder: Path
     command: str
     home: Path
 
     def run(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the line as cron does; what it prints is what cron mails."""
+        """Run the line as cron does; its output is what cron mails."""
         return subprocess.run(
             ["/bin/sh", "-c", self.command],
             env={"HOME": str(self.home), "LOGNAME": "me", "PATH": "/usr/bin:/bin", **variables},
@@ -78,8 +78,8 @@ def cron(folder: Path, tmp_path: Path) -> CronJob:
     return CronJob(folder, command, tmp_path)
 
 
-def test_cron_mails_nothing_when_all_went_well(server: Server, cron: CronJob) -> None:
-    give(server, *PAGES)
+def test_cron_mails_nothing_if_the_run_succeeds(server: Server, cron: CronJob) -> None:
+    serve_pages(server, *PAGES)
 
     ended = cron.run()
 
@@ -90,8 +90,8 @@ def test_cron_mails_nothing_when_all_went_well(server: Server, cron: CronJob) ->
 
 
 def test_cron_mails_the_end_of_the_log_of_a_failed_run(server: Server, cron: CronJob) -> None:
-    (cron.folder / "log").write_text("of a run before\n")
-    give(server, *PAGES, at={2: fail})
+    (cron.folder / "log").write_text("of an earlier run\n")
+    serve_pages(server, *PAGES, at={2: fail})
 
     ended = cron.run()
 
@@ -100,7 +100,7 @@ def test_cron_mails_the_end_of_the_log_of_a_failed_run(server: Server, cron: Cro
     head, *mailed = ended.stderr.splitlines()
     assert head == f"custobar.sh failed with exit code 1 in {cron.home}/custobar"
     log = (cron.folder / "log").read_text().splitlines()
-    assert log[0] == "of a run before"
+    assert log[0] == "of an earlier run"
     assert mailed == log[1:][-20:]
     assert any("customers failed" in line for line in mailed)
     assert TOKEN not in ended.stderr
@@ -109,7 +109,7 @@ def test_cron_mails_the_end_of_the_log_of_a_failed_run(server: Server, cron: Cro
 @pytest.mark.parametrize(
     ("missing", "named"), [("tap.json", "tap.json"), ("target.json", "target.json")]
 )
-def test_cron_mails_what_keeps_a_run_from_starting(cron: CronJob, missing: str, named: str) -> None:
+def test_cron_mails_which_config_file_is_missing(cron: CronJob, missing: str, named: str) -> None:
     (cron.folder / missing).unlink()
 
     ended = cron.run()
@@ -118,7 +118,7 @@ def test_cron_mails_what_keeps_a_run_from_starting(cron: CronJob, missing: str, 
     assert named in ended.stderr
 
 
-def test_cron_mails_that_the_folder_is_gone(cron: CronJob) -> None:
+def test_cron_mails_that_the_folder_does_not_exist(cron: CronJob) -> None:
     command = cron.command.replace("$HOME/custobar target", "$HOME/elsewhere target")
 
     ended = replace(cron, command=command).run()
@@ -128,7 +128,7 @@ def test_cron_mails_that_the_folder_is_gone(cron: CronJob) -> None:
 
 
 class Webhook:
-    """A local server that keeps what is posted to it."""
+    """A local server that records what is posted to it."""
 
     def __init__(self, status: int = 204) -> None:
         self.posted: list[tuple[str, str, bytes]] = []
@@ -159,7 +159,7 @@ def webhook(request: pytest.FixtureRequest) -> Iterator[Webhook]:
 def test_a_webhook_gets_the_exit_code_of_a_failed_run(
     server: Server, cron: CronJob, webhook: Webhook
 ) -> None:
-    give(server, *PAGES, at={2: fail})
+    serve_pages(server, *PAGES, at={2: fail})
 
     ended = cron.run(CUSTOBAR_WEBHOOK=webhook.url)
 
@@ -167,23 +167,23 @@ def test_a_webhook_gets_the_exit_code_of_a_failed_run(
     assert "customers failed" in ended.stderr
     [(path, content_type, body)] = webhook.posted
     assert (path, content_type) == ("/hook/s3cret?channel=a", "application/json")
-    told = {"job": "custobar", "exit_code": 1, "text": "custobar: exit code 1"}
-    assert json.loads(body) == told
+    expected = {"job": "custobar", "exit_code": 1, "text": "custobar: exit code 1"}
+    assert json.loads(body) == expected
     assert b"\n" not in body
     assert "s3cret" not in ended.stderr + (cron.folder / "log").read_text()
 
 
-def test_a_webhook_gets_nothing_when_all_went_well(
+def test_a_webhook_gets_nothing_if_the_run_succeeds(
     server: Server, cron: CronJob, webhook: Webhook
 ) -> None:
-    give(server, *PAGES)
+    serve_pages(server, *PAGES)
 
     assert cron.run(CUSTOBAR_WEBHOOK=webhook.url).returncode == 0
     assert webhook.posted == []
 
 
-def test_a_webhook_that_is_not_there_keeps_the_mail(server: Server, cron: CronJob) -> None:
-    give(server, *PAGES, at={2: fail})
+def test_an_unreachable_webhook_does_not_prevent_the_mail(server: Server, cron: CronJob) -> None:
+    serve_pages(server, *PAGES, at={2: fail})
 
     ended = cron.run(CUSTOBAR_WEBHOOK="http://127.0.0.1:9/s3cret")
 
@@ -200,13 +200,11 @@ def run(folder: Path, target: str = "target-jsonl") -> int:
     return subprocess.run(command, env={"PATH": path}, capture_output=True, check=False).returncode
 
 
-def test_each_run_goes_on_where_the_one_before_was_interrupted(
-    server: Server, folder: Path
-) -> None:
-    give(server, *PAGES, at={2: fail})
+def test_each_run_resumes_where_the_previous_one_failed(server: Server, folder: Path) -> None:
+    serve_pages(server, *PAGES, at={2: fail})
     assert run(folder) == 1
 
-    give(server, *PAGES)
+    serve_pages(server, *PAGES)
     server.requests.clear()
     assert run(folder) == 0
 
@@ -215,8 +213,8 @@ def test_each_run_goes_on_where_the_one_before_was_interrupted(
     assert [json.loads(line) for line in lines] == [record for page in PAGES for record in page]
 
 
-def test_a_target_that_fails_leaves_the_state_as_it_was(server: Server, folder: Path) -> None:
-    give(server, *PAGES)
+def test_a_failed_target_does_not_change_the_state(server: Server, folder: Path) -> None:
+    serve_pages(server, *PAGES)
     assert run(folder) == 0
     state = (folder / "state.json").read_text()
     assert "customers" in json.loads(state)["bookmarks"]
@@ -228,7 +226,7 @@ def test_a_target_that_fails_leaves_the_state_as_it_was(server: Server, folder: 
     assert (folder / "state.json").read_text() == state
 
 
-def test_a_run_does_not_begin_while_another_is_at_it(folder: Path) -> None:
+def test_a_run_does_not_start_while_another_is_running(folder: Path) -> None:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run(folder) == 75
@@ -254,7 +252,7 @@ class Forwarder(BaseRequestHandler):
 
 @pytest.fixture
 def postgres_port(postgres: Postgres) -> Iterator[int]:
-    """A TCP port of the server, as users have one."""
+    """A TCP port of the server, because users connect to a port."""
     [folder] = parse_qs(urlsplit(postgres.uri).query)["host"]
     with ThreadingTCPServer(("127.0.0.1", 0), Forwarder) as forwarder:
         forwarder.socket_file = f"{folder}/.s.PGSQL.5432"  # type: ignore[attr-defined]
@@ -263,19 +261,19 @@ def postgres_port(postgres: Postgres) -> Iterator[int]:
         forwarder.shutdown()
 
 
-def test_the_config_for_postgresql_loads(
+def test_the_example_config_of_target_postgres_works(
     server: Server, postgres: Postgres, postgres_port: int, tmp_path: Path
 ) -> None:
-    """But for the server and who may write there."""
-    shown = json.loads((SCRIPT.parent / "target-postgres.json").read_text())
-    theirs = {"host": "127.0.0.1", "port": postgres_port, "user": "postgres"}
-    config = {**shown, **theirs, "database": "postgres"}
-    assert config.keys() == shown.keys()
+    """Only the address, the user and the database are replaced."""
+    example = json.loads((SCRIPT.parent / "target-postgres.json").read_text())
+    address = {"host": "127.0.0.1", "port": postgres_port}
+    config = {**example, **address, "user": "postgres", "database": "postgres"}
+    assert config.keys() == example.keys()
     (tmp_path / "tap.json").write_text(json.dumps(server.config))
     (tmp_path / "target.json").write_text(json.dumps(config))
-    schema = shown["default_target_schema"]
-    postgres.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")  # meltano.yml names it too
-    give(server, *PAGES)
+    schema = example["default_target_schema"]
+    postgres.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")  # test_meltano.py uses it, too
+    serve_pages(server, *PAGES)
 
     assert run(tmp_path, "target-postgres") == 0, (tmp_path / "log").read_text()
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 def test_every_record_becomes_a_line(
     sandbox: Sandbox, pipe: Pipe, run_tap: RunTap, tmp_path: Path
 ) -> None:
-    # Without its setting the target writes to a new file each second.
+    # By default the target writes to a new file each second.
     settings = {"destination_path": str(tmp_path / "out"), "do_timestamp_file": False}
     piped = pipe(sandbox.config, "jsonl", settings)
 
     assert piped.exit_codes == (0, 0), piped.target_log
-    # It gives a state on only once no record comes after it: the last one, after everything.
+    # It returns a state only after the last record.
     assert set(piped.states[-1]["bookmarks"]) == {"customers", "products"}
     sent = run_tap(sandbox.config)
     for stream, size in (("customers", sandbox.customers), ("products", sandbox.products)):

@@ -21,7 +21,7 @@ STREAMS = ("customers", "products")
 
 @pytest.fixture(scope="module")
 def loaded(sandbox: Sandbox, pipe: Pipe, postgres: Postgres) -> str:
-    """A schema that the tap's streams were loaded into."""
+    """The schema that the tap's default streams were loaded into."""
     schema = "loaded"
     piped = pipe(sandbox.config, "postgres", postgres.config(schema))
     assert piped.exit_codes == (0, 0), piped.target_log
@@ -30,13 +30,15 @@ def loaded(sandbox: Sandbox, pipe: Pipe, postgres: Postgres) -> str:
 
 
 def expected(run: Run, stream: str) -> list[dict[str, Any]]:
-    """Return the stream's records as rows: a column for every property, instants as such."""
+    """Return the stream's records as rows: a column for every property, timestamps parsed."""
     properties = run.schema(stream)["properties"]
-    instants = {name for name, schema in properties.items() if schema.get("format") == "date-time"}
+    timestamps = {
+        name for name, schema in properties.items() if schema.get("format") == "date-time"
+    }
     return [
         {
             name: datetime.fromisoformat(record[name])
-            if name in instants and record.get(name) is not None
+            if name in timestamps and record.get(name) is not None
             else record.get(name)
             for name in properties
         }
@@ -62,7 +64,7 @@ def stored(run: Run, stream: str, postgres: Postgres, schema: str) -> list[dict[
     ]
 
 
-def test_every_value_arrives(
+def test_every_value_is_stored(
     loaded: str, sandbox: Sandbox, run_tap: RunTap, postgres: Postgres
 ) -> None:
     run = run_tap(sandbox.config)
@@ -70,9 +72,10 @@ def test_every_value_arrives(
     for stream, size in (("customers", sandbox.customers), ("products", sandbox.products)):
         records = expected(run, stream)
         assert len(records) == size
-        # What a target might trip over is there; without it the comparison would say little.
-        text = json.dumps(run.records(stream), ensure_ascii=False)
-        assert [sign for sign in (r"\"", "'", r"\\", r"\n", "ä", "⭐") if sign not in text] == []
+        # The records contain the characters that a target may handle wrongly.
+        output = json.dumps(run.records(stream), ensure_ascii=False)
+        special = (r"\"", "'", r"\\", r"\n", "ä", "⭐")
+        assert [character for character in special if character not in output] == []
         assert stored(run, stream, postgres, loaded) == records
 
 
@@ -89,7 +92,7 @@ COLUMN_TYPES = {
 
 
 def kind(schema: dict[str, Any]) -> str:
-    """Return a property's type in one line, as the keys of COLUMN_TYPES."""
+    """Return a property's type as one string, like the keys of COLUMN_TYPES."""
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     (main,) = (name for name in types if name != "null")
     detail = kind(schema["items"]) if main == "array" else schema.get("format", "")
@@ -119,7 +122,7 @@ def test_columns_have_the_types_of_the_schema(
         assert keys == [{"name": "external_id"}]
 
 
-def test_a_second_run_updates_and_adds(
+def test_a_second_run_updates_and_adds_rows(
     loaded: str, sandbox: Sandbox, pipe: Pipe, run_tap: RunTap, postgres: Postgres
 ) -> None:
     postgres.execute(f"""
@@ -136,12 +139,12 @@ def test_a_second_run_updates_and_adds(
         assert stored(run, stream, postgres, loaded) == expected(run, stream)
 
 
-def test_only_what_is_selected_becomes_a_column(
+def test_only_selected_properties_become_columns(
     sandbox: Sandbox, pipe: Pipe, postgres: Postgres
 ) -> None:
-    chosen = catalog(customers=["email", "tags"])
+    selected = catalog(customers=["email", "tags"])
 
-    piped = pipe(sandbox.config, "postgres", postgres.config("selected"), catalog=chosen)
+    piped = pipe(sandbox.config, "postgres", postgres.config("selected"), catalog=selected)
 
     assert piped.exit_codes == (0, 0), piped.target_log
     (row,) = postgres.query("SELECT * FROM selected.customers LIMIT 1")
@@ -158,16 +161,16 @@ DOCUMENTED = re.findall(
 
 
 def created_table(postgres: Postgres, schema: str, name: str) -> list[str]:
-    """Return the lines of a table's columns and primary key, without the company's own fields."""
-    place = f'attrelid = \'"{schema}"."{name}"\'::regclass'
+    """Return one line for each column and one for the primary key, without custom fields."""
+    of_table = f'attrelid = \'"{schema}"."{name}"\'::regclass'
     columns = postgres.query(f"""
         SELECT attname || ' ' || format_type(atttypid, atttypmod) AS line
-        FROM pg_attribute WHERE {place} AND attnum > 0 ORDER BY attnum
+        FROM pg_attribute WHERE {of_table} AND attnum > 0 ORDER BY attnum
     """)  # noqa: S608
     keys = postgres.query(f"""
         SELECT attname AS name FROM pg_index
         JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-        WHERE {place} AND indisprimary ORDER BY array_position(indkey::int[], attnum::int)
+        WHERE {of_table} AND indisprimary ORDER BY array_position(indkey::int[], attnum::int)
     """)  # noqa: S608
     lines = [str(column["line"]).removesuffix(" without time zone") for column in columns]
     key = ", ".join(str(each["name"]) for each in keys)
@@ -175,14 +178,14 @@ def created_table(postgres: Postgres, schema: str, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("shape", ["transactions", "rows"])
-def test_the_documented_tables_are_those_that_are_created(
+def test_the_created_tables_are_the_documented_ones(
     run_tap: RunTap, pipe: Pipe, postgres: Postgres, shape: str
 ) -> None:
     schema = f"documented_{shape}"
     with started_sandbox("--sales-shape", shape) as sandbox:
         found = json.loads(run_tap(sandbox.config, "--discover").stdout)
-        every = select(found, **{entry["tap_stream_id"]: True for entry in found["streams"]})
-        piped = pipe(sandbox.config, "postgres", postgres.config(schema), catalog=every)
+        select(found, **{entry["tap_stream_id"]: True for entry in found["streams"]})
+        piped = pipe(sandbox.config, "postgres", postgres.config(schema), catalog=found)
 
     assert piped.exit_codes == (0, 0), piped.target_log
     is_rows = shape == "rows"

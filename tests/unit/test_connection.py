@@ -65,7 +65,7 @@ def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
     commit = PageIterator.commit
 
     def commit_later(pages: PageIterator, page: Page, **options: Any) -> None:
-        assert faulty.asked_twice.wait(60)
+        assert faulty.requested_twice.wait(60)
         commit(pages, page, **options)
 
     monkeypatch.setattr(PageIterator, "commit", commit_later)

@@ -1,4 +1,4 @@
-"""Lets targets that were made for older Pythons start: what Python 3.10 took out of collections."""
+"""Adds what Python 3.10 removed from collections, for targets that were written for older ones."""
 
 import collections
 import collections.abc

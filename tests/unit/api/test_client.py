@@ -262,7 +262,7 @@ def worker_threads() -> WorkerThreads:
 def trickle(head: bytes, drip: bytes) -> Act:
     def act(line: Line) -> None:
         line.send(head)
-        line.drip(drip)
+        line.send_slowly(drip)
 
     return act
 
@@ -293,7 +293,7 @@ def test_a_body_that_trickles_is_cut_off(
     with pytest.raises(RequestTimeoutError, match=r"did not respond within 0\.45 s"):
         client.get(f"http://{faulty.host}/", body_of, first_page=False)
 
-    assert faulty.left.wait(60)
+    assert faulty.disconnected.wait(60)
     for thread in worker_threads():
         thread.join(60)
         assert not thread.is_alive()
@@ -307,12 +307,12 @@ def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
     faulty.script = [lambda line: may_answer.wait(60) and answer(line)]
     client = CustobarClient(**client_settings)
     client.prefetch(f"http://{faulty.host}/")
-    assert faulty.asked.wait(60)
+    assert faulty.requested.wait(60)
 
     client.prefetch(None)
     may_answer.set()
 
-    assert faulty.left.wait(60)
+    assert faulty.disconnected.wait(60)
 
 
 def test_what_is_given_up_ends_though_no_header_ever_came(
@@ -321,7 +321,7 @@ def test_what_is_given_up_ends_though_no_header_ever_came(
     faulty.script = [Line.hold]
     client = CustobarClient(**client_settings)
     client.prefetch(f"http://{faulty.host}/")
-    assert faulty.asked.wait(60)
+    assert faulty.requested.wait(60)
     [thread] = worker_threads()
 
     client.prefetch(None)

@@ -148,7 +148,7 @@ def test_a_request_in_flight_fails_once_its_worker_is_closed(faulty: FaultyServe
     faulty.script = [lambda line: line.hold()]
     worker = new_worker()
     pending = worker.submit(f"http://{faulty.host}/")
-    assert faulty.asked.wait(60)
+    assert faulty.requested.wait(60)
 
     worker.close()
     worker.join(60)

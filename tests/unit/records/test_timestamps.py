@@ -20,7 +20,7 @@ from tap_custobar.records.timestamps import (
     to_utc,
 )
 from tests.conftest import is_date as is_real_date
-from tests.conftest import is_instant
+from tests.conftest import is_timestamp
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -60,7 +60,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 @pytest.mark.parametrize("zone", [UTC, HELSINKI], ids=str)
 def test_an_instant_with_its_zone_is_the_same_in_utc(text: str, instant: str, zone: tzinfo) -> None:
     assert to_utc(text, zone) == instant
-    assert is_instant(instant)
+    assert is_timestamp(instant)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_any_instant_is_the_same_in_utc(moment: datetime, separator: str, zone: 
         assert text is None
         return
     assert text is not None
-    assert is_instant(text)
+    assert is_timestamp(text)
     assert datetime.fromisoformat(text) == expected
     assert to_utc(text, HELSINKI) == text
 
@@ -186,7 +186,7 @@ def test_fractions_are_cut_and_not_rounded(whole: str, cut: str) -> None:
 def test_any_text_is_a_real_instant_or_none(text: str) -> None:
     instant = to_utc(text, HELSINKI)
 
-    assert instant is None or is_instant(instant)
+    assert instant is None or is_timestamp(instant)
 
 
 @pytest.mark.parametrize(
