@@ -107,9 +107,9 @@ def test_rows_are_deleted_only_after_a_table_was_read_completely(
     server.requests.clear()
     assert table.load(hard=True, state=failed.states[-1]).exit_codes == (0, 0)
     assert page_number(server.requests[0]) == 2
-    assert table.ids == all_of_them, "resumed"
+    assert table.ids == every_id, "resumed"
 
-    serve_pages(server, *left)
+    serve_pages(server, *remaining)
     assert table.load(hard=True).exit_codes == (0, 0)
     assert table.ids == ["a", "c"], "read completely"
 
