@@ -91,20 +91,21 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Pipe:
         ):
             assert tap.stdout
             on_start(tap)
-            try:
-                with subprocess.Popen(
-                    target_command,
-                    stdin=tap.stdout,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env=env,
-                    cwd=folder,
-                ) as process:
-                    tap.stdout.close()  # so that the tap notices when the target ends
+            with subprocess.Popen(
+                target_command,
+                stdin=tap.stdout,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=env,
+                cwd=folder,
+            ) as process:
+                tap.stdout.close()  # so that the tap notices when the target ends
+                try:
                     stdout, stderr = process.communicate(timeout=TIMEOUT)
-            except BaseException:
-                tap.kill()
-                raise
+                except BaseException:
+                    tap.kill()
+                    process.kill()
+                    raise
         piped = Piped(
             (tap.returncode, process.returncode),
             [json.loads(line) for line in stdout.splitlines()],
