@@ -158,7 +158,7 @@ profile: .venv-bench/ready ## the tap's processor time, by function
 docs: .venv/ready ## regenerate settings, streams and figures in all documents
 	.venv/bin/python -m scripts.documents
 
-soak: .venv/ready ## read millions of records in one run; CUSTOMERS=200000 for fewer
+soak: .venv/ready ## read millions of records in one run; CUSTOMERS=600000 for fewer
 	@.venv/bin/python -m scripts.soak $(CUSTOMERS)
 
 sweep: .venv/ready ## stop the tap at many points of a run, and look for lost records

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CUSTOMERS = 5_000_000
 PAGE = 10_000
 #: In a shorter run the first pages cause most of the growth.
-MINIMUM_CUSTOMERS = 20 * PAGE
+MINIMUM_CUSTOMERS = 60 * PAGE
 CHUNK = 1 << 20
 RECORD = b'\n{"type":"RECORD",'
 SUMMARY = re.compile(r"records/s, [\d,]+ requests?,.*\d+ retr")
