@@ -71,6 +71,7 @@ class DiscoveredStream:
         custom_fields: Names of the company's own fields.
         safe_names: The names of fields that are renamed, here or in the user's catalog: Custobar's
             name to the written one. They do not depend on the selection.
+        has_all_names: Whether the API has named all of its fields.
         is_line_items: Whether it comes in its other shape.
         protection: What the settings say about its personal data.
     """
@@ -78,6 +79,7 @@ class DiscoveredStream:
     schema: dict[str, Any]
     custom_fields: Sequence[str]
     safe_names: Mapping[str, str]
+    has_all_names: bool
     is_line_items: bool
     protection: Protection
 
@@ -103,8 +105,9 @@ class Discovery:
             streams: The declared streams.
             connection: Where to request the names of fields.
             settings: Those of the tap.
-            input_catalog: The user's catalog, with which nothing is requested.
-            needed: Names of the streams that are read; None for those selected by default.
+            input_catalog: The user's catalog, with which only what is `needed` is requested.
+            needed: Names of the streams that are read; None for those of the catalog, or for those
+                selected by default.
             is_for_catalog: Whether a catalog is made, so that all streams are requested.
             renames: Whether fields get names that databases accept.
             logger: The tap's.
@@ -123,7 +126,7 @@ class Discovery:
         """Whether the API is asked; without a config there is nothing to ask with."""
         settings = self._settings
         return (
-            self._input_catalog is None
+            (self._input_catalog is None or self._needed is not None)
             and bool(settings.api_token)
             and settings.discover_custom_fields
         )
@@ -148,12 +151,11 @@ class Discovery:
         if requested and len(failures) == len(requested):
             raise self._failure(failures[0])
         found = {
-            stream.name: self._describe(stream, names.get(stream.name, []))
-            for stream in self._streams
+            stream.name: self._describe(stream, names.get(stream.name)) for stream in self._streams
         }
         if self._input_catalog is None:
             for stream in self._streams:
-                self._check_protection(stream, found[stream.name], is_named=stream.name in names)
+                self._check_protection(stream, found[stream.name])
         return found
 
     def suggest_types(self, found: dict[str, DiscoveredStream]) -> None:
@@ -263,13 +265,20 @@ class Discovery:
             cause, can_do_without=self._is_for_catalog or not isinstance(cause, _OF_RECORDS_TOO)
         )
 
-    def _describe(self, stream: StreamDeclaration, names: Sequence[str]) -> DiscoveredStream:
-        """Join documented, declared and discovered properties of a stream."""
+    def _describe(self, stream: StreamDeclaration, names: Sequence[str] | None) -> DiscoveredStream:
+        """Join documented, declared and discovered properties of a stream.
+
+        Args:
+            stream: The stream.
+            names: The names of its properties at Custobar; None if they are not known.
+        """
         shape = stream.line_items
-        is_line_items = shape is not None and shape.is_shape_of(names or self._catalog_key(stream))
+        is_line_items = shape is not None and shape.is_shape_of(
+            self._catalog_key(stream) or names or ()
+        )
         shipped = shipped_schema(shape.schema if shape and is_line_items else stream.name)
         documented = shipped["properties"]
-        types = dict.fromkeys(names, UNDECLARED) | self._declared(stream)
+        types = dict.fromkeys(names or (), UNDECLARED) | self._declared(stream)
         custom = sorted(types.keys() - documented.keys())
         fields = [*custom, *self._catalog_properties(stream)]
         renamed = safe_names(fields, documented) if self._renames else {}
@@ -285,6 +294,7 @@ class Discovery:
             schema=strip_constraints({**shipped, "properties": properties}),
             custom_fields=custom,
             safe_names=renamed,
+            has_all_names=names is not None,
             is_line_items=is_line_items,
             protection=Protection(self._settings, stream.name, properties),
         )
@@ -305,11 +315,9 @@ class Discovery:
         keys = entry.key_properties or entry.metadata.root.table_key_properties
         return keys if isinstance(keys, list) else ()
 
-    def _check_protection(
-        self, stream: StreamDeclaration, found: DiscoveredStream, *, is_named: bool
-    ) -> None:
+    def _check_protection(self, stream: StreamDeclaration, found: DiscoveredStream) -> None:
         also_known: Collection[str] | None = ()
-        if self.is_online and stream.endpoint.is_data_api and not is_named:
+        if self.is_online and stream.endpoint.is_data_api and not found.has_all_names:
             also_known = None
         elif stream.line_items and not self.is_online:  # its shape is not known
             also_known = shipped_schema(stream.line_items.schema)["properties"].keys()
