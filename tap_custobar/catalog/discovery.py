@@ -23,6 +23,7 @@ from tap_custobar.catalog.declaration import fetch_sample
 from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.catalog.normalization import strip_constraints
 from tap_custobar.catalog.personal_data import Protection, personal_properties
+from tap_custobar.catalog.shapes import SHAPE_SAMPLE_SIZE
 from tap_custobar.errors import (
     NOT_PAGE_SPECIFIC,
     BadRequestError,
@@ -42,6 +43,7 @@ from tap_custobar.redaction import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
@@ -141,17 +143,23 @@ class Discovery:
         self._check_declared_types()
         requested = [stream for stream in self._streams if self._is_requested(stream)]
         failures: list[CustobarError] = []
-        names: dict[str, list[str]] = {}
+        samples: dict[str, Collection[str]] = {}
+        names: dict[str, Collection[str]] = {}
         for stream in requested:
             try:
-                names[stream.name] = self._request_names(stream)
+                if stream.line_items and self._settings.response_format == "json":
+                    samples[stream.name] = fetch_shape(self._connection, stream, is_csv=False)
+                names[stream.name] = fetch_names(self._connection, stream)
             except CustobarError as error:
                 self._note_failure(stream, error)
                 failures.append(error)
         if requested and len(failures) == len(requested):
             raise self._failure(failures[0])
         found = {
-            stream.name: self._describe(stream, names.get(stream.name)) for stream in self._streams
+            stream.name: self._describe(
+                stream, names.get(stream.name), samples.get(stream.name, ())
+            )
+            for stream in self._streams
         }
         if self._input_catalog is None:
             for stream in self._streams:
@@ -226,22 +234,6 @@ class Discovery:
         if problems:
             raise InvalidConfigError(problems)
 
-    def _request_names(self, stream: StreamDeclaration) -> list[str]:
-        """Request the names of all properties of a stream.
-
-        Raises:
-            CustobarError: they cannot be read.
-        """
-        schema = shipped_schema(stream.name)
-        keys = {*schema["required"]} - {stream.surrogate_key}
-        parse = partial(read_names, known=schema["properties"], keys=keys)
-        url = self._connection.base_url.endpoint(stream.path, {"format": "csv", "limit": "1"})
-        names = self._connection.client.get(url, parse, first_page=True)
-        # CSV without even a header is accepted if JSON has no record either.
-        if not names and fetch_sample(self._connection, stream, 1).rows:
-            raise InvalidResponseError(_NOTHING)
-        return names
-
     def _note_failure(self, stream: StreamDeclaration, error: CustobarError) -> None:
         """Warn that a stream's own fields are not known.
 
@@ -265,20 +257,27 @@ class Discovery:
             cause, can_do_without=self._is_for_catalog or not isinstance(cause, _OF_RECORDS_TOO)
         )
 
-    def _describe(self, stream: StreamDeclaration, names: Sequence[str] | None) -> DiscoveredStream:
+    def _describe(
+        self, stream: StreamDeclaration, header: Collection[str] | None, sample: Collection[str]
+    ) -> DiscoveredStream:
         """Join documented, declared and discovered properties of a stream.
 
         Args:
             stream: The stream.
-            names: The names of its properties at Custobar; None if they are not known.
+            header: The names of all of its properties, as CSV; None if they are not known.
+            sample: The names of those of a sample, as JSON; empty if that is not what is read.
         """
-        shape = stream.line_items
+        shape, names = stream.line_items, header or ()
         is_line_items = shape is not None and shape.is_shape_of(
-            self._catalog_key(stream) or names or ()
+            self._catalog_key(stream) or sample or names
         )
+        has_all_names = header is not None
+        if shape and names and shape.is_shape_of(names) != is_line_items:
+            names = sample if shape.is_shape_of(sample) == is_line_items else ()
+            has_all_names = False
         shipped = shipped_schema(shape.schema if shape and is_line_items else stream.name)
         documented = shipped["properties"]
-        types = dict.fromkeys(names or (), UNDECLARED) | self._declared(stream)
+        types = dict.fromkeys(names, UNDECLARED) | self._declared(stream)
         custom = sorted(types.keys() - documented.keys())
         fields = [*custom, *self._catalog_properties(stream)]
         renamed = safe_names(fields, documented) if self._renames else {}
@@ -294,7 +293,7 @@ class Discovery:
             schema=strip_constraints({**shipped, "properties": properties}),
             custom_fields=custom,
             safe_names=renamed,
-            has_all_names=names is not None,
+            has_all_names=has_all_names,
             is_line_items=is_line_items,
             protection=Protection(self._settings, stream.name, properties),
         )
@@ -330,6 +329,41 @@ class Discovery:
             surrogate_key=stream.surrogate_key,
             also_known=also_known,
         )
+
+
+def fetch_names(connection: Connection, stream: StreamDeclaration) -> list[str]:
+    """Request the names of all properties of a stream, which the header of CSV has.
+
+    Raises:
+        CustobarError: they cannot be read.
+    """
+    schema = shipped_schema(stream.name)
+    keys = {*schema["required"]} - {stream.surrogate_key}
+    parse = partial(read_names, known=schema["properties"], keys=keys)
+    url = connection.base_url.endpoint(stream.path, {"format": "csv", "limit": "1"})
+    names = connection.client.get(url, parse, first_page=True)
+    # CSV without even a header is accepted if JSON has no record either.
+    if not names and fetch_sample(connection, stream, 1).rows:
+        raise InvalidResponseError(_NOTHING)
+    return names
+
+
+def fetch_shape(
+    connection: Connection, stream: StreamDeclaration, *, is_csv: bool
+) -> AbstractSet[str]:
+    """Request names of properties that show in which shape a list comes; empty without records.
+
+    Args:
+        connection: Where to request them.
+        stream: The stream.
+        is_csv: The format that is read. Its shape in the other one may differ, as CSV cannot nest.
+
+    Raises:
+        CustobarError: they cannot be read.
+    """
+    if is_csv:
+        return {*fetch_names(connection, stream)}
+    return fetch_sample(connection, stream, SHAPE_SAMPLE_SIZE).sample_names()
 
 
 def documented_personal_data(

@@ -54,7 +54,7 @@ def test_all_custom_fields_are_discovered_as_strings(run_tap: RunTap, sandbox: S
         assert {tuple(d["type"]) for d in found.values()} == {("string", "null")}
 
 
-def test_discovery_requests_one_record_of_each_stream(run_tap: RunTap, server: Server) -> None:
+def test_discovery_requests_few_records_of_each_stream(run_tap: RunTap, server: Server) -> None:
     config = serve_csv(server, b"external_id\n1\n")
     answer_others = server.answer
     events = Reply(b"type\nBROWSE\n", headers=CSV)
@@ -64,8 +64,11 @@ def test_discovery_requests_one_record_of_each_stream(run_tap: RunTap, server: S
 
     # Not campaigns, whose list has no CSV.
     assert [r.target for r in server.requests] == [
-        f"/api/data/{stream}/?format=csv&limit=1"
-        for stream in ("customers", "products", "sales", "events")
+        "/api/data/customers/?format=csv&limit=1",
+        "/api/data/products/?format=csv&limit=1",
+        "/api/data/sales/?limit=100",  # shows their shape
+        "/api/data/sales/?format=csv&limit=1",
+        "/api/data/events/?format=csv&limit=1",
     ]
 
 
