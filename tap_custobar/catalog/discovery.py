@@ -283,9 +283,7 @@ class Discovery:
         renamed = safe_names(fields, documented) if self._renames else {}
         for name in custom:
             if name in renamed:
-                self._logger.info(
-                    "%s: the field %s is written as %s", stream.name, one_line(name), renamed[name]
-                )
+                self._log_renamed(stream, name, renamed[name], documented)
         properties = documented | {
             name: custom_field(types[name], renamed.get(name)) for name in custom
         }
@@ -297,6 +295,26 @@ class Discovery:
             is_line_items=is_line_items,
             protection=Protection(self._settings, stream.name, properties),
         )
+
+    def _log_renamed(
+        self, stream: StreamDeclaration, name: str, safe_name: str, documented: Collection[str]
+    ) -> None:
+        """Log under which name a field is written; warn if its column had another one before."""
+        is_safe_alone = not safe_names([name], documented)
+        if self._input_catalog is None and is_safe_alone:
+            self._logger.warning(
+                "%s: the field %s is written as %s, because another custom field differs from it "
+                "only by case, accents or punctuation. Its column in an existing table has that "
+                "other name from now on: to keep the old one, use a catalog without the other "
+                "field; to choose one, use stream_maps",
+                stream.name,
+                one_line(name),
+                safe_name,
+            )
+        else:
+            self._logger.info(
+                "%s: the field %s is written as %s", stream.name, one_line(name), safe_name
+            )
 
     def _catalog_entry(self, stream: StreamDeclaration) -> CatalogEntry | None:
         return self._input_catalog.get_stream(stream.name) if self._input_catalog else None
