@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 from singer_sdk.singerlib import Schema
 
 from tap_custobar.catalog.custom_fields import UnseenFields
-from tap_custobar.catalog.declaration import StreamDeclaration, fetch_sample
-from tap_custobar.catalog.shapes import SHAPE_SAMPLE_SIZE, check_shape
+from tap_custobar.catalog.declaration import StreamDeclaration
+from tap_custobar.catalog.discovery import fetch_shape
+from tap_custobar.catalog.shapes import check_shape
 from tap_custobar.errors import CatalogError
 from tap_custobar.pages.csv_pages import CsvPageParser
 from tap_custobar.pages.json_pages import JsonPageParser
@@ -376,8 +377,8 @@ class CustobarStream(BaseStream):
             return
         # The key of line items is always requested, and JSON has it only where it exists.
         if self._is_csv or not shape.is_shape_of(self.primary_keys):
-            sample = fetch_sample(self._connection, self.declaration(), SHAPE_SAMPLE_SIZE)
-            self._check_shape(sample.sample_names())
+            names = fetch_shape(self._connection, self.declaration(), is_csv=self._is_csv)
+            self._check_shape(names)
 
     def _finish(self, sync: Sync) -> None:
         """Warn about what may be missing, and move the bookmark or send deletes."""

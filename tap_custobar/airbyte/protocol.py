@@ -29,6 +29,11 @@ class Stream(msgspec.Struct):
     json_schema: JsonSchema
     source_defined_primary_key: list[list[str]] | None = None
 
+    @property
+    def primary_key(self) -> list[str]:
+        """The properties of its primary key; empty if the catalog has none."""
+        return [path[0] for path in self.source_defined_primary_key or () if path]
+
 
 class ConfiguredStream(msgspec.Struct):
     """A selected stream of the user's catalog, and how to read it."""
@@ -74,8 +79,22 @@ def _cursor(entry: Mapping[str, Any]) -> list[str]:
     return list(root.get("valid-replication-keys") or ())[:1]
 
 
+def keys_catalog(wanted: Mapping[str, ConfiguredStream]) -> dict[str, Any]:
+    """Return a Singer catalog of the primary keys alone, which show the shape of the records.
+
+    Args:
+        wanted: The selected streams of the user's catalog by name.
+    """
+    return {
+        "streams": [
+            {"tap_stream_id": name, "key_properties": each.stream.primary_key, "selected": False}
+            for name, each in wanted.items()
+        ]
+    }
+
+
 def unknown(wanted: Mapping[str, ConfiguredStream], entries: Entries) -> Iterator[str]:
-    """Yield the names of selected streams and fields that do not exist.
+    """Yield the names of selected streams and fields that are not known.
 
     Args:
         wanted: The selected streams by name.
@@ -131,10 +150,10 @@ def _select(
     marks += [(at, {"selected": False}) for at in _left_out(known, fields, [])]
     metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
     # The primary key of the user's catalog shows the shape of the records: see `catalog.shapes`.
-    primary_key = (wanted and wanted.stream.source_defined_primary_key) or []
+    primary_key = wanted.stream.primary_key if wanted else []
     return {
         "tap_stream_id": entry["tap_stream_id"],
-        "key_properties": [path[0] for path in primary_key if path] or entry["key_properties"],
+        "key_properties": primary_key or entry["key_properties"],
         "schema": schema,
         "metadata": metadata,
     }

@@ -15,7 +15,7 @@ from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.config.normalization import split_token
 from tap_custobar.errors import CustobarError, InputFileError
-from tap_custobar.redaction import Redactor
+from tap_custobar.redaction import Redactor, one_line
 from tap_custobar.signals import end_on_sigterm
 from tap_custobar.singer.cli import log_to_stderr, read_json, read_json_object, report_errors
 from tap_custobar.tap import TapCustobar
@@ -32,6 +32,9 @@ DOCUMENTATION = "https://developers.custobar.com"
 
 #: Settings for Singer targets; Airbyte has its own features for all of them.
 SINGER_ONLY = re.compile("batch_|emit_activate_version|faker_|flattening_|resume|stream_map")
+
+#: A catalog for a tap that reads no stream.
+NO_STREAMS: dict[str, Any] = {"streams": []}
 
 
 class AirbyteTap(TapCustobar):
@@ -67,7 +70,7 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
     """Check the settings and the connection with a request of one record."""
     status = {"status": "SUCCEEDED"}
     try:
-        _tap(_config(out, files)).discovery.check_connection()
+        _tap(_config(out, files), catalog=NO_STREAMS).discovery.check_connection()
     except (ConfigValidationError, CustobarError) as error:
         status = {"status": "FAILED", "message": out.message_for(error)}
     out.write("CONNECTION_STATUS", connectionStatus=status)
@@ -75,7 +78,7 @@ def check(out: AirbyteWriter, files: Namespace) -> None:
 
 def discover(out: AirbyteWriter, files: Namespace) -> None:
     """Write the catalog of all streams."""
-    tap = _tap(_config(out, files), makes_catalog=True)
+    tap = _tap(_config(out, files), catalog=None, makes_catalog=True)
     streams = []
     for entry in tap.catalog_dict["streams"]:
         protection = tap.discovered[entry["tap_stream_id"]].protection
@@ -86,7 +89,7 @@ def discover(out: AirbyteWriter, files: Namespace) -> None:
 
 def read(out: AirbyteWriter, files: Namespace) -> None:
     """Read the streams of the configured catalog, from the given state."""
-    tap = _tap(_config(out, files))
+    tap = _tap(_config(out, files), catalog=NO_STREAMS)
     streams = read_json_object(files.catalog).get("streams")
     try:
         wanted = {
@@ -97,18 +100,34 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
         raise InputFileError(files.catalog, f"is not a configured catalog: {error}") from None
     except TypeError:
         raise InputFileError(files.state, "is not an Airbyte state") from None
+    keys = catalogs.keys_catalog(wanted)
+    tap = _tap(tap.config, catalog=keys)
     if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
         # They are most likely custom fields.
-        tap = _tap(tap.config, needed_streams=wanted.keys())
+        tap = _tap(tap.config, catalog=keys, needed_streams=wanted.keys())
     entries = tap.catalog_dict["streams"]
     for name in sorted(catalogs.unknown(wanted, entries)):
-        logger.warning("%s is in the catalog but does not exist at Custobar: skipped", name)
         if name in wanted:
+            logger.warning("%s is in the catalog but does not exist at Custobar: skipped", name)
             out.skip(name)
+        else:
+            _warn_of_field(tap, *name.split(".", 1))
     catalog = catalogs.singer_catalog(
         wanted, entries, lambda stream, field: tap.discovered[stream].protection.hashes(field)
     )
     AirbyteTap(tap, out, catalog=catalog, state=state).sync_all()
+
+
+def _warn_of_field(tap: TapCustobar, stream: str, field: str) -> None:
+    """Warn that a field of the user's catalog is skipped, and say how it becomes known."""
+    problem = "does not exist at Custobar: skipped"
+    if not tap.discovered[stream].has_all_names:
+        switch = "" if tap.discovery.is_online else "set discover_custom_fields: true or "
+        problem = (
+            f"is not known: skipped. To read it, {switch}declare it in "
+            f"stream_options.{stream}.custom_fields"
+        )
+    logger.warning("%s.%s is in the catalog but %s", stream, one_line(field), problem)
 
 
 def _config(out: AirbyteWriter, files: Namespace) -> dict[str, Any]:
@@ -127,19 +146,20 @@ def _config(out: AirbyteWriter, files: Namespace) -> dict[str, Any]:
     return config
 
 
-def _tap(config: Mapping[str, Any], **discovery: Any) -> TapCustobar:
+def _tap(
+    config: Mapping[str, Any], *, catalog: dict[str, Any] | None, **discovery: Any
+) -> TapCustobar:
     """Create a tap that knows the streams and their properties.
 
     Args:
         config: The settings.
-        discovery: Arguments of the tap about the streams whose custom fields discovery requests,
-            once the streams are first used. Without any, the tap gets an empty catalog, with which
-            nothing is requested.
+        catalog: A Singer catalog, with which nothing is requested for discovery; None for none.
+        discovery: Arguments of the tap about the streams whose custom fields are requested all the
+            same, once the streams are first used.
 
     Raises:
         InvalidConfigError: the config is not valid.
     """
-    catalog: dict[str, Any] | None = None if discovery else {"streams": []}
     # Destinations rename fields themselves.
     tap = TapCustobar(
         config=dict(config), catalog=catalog, setup_mapper=False, renames=False, **discovery

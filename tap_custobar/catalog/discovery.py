@@ -23,6 +23,7 @@ from tap_custobar.catalog.declaration import fetch_sample
 from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.catalog.normalization import strip_constraints
 from tap_custobar.catalog.personal_data import Protection, personal_properties
+from tap_custobar.catalog.shapes import SHAPE_SAMPLE_SIZE
 from tap_custobar.errors import (
     NOT_PAGE_SPECIFIC,
     BadRequestError,
@@ -42,6 +43,7 @@ from tap_custobar.redaction import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from singer_sdk.singerlib import Catalog, CatalogEntry
 
@@ -71,6 +73,7 @@ class DiscoveredStream:
         custom_fields: Names of the company's own fields.
         safe_names: The names of fields that are renamed, here or in the user's catalog: Custobar's
             name to the written one. They do not depend on the selection.
+        has_all_names: Whether the API has named all of its fields.
         is_line_items: Whether it comes in its other shape.
         protection: What the settings say about its personal data.
     """
@@ -78,6 +81,7 @@ class DiscoveredStream:
     schema: dict[str, Any]
     custom_fields: Sequence[str]
     safe_names: Mapping[str, str]
+    has_all_names: bool
     is_line_items: bool
     protection: Protection
 
@@ -103,8 +107,9 @@ class Discovery:
             streams: The declared streams.
             connection: Where to request the names of fields.
             settings: Those of the tap.
-            input_catalog: The user's catalog, with which nothing is requested.
-            needed: Names of the streams that are read; None for those selected by default.
+            input_catalog: The user's catalog, with which only what is `needed` is requested.
+            needed: Names of the streams that are read; None for those of the catalog, or for those
+                selected by default.
             is_for_catalog: Whether a catalog is made, so that all streams are requested.
             renames: Whether fields get names that databases accept.
             logger: The tap's.
@@ -123,7 +128,7 @@ class Discovery:
         """Whether the API is asked; without a config there is nothing to ask with."""
         settings = self._settings
         return (
-            self._input_catalog is None
+            (self._input_catalog is None or self._needed is not None)
             and bool(settings.api_token)
             and settings.discover_custom_fields
         )
@@ -138,22 +143,27 @@ class Discovery:
         self._check_declared_types()
         requested = [stream for stream in self._streams if self._is_requested(stream)]
         failures: list[CustobarError] = []
-        names: dict[str, list[str]] = {}
+        samples: dict[str, Collection[str]] = {}
+        names: dict[str, Collection[str]] = {}
         for stream in requested:
             try:
-                names[stream.name] = self._request_names(stream)
+                if stream.line_items and self._settings.response_format == "json":
+                    samples[stream.name] = fetch_shape(self._connection, stream, is_csv=False)
+                names[stream.name] = fetch_names(self._connection, stream)
             except CustobarError as error:
                 self._note_failure(stream, error)
                 failures.append(error)
         if requested and len(failures) == len(requested):
             raise self._failure(failures[0])
         found = {
-            stream.name: self._describe(stream, names.get(stream.name, []))
+            stream.name: self._describe(
+                stream, names.get(stream.name), samples.get(stream.name, ())
+            )
             for stream in self._streams
         }
         if self._input_catalog is None:
             for stream in self._streams:
-                self._check_protection(stream, found[stream.name], is_named=stream.name in names)
+                self._check_protection(stream, found[stream.name])
         return found
 
     def suggest_types(self, found: dict[str, DiscoveredStream]) -> None:
@@ -224,22 +234,6 @@ class Discovery:
         if problems:
             raise InvalidConfigError(problems)
 
-    def _request_names(self, stream: StreamDeclaration) -> list[str]:
-        """Request the names of all properties of a stream.
-
-        Raises:
-            CustobarError: they cannot be read.
-        """
-        schema = shipped_schema(stream.name)
-        keys = {*schema["required"]} - {stream.surrogate_key}
-        parse = partial(read_names, known=schema["properties"], keys=keys)
-        url = self._connection.base_url.endpoint(stream.path, {"format": "csv", "limit": "1"})
-        names = self._connection.client.get(url, parse, first_page=True)
-        # CSV without even a header is accepted if JSON has no record either.
-        if not names and fetch_sample(self._connection, stream, 1).rows:
-            raise InvalidResponseError(_NOTHING)
-        return names
-
     def _note_failure(self, stream: StreamDeclaration, error: CustobarError) -> None:
         """Warn that a stream's own fields are not known.
 
@@ -263,10 +257,24 @@ class Discovery:
             cause, can_do_without=self._is_for_catalog or not isinstance(cause, _OF_RECORDS_TOO)
         )
 
-    def _describe(self, stream: StreamDeclaration, names: Sequence[str]) -> DiscoveredStream:
-        """Join documented, declared and discovered properties of a stream."""
-        shape = stream.line_items
-        is_line_items = shape is not None and shape.is_shape_of(names or self._catalog_key(stream))
+    def _describe(
+        self, stream: StreamDeclaration, header: Collection[str] | None, sample: Collection[str]
+    ) -> DiscoveredStream:
+        """Join documented, declared and discovered properties of a stream.
+
+        Args:
+            stream: The stream.
+            header: The names of all of its properties, as CSV; None if they are not known.
+            sample: The names of those of a sample, as JSON; empty if that is not what is read.
+        """
+        shape, names = stream.line_items, header or ()
+        is_line_items = shape is not None and shape.is_shape_of(
+            self._catalog_key(stream) or sample or names
+        )
+        has_all_names = header is not None
+        if shape and names and shape.is_shape_of(names) != is_line_items:
+            names = sample if shape.is_shape_of(sample) == is_line_items else ()
+            has_all_names = False
         shipped = shipped_schema(shape.schema if shape and is_line_items else stream.name)
         documented = shipped["properties"]
         types = dict.fromkeys(names, UNDECLARED) | self._declared(stream)
@@ -275,9 +283,7 @@ class Discovery:
         renamed = safe_names(fields, documented) if self._renames else {}
         for name in custom:
             if name in renamed:
-                self._logger.info(
-                    "%s: the field %s is written as %s", stream.name, one_line(name), renamed[name]
-                )
+                self._log_renamed(stream, name, renamed[name], documented)
         properties = documented | {
             name: custom_field(types[name], renamed.get(name)) for name in custom
         }
@@ -285,9 +291,30 @@ class Discovery:
             schema=strip_constraints({**shipped, "properties": properties}),
             custom_fields=custom,
             safe_names=renamed,
+            has_all_names=has_all_names,
             is_line_items=is_line_items,
             protection=Protection(self._settings, stream.name, properties),
         )
+
+    def _log_renamed(
+        self, stream: StreamDeclaration, name: str, safe_name: str, documented: Collection[str]
+    ) -> None:
+        """Log under which name a field is written; warn if its column had another one before."""
+        is_safe_alone = not safe_names([name], documented)
+        if self._input_catalog is None and is_safe_alone:
+            self._logger.warning(
+                "%s: the field %s is written as %s, because another custom field differs from it "
+                "only by case, accents or punctuation. Its column in an existing table has that "
+                "other name from now on: to keep the old one, use a catalog without the other "
+                "field; to choose one, use stream_maps",
+                stream.name,
+                one_line(name),
+                safe_name,
+            )
+        else:
+            self._logger.info(
+                "%s: the field %s is written as %s", stream.name, one_line(name), safe_name
+            )
 
     def _catalog_entry(self, stream: StreamDeclaration) -> CatalogEntry | None:
         return self._input_catalog.get_stream(stream.name) if self._input_catalog else None
@@ -305,11 +332,9 @@ class Discovery:
         keys = entry.key_properties or entry.metadata.root.table_key_properties
         return keys if isinstance(keys, list) else ()
 
-    def _check_protection(
-        self, stream: StreamDeclaration, found: DiscoveredStream, *, is_named: bool
-    ) -> None:
+    def _check_protection(self, stream: StreamDeclaration, found: DiscoveredStream) -> None:
         also_known: Collection[str] | None = ()
-        if self.is_online and stream.endpoint.is_data_api and not is_named:
+        if self.is_online and stream.endpoint.is_data_api and not found.has_all_names:
             also_known = None
         elif stream.line_items and not self.is_online:  # its shape is not known
             also_known = shipped_schema(stream.line_items.schema)["properties"].keys()
@@ -322,6 +347,41 @@ class Discovery:
             surrogate_key=stream.surrogate_key,
             also_known=also_known,
         )
+
+
+def fetch_names(connection: Connection, stream: StreamDeclaration) -> list[str]:
+    """Request the names of all properties of a stream, which the header of CSV has.
+
+    Raises:
+        CustobarError: they cannot be read.
+    """
+    schema = shipped_schema(stream.name)
+    keys = {*schema["required"]} - {stream.surrogate_key}
+    parse = partial(read_names, known=schema["properties"], keys=keys)
+    url = connection.base_url.endpoint(stream.path, {"format": "csv", "limit": "1"})
+    names = connection.client.get(url, parse, first_page=True)
+    # CSV without even a header is accepted if JSON has no record either.
+    if not names and fetch_sample(connection, stream, 1).rows:
+        raise InvalidResponseError(_NOTHING)
+    return names
+
+
+def fetch_shape(
+    connection: Connection, stream: StreamDeclaration, *, is_csv: bool
+) -> AbstractSet[str]:
+    """Request names of properties that show in which shape a list comes; empty without records.
+
+    Args:
+        connection: Where to request them.
+        stream: The stream.
+        is_csv: The format that is read. Its shape in the other one may differ, as CSV cannot nest.
+
+    Raises:
+        CustobarError: they cannot be read.
+    """
+    if is_csv:
+        return {*fetch_names(connection, stream)}
+    return fetch_sample(connection, stream, SHAPE_SAMPLE_SIZE).sample_names()
 
 
 def documented_personal_data(

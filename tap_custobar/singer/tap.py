@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from tap_custobar.catalog.declaration import StreamDeclaration
     from tap_custobar.catalog.discovery import DiscoveredStream
 
+#: Values of the option --test: without one, it is the first.
+TEST_VALUES = (CliTestOptionValue.All.value, "records", CliTestOptionValue.Schema.value)
+
 
 class BaseTap(Tap):
     """A tap with single-line errors, whose whole config is validated for every command."""
@@ -143,17 +146,25 @@ class BaseTap(Tap):
         return _ConfigInput(config, parse_env="ENV" in value)
 
     @classmethod
-    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Read one record of each selected stream, and report all streams that fail.
+    def cb_test(
+        cls,
+        ctx: click.Context,
+        param: click.Option,  # noqa: ARG003 - click's signature
+        value: str,
+    ) -> None:
+        """Read one record of each selected stream, or write its SCHEMA; report all that fail.
 
-        The SDK reads deselected streams too, and stops at the first failure.
+        The SDK reads deselected streams too, stops at the first failure, and takes any value but
+        `schema` for `all`.
 
         Raises:
             StreamsFailedError: at least one stream failed.
         """
-        if value != CliTestOptionValue.All.value:
-            super().cb_test(ctx, param, value)
+        if value == CliTestOptionValue.Disabled.value:
             return
+        if value not in TEST_VALUES:
+            cls.logger.error("--test: must be one of %s", ", ".join(TEST_VALUES))
+            ctx.exit(2)
         config: _ConfigInput = ctx.params.get("config") or _ConfigInput()
         catalog = ctx.params.get("catalog")
         tap = cls(
@@ -161,8 +172,15 @@ class BaseTap(Tap):
             catalog=catalog and load_json(catalog.read()),
             parse_env_config=config.parse_env,
         )
+
+        def test(stream: Stream) -> None:
+            if value == CliTestOptionValue.Schema.value:
+                stream._write_schema_message()  # noqa: SLF001 - as the SDK's own --test
+            else:
+                tap.run_sync_dry_run(1, [stream])
+
         try:
-            tap.try_streams(lambda stream: tap.run_sync_dry_run(1, [stream]))
+            tap.try_streams(test)
         finally:
             tap.connection.close()
         ctx.exit()

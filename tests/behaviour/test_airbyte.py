@@ -464,10 +464,7 @@ def test_unknown_streams_and_fields_are_logged_and_skipped(
     assert run.records("customers") == [{"external_id": "C1", "email": "C1@e.example"}]
     assert dict(server.requests[0].query)["fields"] == "external_id,email"
     assert "orders is in the catalog but does not exist at Custobar: skipped" in run.log
-    assert (
-        "customers.acme__unknown is in the catalog but does not exist at Custobar: skipped"
-        in run.log
-    )
+    assert "customers.acme__unknown is in the catalog but is not known: skipped" in run.log
     # A destination keeps the table of a stream whose status is INCOMPLETE.
     assert [text for text in run.summary if "orders" in text] == ["orders INCOMPLETE"]
     assert "customers COMPLETE" in run.summary
@@ -547,3 +544,91 @@ def test_settings_without_effect_are_reported_once(source: RunSource, server: Se
     assert run.exit_code == 0
     assert run.log.count("Unknown setting page_sise is ignored") == 1
     assert run.log.count("company is ignored") == 1
+
+
+LINE_ITEM = {
+    "sale_external_id": "S1",
+    "external_id": "L1",
+    "sale_date": "2024-01-01T00:00:00Z",
+    "product_id": "P1",
+    "quantity": 2,
+}
+CSV = {"Content-Type": "text/csv"}
+
+
+def serve_line_items(server: Server) -> None:
+    """Serve sales as line items, and no records of other streams."""
+
+    def answer(request: Request) -> Reply:
+        is_sales = "sales" in request.path
+        if dict(request.query).get("format") == "csv":
+            header = ",".join(LINE_ITEM) if is_sales else "external_id,type,date"
+            return Reply(f"{header}\n".encode(), headers=CSV)
+        return Reply({request.path.split("/")[3]: [LINE_ITEM] if is_sales else []})
+
+    server.answer = answer
+
+
+@pytest.mark.parametrize("discovery", ["on", "off", "rejected"])
+def test_the_primary_key_of_the_catalog_determines_the_fields_of_sales(
+    source: RunSource, server: Server, discovery: str
+) -> None:
+    serve_line_items(server)
+    config = {**server.config, "discover_custom_fields": True}
+    (catalog,) = source("discover", config=config).of_type("catalog")
+    sales = next(stream for stream in catalog["streams"] if stream["name"] == "sales")
+    answer_all = server.answer
+    if discovery == "rejected":
+        server.answer = lambda request: (
+            Reply(status=400) if dict(request.query).get("format") else answer_all(request)
+        )
+    modes = {"sync_mode": "full_refresh", "destination_sync_mode": "overwrite"}
+
+    run = source(
+        "read",
+        config={**config, "discover_custom_fields": discovery != "off"},
+        catalog={"streams": [{"stream": sales, **modes}]},
+    )
+
+    assert run.records("sales") == [LINE_ITEM]
+    assert "sales COMPLETE" in run.summary
+    assert "is in the catalog but" not in run.log
+
+
+NOT_KNOWN = (
+    "is not known: skipped. To read it, {}declare it in stream_options.customers.custom_fields"
+)
+
+
+@pytest.mark.parametrize(
+    ("discovery", "problem"),
+    [
+        ("on", "does not exist at Custobar: skipped"),
+        ("off", NOT_KNOWN.format("set discover_custom_fields: true or ")),
+        ("rejected", NOT_KNOWN.format("")),
+    ],
+)
+def test_a_field_does_not_exist_only_if_its_name_was_requested(
+    source: RunSource, server: Server, discovery: str, problem: str
+) -> None:
+    def answer(request: Request) -> Reply:
+        name = request.path.split("/")[3]
+        if dict(request.query).get("format") != "csv":
+            return customers("C1") if name == "customers" else Reply({name: []})
+        is_rejected = discovery == "rejected" and name == "customers"
+        return Reply(status=400) if is_rejected else Reply(b"external_id,title\n", headers=CSV)
+
+    server.answer = answer
+    unknown = configured_stream("customers", "external_id", "acme__a.b")
+
+    run = source(
+        "read",
+        config={**server.config, "discover_custom_fields": discovery != "off"},
+        catalog={"streams": [unknown, configured_stream("products", "external_id")]},
+    )
+
+    lines = [line for line in run.log.splitlines() if "is in the catalog but" in line]
+    assert len(lines) == 1
+    assert lines[0].endswith(f"customers.acme__a.b is in the catalog but {problem}")
+    assert run.records("customers")[0]["external_id"] == "C1"
+    assert run.exit_code == 0

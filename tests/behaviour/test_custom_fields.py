@@ -54,7 +54,7 @@ def test_all_custom_fields_are_discovered_as_strings(run_tap: RunTap, sandbox: S
         assert {tuple(d["type"]) for d in found.values()} == {("string", "null")}
 
 
-def test_discovery_requests_one_record_of_each_stream(run_tap: RunTap, server: Server) -> None:
+def test_discovery_requests_few_records_of_each_stream(run_tap: RunTap, server: Server) -> None:
     config = serve_csv(server, b"external_id\n1\n")
     answer_others = server.answer
     events = Reply(b"type\nBROWSE\n", headers=CSV)
@@ -64,8 +64,11 @@ def test_discovery_requests_one_record_of_each_stream(run_tap: RunTap, server: S
 
     # Not campaigns, whose list has no CSV.
     assert [r.target for r in server.requests] == [
-        f"/api/data/{stream}/?format=csv&limit=1"
-        for stream in ("customers", "products", "sales", "events")
+        "/api/data/customers/?format=csv&limit=1",
+        "/api/data/products/?format=csv&limit=1",
+        "/api/data/sales/?limit=100",  # shows their shape
+        "/api/data/sales/?format=csv&limit=1",
+        "/api/data/events/?format=csv&limit=1",
     ]
 
 
@@ -559,3 +562,37 @@ def test_the_api_and_the_settings_use_the_original_names(run_tap: RunTap, server
     assert query["order"] == LONG
     assert [*without_digests(run.records("customers")[0]).values()] == ["1", "l"]
     assert "Declared in custom_fields" not in run.log
+
+
+def test_a_field_that_another_one_renames_is_a_warning(run_tap: RunTap, server: Server) -> None:
+    config = serve_unsafe_names(server)
+    first, second = SIMILAR
+
+    run = run_tap(config)
+    discovered = run_tap(config, "--discover")
+    catalog = json.loads(discovered.stdout)
+    by_catalog = run_tap(config, catalog=select(catalog, customers=True))
+    del entry_of(catalog)["schema"]["properties"][first]
+    kept = run_tap(config, catalog=select(catalog, customers=True))
+
+    for log in (run.log, discovered.log):
+        lines = [line for line in log.splitlines() if "| customers: the field" in line]
+        warned = [line for line in lines if "| WARNING" in line]
+        assert len(lines) == 4
+        assert len(warned) == 2  # the others are unsafe in any company
+        for name, line in zip(SIMILAR, warned, strict=True):
+            assert f"the field {name} is written as {name}_" in line
+            assert "in an existing table has that other name from now on" in line
+            assert "use a catalog without the other field" in line
+            assert "stream_maps" in line
+    assert "is written as" not in by_catalog.log + kept.log
+    assert kept.records("customers")[0][second] == "a"
+
+
+def test_a_name_for_a_renamed_field_may_be_chosen(run_tap: RunTap, server: Server) -> None:
+    config = serve_unsafe_names(server)
+    names = {"points": f"record['{SIMILAR[1]}']", SIMILAR[1]: None}
+
+    run = run_tap({**config, "stream_maps": {"customers": names}})
+
+    assert run.records("customers")[0]["points"] == "a"

@@ -156,9 +156,8 @@ def test_sales_of_the_wrong_shape_fail_before_a_record_is_written(
 def test_a_product_that_is_a_string_becomes_an_object(
     run_tap: RunTap, server: Server, body: bytes, products: list[object]
 ) -> None:
-    sample = Reply({"sales": [TRANSACTION]})  # with CSV, a sample shows the shape first
     format_ = "json" if body.startswith(b"{") else "csv"
-    server.replies(*[sample] * (format_ == "csv"), Reply(body))
+    server.replies(Reply(body))
     selected = select(catalog(sales=True), sales=["products"])
 
     run = run_tap({**server.config, "response_format": format_}, catalog=selected)
@@ -175,3 +174,92 @@ def test_the_shape_is_checked_on_the_first_page_with_sales(run_tap: RunTap, serv
     assert run.exit_code == 1
     assert run.of_type("RECORD") == []
     assert "come with sale_external_id" in run.errors[0]
+
+
+def serve_both_shapes(server: Server, *, csv: dict[str, Any], json: dict[str, Any]) -> None:
+    """Serve sales of one shape as CSV and of the other as JSON, and no records of other streams."""
+
+    def answer(request: Request) -> Reply:
+        query, name = dict(request.query), request.path.split("/")[3]
+        is_csv = query.get("format") == "csv"
+        if name != "sales":
+            return Reply(b"external_id,type,date\n" if is_csv else {name: []})
+        sale = csv if is_csv else json
+        names = query.get("fields", ",".join(sale)).split(",")
+        row = {name: sale[name] for name in names if name in sale}
+        if is_csv:
+            return Reply(f"{','.join(row)}\n{','.join(map(str, row.values()))}\n".encode())
+        return Reply({"sales": [row]})
+
+    server.answer = answer
+
+
+@pytest.mark.parametrize("response_format", ["json", "csv"])
+@pytest.mark.parametrize("fields", [True, ["total", "acme__x"]], ids=["all fields", "two fields"])
+@pytest.mark.parametrize("is_line_items", [True, False])
+def test_sales_have_the_shape_of_the_format_that_is_read(
+    run_tap: RunTap,
+    server: Server,
+    response_format: str,
+    *,
+    fields: list[str] | bool,
+    is_line_items: bool,
+) -> None:
+    read, other = {**TRANSACTION, "acme__x": "a"}, {**LINE_ITEM, "acme__row": "b"}
+    keys, other_keys = ["external_id"], LINE_ITEM_KEYS
+    if is_line_items:
+        read, other, keys, other_keys = {**LINE_ITEM, "acme__x": "a"}, TRANSACTION, other_keys, keys
+    other_format = "csv" if response_format == "json" else "json"
+    serve_both_shapes(server, **{response_format: read, other_format: other})
+    config = {**server.config, "discover_custom_fields": True, "response_format": response_format}
+
+    discovered = json.loads(run_tap(config, "--discover").stdout)
+    selected = select(discovered, sales=fields)
+    run = run_tap(config, catalog=selected)
+    in_other_format = run_tap({**config, "response_format": other_format}, catalog=selected)
+
+    assert keys_of(discovered) == keys
+    assert run.schema("sales")["properties"].keys().isdisjoint(other.keys() - read.keys())
+    expected = (
+        read if fields is True else {name: read[name] for name in (*keys, "total", "acme__x")}
+    )
+    assert run.records("sales") == [expected]
+    assert run.exit_code == 0
+    assert in_other_format.exit_code == 1
+    assert "discover again" in in_other_format.errors[0]
+    again = json.loads(run_tap({**config, "response_format": other_format}, "--discover").stdout)
+    assert keys_of(again) == other_keys
+
+
+def test_line_items_are_discovered_although_csv_is_rejected(
+    run_tap: RunTap, server: Server
+) -> None:
+    serve_both_shapes(server, csv=LINE_ITEM, json=LINE_ITEM)
+    answer_all = server.answer
+    server.answer = lambda request: (
+        Reply(status=400)
+        if "sales" in request.path and len(request.query) > 1
+        else answer_all(request)
+    )
+    config = {**server.config, "discover_custom_fields": True}
+
+    discovered = run_tap(config, "--discover")
+    run = run_tap(config, catalog=select(json.loads(discovered.stdout), sales=True))
+
+    assert "sales: only documented fields are known" in discovered.log
+    assert run.records("sales") == [LINE_ITEM]
+
+
+def test_without_json_records_the_header_of_csv_shows_the_shape(
+    run_tap: RunTap, server: Server
+) -> None:
+    serve_both_shapes(server, csv=LINE_ITEM, json={})
+    answer_all = server.answer
+    server.answer = lambda request: (
+        answer_all(request) if len(request.query) > 1 else Reply({request.path.split("/")[3]: []})
+    )
+    config = {**server.config, "discover_custom_fields": True}
+
+    discovered = json.loads(run_tap(config, "--discover").stdout)
+
+    assert keys_of(discovered) == LINE_ITEM_KEYS

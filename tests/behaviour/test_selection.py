@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import RunTap, Sandbox
-    from tests.server import Server
+    from tests.server import Request, Server
 
 Catalog = dict[str, Any]
 
@@ -502,3 +502,51 @@ def test_the_schema_is_the_same_with_and_without_a_catalog(
     assert schemas[0] == schemas[1]
     assert len(schemas[0]) == 2
     assert "$schema" not in schemas[0][0]
+
+
+@pytest.mark.parametrize("option", ["--test", "--test=all", "--test=records", "--test=schema"])
+@pytest.mark.parametrize("has_catalog", [True, False])
+def test_the_option_test_of_any_value_leaves_out_what_is_not_selected(
+    run_tap: RunTap, server: Server, option: str, *, has_catalog: bool
+) -> None:
+    def answer(request: Request) -> Reply:
+        name = request.path.split("/")[3]
+        is_allowed = name in {"customers", "products"}
+        return Reply({name: [{"external_id": "1"}]}) if is_allowed else Reply(status=403)
+
+    server.answer = answer
+    selected = catalog(customers=True, products=True) if has_catalog else None
+
+    run = run_tap(server.config, option, catalog=selected)
+
+    assert run.exit_code == 0
+    assert [m["stream"] for m in run.of_type("SCHEMA")] == ["customers", "products"]
+    assert all(m["schema"]["properties"] for m in run.of_type("SCHEMA"))
+    records = [] if option == "--test=schema" else ["1"]
+    assert run.ids("customers") == run.ids("products") == records
+    assert bool(server.requests) == bool(records)
+
+
+@pytest.mark.parametrize("option", ["--test", "--test=all", "--test=records"])
+def test_the_option_test_of_any_value_reports_all_streams_that_fail(
+    run_tap: RunTap, server: Server, option: str
+) -> None:
+    server.answer = lambda _: Reply(status=403)
+
+    run = run_tap(server.config, option)
+
+    assert run.exit_code == 1
+    assert [error.split(":")[0] for error in run.errors] == ["customers failed", "products failed"]
+
+
+@pytest.mark.parametrize("value", ["x", "", "Schema", "record"])
+def test_another_value_of_the_option_test_is_rejected(
+    run_tap: RunTap, server: Server, value: str
+) -> None:
+    run = run_tap(server.config, f"--test={value}")
+
+    assert run.exit_code == 2
+    assert run.stdout == ""
+    assert len(run.log.splitlines()) == 1
+    assert run.errors == ["--test: must be one of all, records, schema"]
+    assert server.requests == []
