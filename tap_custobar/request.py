@@ -26,12 +26,14 @@ class Endpoint:
         max_page_size: Records of a JSON page at most; None leaves the page size to the API.
         is_data_api: Whether the parameters `fields` and `format` exist.
         orders: The only values of the parameter `order`; empty where it takes field names.
+        selectors: Parameters that choose records like filters, but are not fields.
     """
 
     paginator: type[Paginator]
     max_page_size: int | None
     is_data_api: bool
     orders: Sequence[str] = ()
+    selectors: Sequence[str] = ()
 
 
 #: `/api/data/` (the specification).
@@ -39,7 +41,11 @@ DATA_API = Endpoint(NextUrlPaginator, MAX_JSON_PAGE, is_data_api=True)
 
 #: `/api/campaign/`, whose documentation says little.
 CAMPAIGN_API = Endpoint(
-    CursorParamPaginator, None, is_data_api=False, orders=("ascending", "descending")
+    CursorParamPaginator,
+    None,
+    is_data_api=False,
+    orders=("ascending", "descending"),
+    selectors=("keys",),
 )
 
 
