@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 from tap_custobar.api.urls import MAX_LENGTH
 from tap_custobar.config.settings import MAX_CSV_PAGE, MAX_JSON_PAGE
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from tap_custobar.api.urls import ApiUrl
     from tap_custobar.pages.paginators import Paginator
+
+#: Most characters of a percent-encoded query that names fields. A next link repeats them, adds a
+#: cursor and may encode more characters; it must not exceed what the tap and gateways accept.
+MAX_QUERY = MAX_LENGTH // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,10 @@ class StreamRequest:
     @property
     def names_fields(self) -> bool:
         """Whether the fields are named in the query; too long a list of them is left out."""
-        return bool(self.fields) and len(self.fields or "") < MAX_LENGTH // 2
+        if not self.fields:
+            return False
+        query = self._query(self.page_size, names_fields=True)
+        return len(urlencode(query, quote_via=quote)) <= MAX_QUERY
 
     def last_page_probe(self) -> LastPageProbe | None:
         """Return the check of a full last page; None where the next link cannot be lost.
@@ -94,14 +102,15 @@ class StreamRequest:
         return LastPageProbe(size, self._url(1), self.endpoint.paginator.next_header)
 
     def _url(self, page_size: int | None) -> str:
-        return self.base_url.endpoint(self.path, self._query(page_size))
+        query = self._query(page_size, names_fields=self.names_fields)
+        return self.base_url.endpoint(self.path, query)
 
-    def _query(self, page_size: int | None) -> dict[str, str]:
+    def _query(self, page_size: int | None, *, names_fields: bool) -> dict[str, str]:
         """Return the parameters that are needed (section "Parameters" of the specification)."""
         query = dict(self.filters)
         if self.order:
             query["order"] = ",".join(self.order)
-        if self.names_fields:
+        if names_fields:
             query = {"fields": self.fields or "", **query}
         if page_size is not None:
             query = {"limit": str(page_size), **query}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import RunTap, Sandbox
-    from tests.server import Server
+    from tests.server import Request, Server
 
 Catalog = dict[str, Any]
 
@@ -502,3 +503,33 @@ def test_the_schema_is_the_same_with_and_without_a_catalog(
     assert schemas[0] == schemas[1]
     assert len(schemas[0]) == 2
     assert "$schema" not in schemas[0][0]
+
+
+@pytest.mark.parametrize(("count", "is_named"), [(25, True), (30, False), (90, False)])
+def test_a_query_that_names_fields_leaves_room_for_the_cursor_of_next_url(
+    run_tap: RunTap, server: Server, count: int, *, is_named: bool
+) -> None:
+    """A server may repeat the query in `next_url` with every comma percent-encoded."""
+    selected = catalog(customers=True)
+    entry = entry_of(selected)
+    for number in range(count):
+        name = f"яблоко__лояльность_баллы_{number}"
+        entry["schema"]["properties"][name] = {"type": ["string", "null"]}
+    entry["metadata"].append(
+        {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
+    )
+
+    def answer(request: Request) -> Reply:
+        query = dict(request.query)
+        if "cursor" in query:
+            return Reply({"customers": [{"external_id": "2"}]})
+        link = f"?{urlencode({**query, 'cursor': 'x' * 2_000})}"
+        return Reply({"customers": [{"external_id": "1"}], "next_url": link})
+
+    server.answer = answer
+
+    run = run_tap(server.config, catalog=selected)
+
+    assert run.exit_code == 0
+    assert run.ids("customers") == ["1", "2"]
+    assert ("fields" in dict(server.requests[0].query)) is is_named

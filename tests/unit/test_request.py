@@ -57,14 +57,28 @@ def test_the_first_url_has_the_parameters_that_are_needed(
 
 
 @pytest.mark.parametrize(
-    ("length", "names_fields"), [(MAX_LENGTH // 2 - 1, True), (MAX_LENGTH // 2, False), (0, False)]
+    ("fields", "filter_value", "names_fields"),
+    [
+        ("x" * 4_000, "", True),
+        ("x" * 4_100, "", False),
+        ("я" * 600, "", True),
+        ("я" * 700, "", False),
+        (",".join("x" * 1_000), "", True),
+        (",".join("x" * 1_100), "", False),
+        ("x", "я" * 600, True),
+        ("x", "я" * 700, False),
+        ("", "", False),
+    ],
+    ids=lambda value: str(value)[:3],
 )
-def test_too_long_a_list_of_fields_is_left_out(length: int, *, names_fields: bool) -> None:
-    asked = request(fields="x" * length)
+def test_fields_are_left_out_of_a_query_that_is_too_long_once_encoded(
+    fields: str, filter_value: str, *, names_fields: bool
+) -> None:
+    asked = request(fields=fields, filters={"city": filter_value})
 
     assert asked.names_fields is names_fields
     assert ("fields=" in asked.first_url) is names_fields
-    assert len(asked.first_url) < MAX_LENGTH
+    assert len(asked.first_url) < MAX_LENGTH - 1_000
 
 
 @pytest.mark.parametrize(
