@@ -63,7 +63,7 @@ class StreamRequest:
         path: Below the base URL, with its closing slash.
         endpoint: The API that the list belongs to.
         page_size: Records of a page; None leaves it to the API.
-        fields: The parameter `fields`; None for all fields.
+        fields: The names in the parameter `fields`; empty for all fields.
         filters: Field name to the value that is wanted.
         order: Field names, with a leading dash for descending.
         is_csv: Whether records are requested as CSV.
@@ -73,7 +73,7 @@ class StreamRequest:
     path: str
     endpoint: Endpoint
     page_size: int | None = None
-    fields: str | None = None
+    fields: Sequence[str] = ()
     filters: Mapping[str, str] = field(default_factory=dict)
     order: Sequence[str] = ()
     is_csv: bool = False
@@ -85,8 +85,11 @@ class StreamRequest:
 
     @property
     def names_fields(self) -> bool:
-        """Whether the fields are named in the query; too long a list of them is left out."""
-        if not self.fields:
+        """Whether the query names the fields.
+
+        It does not if their list is too long, or a name has a comma, which separates names there.
+        """
+        if not self.fields or any("," in name for name in self.fields):
             return False
         query = self._query(self.page_size, names_fields=True)
         return len(urlencode(query, quote_via=quote)) <= MAX_QUERY
@@ -111,7 +114,7 @@ class StreamRequest:
         if self.order:
             query["order"] = ",".join(self.order)
         if names_fields:
-            query = {"fields": self.fields or "", **query}
+            query = {"fields": ",".join(self.fields), **query}
         if page_size is not None:
             query = {"limit": str(page_size), **query}
         if self.is_csv:
@@ -119,10 +122,10 @@ class StreamRequest:
         return query
 
 
-def fields_parameter(
+def requested_fields(
     properties: Collection[str], selected: Iterable[str], *, always: bool = False
-) -> str | None:
-    """Return the value of `fields` (section "Specifying the returned fields").
+) -> list[str]:
+    """Return the names for `fields` (section "Specifying the returned fields").
 
     Args:
         properties: All properties of the stream's schema, in its order.
@@ -130,12 +133,12 @@ def fields_parameter(
         always: Whether to list them even if all are selected.
 
     Returns:
-        The selected properties in the order of the schema; None if all are selected, because the
+        The selected properties in the order of the schema; empty if all are selected, because the
         API returns every field by default.
     """
     requested = set(selected)
     names = [name for name in properties if name in requested]
-    return ",".join(names) if always or len(names) < len(properties) else None
+    return names if always or len(names) < len(properties) else []
 
 
 def page_size(

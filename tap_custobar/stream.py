@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,7 +25,7 @@ from tap_custobar.records.schema import SelectedSchema
 from tap_custobar.records.surrogate_keys import surrogate_keys
 from tap_custobar.records.timestamps import to_utc
 from tap_custobar.redaction import one_line
-from tap_custobar.request import DATA_API, StreamRequest, fields_parameter, page_size
+from tap_custobar.request import DATA_API, StreamRequest, page_size, requested_fields
 from tap_custobar.singer.stream import BaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import Checkpoint, fingerprint
@@ -202,7 +203,7 @@ class CustobarStream(BaseStream):
         """Return the request for the list, by settings and catalog."""
         if self._settings.response_format == "csv" and not self._is_csv:
             self.logger.info("Read as JSON, because Custobar has no CSV of this list")
-        return StreamRequest(
+        request = StreamRequest(
             base_url=self._connection.base_url,
             path=self.path,
             endpoint=self.endpoint,
@@ -218,20 +219,27 @@ class CustobarStream(BaseStream):
             order=[f"-{self.replication_key}"] if self.replication_key else self._options.order,
             is_csv=self._is_csv,
         )
+        if request.fields and not request.names_fields:
+            self.logger.log(
+                logging.WARNING if self._is_csv else logging.INFO,
+                "Requesting all fields, because a list of the selected ones would be too long for "
+                "a URL, or one has a comma in its name",
+            )
+        return request
 
     @property
     def _is_csv(self) -> bool:
         return self.endpoint.is_data_api and self._settings.response_format == "csv"
 
     @property
-    def _fields(self) -> str | None:
-        """The query parameter `fields`; None for all of them."""
+    def _fields(self) -> list[str]:
+        """The fields that are requested by name; empty for all of them."""
         if not self.endpoint.is_data_api:
-            return None
+            return []
         names = [name for name in self._definitions if name != self.surrogate_key]
         requested = self.selected_names | self._compared_names
         # As CSV every field there is would come, mostly as empty columns.
-        return fields_parameter(names, requested, always=self._is_csv)
+        return requested_fields(names, requested, always=self._is_csv)
 
     @cached_property
     def selected_names(self) -> frozenset[str]:  # type: ignore[override] # computed once
