@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 from tap_custobar.api.urls import MAX_LENGTH
 from tap_custobar.config.settings import MAX_CSV_PAGE, MAX_JSON_PAGE
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from tap_custobar.api.urls import ApiUrl
     from tap_custobar.pages.paginators import Paginator
 
+#: Most characters of a percent-encoded query that names fields. A next link repeats them, adds a
+#: cursor and may encode more characters; it must not exceed what the tap and gateways accept.
+MAX_QUERY = MAX_LENGTH // 2
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -26,12 +31,14 @@ class Endpoint:
         max_page_size: Records of a JSON page at most; None leaves the page size to the API.
         is_data_api: Whether the parameters `fields` and `format` exist.
         orders: The only values of the parameter `order`; empty where it takes field names.
+        selectors: Parameters that choose records like filters, but are not fields.
     """
 
     paginator: type[Paginator]
     max_page_size: int | None
     is_data_api: bool
     orders: Sequence[str] = ()
+    selectors: Sequence[str] = ()
 
 
 #: `/api/data/` (the specification).
@@ -39,7 +46,11 @@ DATA_API = Endpoint(NextUrlPaginator, MAX_JSON_PAGE, is_data_api=True)
 
 #: `/api/campaign/`, whose documentation says little.
 CAMPAIGN_API = Endpoint(
-    CursorParamPaginator, None, is_data_api=False, orders=("ascending", "descending")
+    CursorParamPaginator,
+    None,
+    is_data_api=False,
+    orders=("ascending", "descending"),
+    selectors=("keys",),
 )
 
 
@@ -52,7 +63,7 @@ class StreamRequest:
         path: Below the base URL, with its closing slash.
         endpoint: The API that the list belongs to.
         page_size: Records of a page; None leaves it to the API.
-        fields: The parameter `fields`; None for all fields.
+        fields: The names in the parameter `fields`; empty for all fields.
         filters: Field name to the value that is wanted.
         order: Field names, with a leading dash for descending.
         is_csv: Whether records are requested as CSV.
@@ -62,7 +73,7 @@ class StreamRequest:
     path: str
     endpoint: Endpoint
     page_size: int | None = None
-    fields: str | None = None
+    fields: Sequence[str] = ()
     filters: Mapping[str, str] = field(default_factory=dict)
     order: Sequence[str] = ()
     is_csv: bool = False
@@ -74,8 +85,14 @@ class StreamRequest:
 
     @property
     def names_fields(self) -> bool:
-        """Whether the fields are named in the query; too long a list of them is left out."""
-        return bool(self.fields) and len(self.fields or "") < MAX_LENGTH // 2
+        """Whether the query names the fields.
+
+        It does not if their list is too long, or a name has a comma, which separates names there.
+        """
+        if not self.fields or any("," in name for name in self.fields):
+            return False
+        query = self._query(self.page_size, names_fields=True)
+        return len(urlencode(query, quote_via=quote)) <= MAX_QUERY
 
     def last_page_probe(self) -> LastPageProbe | None:
         """Return the check of a full last page; None where the next link cannot be lost.
@@ -88,15 +105,16 @@ class StreamRequest:
         return LastPageProbe(size, self._url(1), self.endpoint.paginator.next_header)
 
     def _url(self, page_size: int | None) -> str:
-        return self.base_url.endpoint(self.path, self._query(page_size))
+        query = self._query(page_size, names_fields=self.names_fields)
+        return self.base_url.endpoint(self.path, query)
 
-    def _query(self, page_size: int | None) -> dict[str, str]:
+    def _query(self, page_size: int | None, *, names_fields: bool) -> dict[str, str]:
         """Return the parameters that are needed (section "Parameters" of the specification)."""
         query = dict(self.filters)
         if self.order:
             query["order"] = ",".join(self.order)
-        if self.names_fields:
-            query = {"fields": self.fields or "", **query}
+        if names_fields:
+            query = {"fields": ",".join(self.fields), **query}
         if page_size is not None:
             query = {"limit": str(page_size), **query}
         if self.is_csv:
@@ -104,10 +122,10 @@ class StreamRequest:
         return query
 
 
-def fields_parameter(
+def requested_fields(
     properties: Collection[str], selected: Iterable[str], *, always: bool = False
-) -> str | None:
-    """Return the value of `fields` (section "Specifying the returned fields").
+) -> list[str]:
+    """Return the names for `fields` (section "Specifying the returned fields").
 
     Args:
         properties: All properties of the stream's schema, in its order.
@@ -115,12 +133,12 @@ def fields_parameter(
         always: Whether to list them even if all are selected.
 
     Returns:
-        The selected properties in the order of the schema; None if all are selected, because the
+        The selected properties in the order of the schema; empty if all are selected, because the
         API returns every field by default.
     """
     requested = set(selected)
     names = [name for name in properties if name in requested]
-    return ",".join(names) if always or len(names) < len(properties) else None
+    return names if always or len(names) < len(properties) else []
 
 
 def page_size(

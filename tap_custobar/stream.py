@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk.singerlib import Schema
 
@@ -25,7 +26,7 @@ from tap_custobar.records.schema import SelectedSchema
 from tap_custobar.records.surrogate_keys import surrogate_keys
 from tap_custobar.records.timestamps import to_utc
 from tap_custobar.redaction import one_line
-from tap_custobar.request import DATA_API, StreamRequest, fields_parameter, page_size
+from tap_custobar.request import DATA_API, StreamRequest, page_size, requested_fields
 from tap_custobar.singer.stream import BaseStream
 from tap_custobar.state.bookmark import IncrementalBookmark
 from tap_custobar.state.checkpoint import RESUME_KEY, Checkpoint, fingerprint
@@ -111,7 +112,7 @@ class CustobarStream(BaseStream):
             )
             raise CatalogError(msg)
         self.protection.check(
-            {**self._known, **self.effective_schema["properties"]},
+            self._definitions,
             replication_keys=self.valid_replication_keys,
             surrogate_key=self.surrogate_key,
             also_known=() if self.selected else None,
@@ -176,13 +177,18 @@ class CustobarStream(BaseStream):
             decoder=RecordDecoder(schema),
             checkpoint=checkpoint,
             bookmark=bookmark,
-            filter_check=FilterCheck(self.name, request.filters, schema, self.logger),
+            filter_check=self._filter_check(schema, request),
             hasher=self._hasher(schema),
             progress=progress,
             counted_keys=self.primary_keys if counts_keys else (),
             has_surrogate_key=schema.surrogate_key is not None,
             may_prefetch=not is_test,
         )
+
+    def _filter_check(self, schema: SelectedSchema, request: StreamRequest) -> FilterCheck:
+        selectors = request.endpoint.selectors
+        filters = {name: v for name, v in request.filters.items() if name not in selectors}
+        return FilterCheck(self.name, filters, schema, self.logger)
 
     def _parser(
         self, schema: SelectedSchema, request: StreamRequest
@@ -198,7 +204,7 @@ class CustobarStream(BaseStream):
         """The request for the list, by settings and catalog."""
         if self._settings.response_format == "csv" and not self._is_csv:
             self.logger.info("Read as JSON, because Custobar has no CSV of this list")
-        return StreamRequest(
+        request = StreamRequest(
             base_url=self._connection.base_url,
             path=self.path,
             endpoint=self.endpoint,
@@ -214,26 +220,44 @@ class CustobarStream(BaseStream):
             order=[f"-{self.replication_key}"] if self.replication_key else self._options.order,
             is_csv=self._is_csv,
         )
+        if request.fields and not request.names_fields:
+            self.logger.log(
+                logging.WARNING if self._is_csv else logging.INFO,
+                "Requesting all fields, because a list of the selected ones would be too long for "
+                "a URL, or one has a comma in its name",
+            )
+        return request
 
     @property
     def _is_csv(self) -> bool:
         return self.endpoint.is_data_api and self._settings.response_format == "csv"
 
     @property
-    def _fields(self) -> str | None:
-        """The query parameter `fields`; None for all of them."""
+    def _fields(self) -> list[str]:
+        """The fields that are requested by name; empty for all of them."""
         if not self.endpoint.is_data_api:
-            return None
-        known = {**self.effective_schema["properties"], **self.schema["properties"]}
-        names = [name for name in known if name != self.surrogate_key]
+            return []
+        names = [name for name in self._definitions if name != self.surrogate_key]
+        requested = self.selected_names | self._compared_names
         # As CSV every field there is would come, mostly as empty columns.
-        return fields_parameter(names, self.selected_names, always=self._is_csv)
+        return requested_fields(names, requested, always=self._is_csv)
 
     @cached_property
     def selected_names(self) -> frozenset[str]:  # type: ignore[override] # computed once
         """Names of the properties that are written; the catalog always selects the keys."""
         properties = self.effective_schema["properties"]
         return frozenset(name for name in properties if self.mask["properties", name])
+
+    @property
+    def _definitions(self) -> dict[str, Any]:
+        """The JSON schemas of all known properties; the catalog's in its order, then the others."""
+        properties: dict[str, Any] = self.effective_schema["properties"]
+        return properties | {n: d for n, d in self._known.items() if n not in properties}
+
+    @property
+    def _compared_names(self) -> AbstractSet[str]:
+        """Names of the properties that are compared with filters, selected or not."""
+        return self._options.filters.keys() & self._definitions.keys() - {self.surrogate_key}
 
     @cached_property
     def _hashed(self) -> list[str]:
@@ -254,7 +278,8 @@ class CustobarStream(BaseStream):
             raise CatalogError(msg)
         properties = {
             name: with_text_members(definition, self._known.get(name) or {})
-            for name, definition in self.effective_schema["properties"].items()
+            for name, definition in self._definitions.items()
+            if name in self.effective_schema["properties"] or name in self._compared_names
         }
         return SelectedSchema(
             properties,
@@ -263,6 +288,7 @@ class CustobarStream(BaseStream):
             zone=self._settings.zone,
             surrogate_key=self.surrogate_key,
             hashed=self._hashed,
+            compared=self._compared_names,
         )
 
     def _hasher(self, schema: SelectedSchema) -> ColumnHasher:

@@ -100,13 +100,17 @@ class Sync:
             yield batch
 
     def _checked(self, batches: Iterable[Batch]) -> Iterable[Batch]:
-        """Return the batches of a page, after comparing all of them with the filters."""
+        """Return the batches of a page, after comparing all of them with the filters.
+
+        Nothing after this sees the properties that are only compared.
+        """
         if not self._filter_check:
             return batches
         # The whole page is checked first, because records that are written cannot be withdrawn.
         decoded = list(batches)
         for batch in decoded:
             self._filter_check.check(batch.column)
+            batch.drop_unselected()
         return decoded
 
     def select(self, batch: Batch, page: Page) -> Batch:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.records.hashing import hashed_schema, is_hashable
+from tap_custobar.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -146,8 +146,7 @@ class Protection:
             return
         for option, names in (("hash", self._hash), ("keep", self._keep)):
             for name in sorted(names - properties.keys() - {*also_known}):
-                nearest = get_close_matches(name, properties, n=1)
-                hint = f"; did you mean {nearest[0]}?" if nearest else ""
+                hint = did_you_mean([name], properties)
                 yield f"stream_options.{self._stream}.{option}: there is no {name}{hint}"
 
     def _unhashable_names(

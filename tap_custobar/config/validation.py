@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from fnmatch import filter as filter_names
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tap_custobar.api.urls import PARAMETERS
 from tap_custobar.config.settings import MAX_JSON_PAGE, Settings
 from tap_custobar.errors import UrlError
 from tap_custobar.records.timestamps import sort_key, to_utc
+from tap_custobar.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -198,9 +198,7 @@ def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[
     """Yield a warning for each setting that does not exist, with the most similar name."""
     for name in config:
         if name not in known:
-            nearest = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            yield f"Unknown setting {name} is ignored{hint}"
+            yield f"Unknown setting {name} is ignored{did_you_mean([name], known)}"
 
 
 def unknown_variables(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tap_custobar.records.converters import Converter, Schema
 
-#: A record as a struct, with an attribute for each selected property.
+#: A record as a struct, with an attribute for each property that is decoded.
 Row: TypeAlias = Any
 
 #: The type that the decoder accepts and checks for a JSON type.

@@ -53,6 +53,10 @@ class Batch:
         """Set the values of a property, in place; UNSET removes it."""
         self._structs.set_column(self._rows, name, values)
 
+    def drop_unselected(self) -> None:
+        """Remove, in place, the properties that were only decoded to be compared with filters."""
+        self._structs.drop_unselected(self._rows)
+
     def cut_fractions(self) -> None:
         """Cut, in place, the fractions of a second that only the surrogate key needs in full."""
         self._structs.cut_fractions(self._rows)

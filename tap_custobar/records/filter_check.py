@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from tap_custobar.errors import FilterIgnoredError
 from tap_custobar.records.converters import type_names
 from tap_custobar.records.timestamps import to_utc
+from tap_custobar.redaction import one_line
+from tap_custobar.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import tzinfo
     from logging import Logger
 
@@ -47,7 +49,8 @@ class FilterCheck:
         Args:
             stream: Its name.
             filters: Property name to requested value, as sent to the API.
-            schema: The schema of its records.
+            schema: The schema of its records. A warning names the filters on properties that it
+                does not compare.
             logger: Its logger.
         """
         self._stream = stream
@@ -56,8 +59,22 @@ class FilterCheck:
         self._comparisons = {
             name: _comparison(value, schema.fields[name], schema.zone, is_key=name in schema.keys)
             for name, value in filters.items()
-            if name in schema.fields
+            if name in schema.compared
         }
+        known = schema.properties.keys() - {schema.surrogate_key}
+        self._warn_of_unknown(filters.keys() - self._comparisons.keys(), known)
+
+    def _warn_of_unknown(self, names: Iterable[str], known: Collection[str]) -> None:
+        """Warn about filters that cannot be compared, most likely because they are misspelled."""
+        if unknown := sorted(names):
+            self._logger.warning(
+                "stream_options.%s.filters: it cannot be verified that these have an effect, "
+                "because no such fields are known: %s. Custom fields can be declared in "
+                "custom_fields%s",
+                self._stream,
+                ", ".join(map(one_line, unknown)),
+                did_you_mean(unknown, known),
+            )
 
     def __bool__(self) -> bool:
         """Return whether there is anything to compare."""

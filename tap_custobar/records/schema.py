@@ -23,6 +23,8 @@ class SelectedSchema:
         surrogate_key: The property that is computed from the record; None if the API provides a
             primary key.
         hashed: The properties whose values are hashed before any other use.
+        compared: The properties that are compared with the filters of the settings. Those that are
+            not selected are decoded for that only, and not written.
     """
 
     properties: Mapping[str, Mapping[str, Any]]
@@ -31,6 +33,7 @@ class SelectedSchema:
     zone: tzinfo
     surrogate_key: str | None = None
     hashed: Collection[str] = ()
+    compared: Collection[str] = ()
 
     def has_whole_fractions(self, name: str) -> bool:
         """Return whether a property keeps all fraction digits until the surrogate key is computed.
@@ -42,6 +45,6 @@ class SelectedSchema:
 
     @cached_property
     def fields(self) -> Mapping[str, Mapping[str, Any]]:
-        """The JSON schemas of the selected properties."""
-        definitions = self.properties.items()
-        return {name: definition for name, definition in definitions if name in self.selected}
+        """The JSON schemas of the properties that are decoded: selected or compared."""
+        decoded = {*self.selected, *self.compared}
+        return {name: each for name, each in self.properties.items() if name in decoded}

@@ -50,7 +50,7 @@ class StructRecords:
     """The struct type of one stream's selected schema, and the decoder of rows into such structs.
 
     Attributes:
-        columns: The selected properties, in the order in which they are written.
+        columns: The properties that are decoded, in the order in which they are written.
         notices_unknown: Whether rows with an unknown property that no earlier row had require the
             fallback.
     """
@@ -75,6 +75,7 @@ class StructRecords:
             for name, definition in schema.fields.items()
             if name in whole and holds_timestamps(definition)
         ]
+        self._unselected = [c for name, c in self.columns.items() if name not in schema.selected]
         self._ignored: dict[str, str] = {}
         self.notices_unknown = True
         # msgspec cannot rename to a name that JSON escapes: such records are encoded as dicts.
@@ -152,6 +153,11 @@ class StructRecords:
         """Cut, in place, the fractions of a second that only the surrogate key needs in full."""
         for column in self._cut_columns:
             _convert_in_place(column, rows)
+
+    def drop_unselected(self, rows: Sequence[Row]) -> None:
+        """Remove, in place, the properties that were only decoded to be compared."""
+        for column in self._unselected:
+            _set_all(rows, column.attribute, repeat(UNSET))
 
     def adapt(self, rows: Sequence[object]) -> bool:
         """Change the struct type so that it accepts rows like these; return whether it changed.

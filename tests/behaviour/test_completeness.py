@@ -703,17 +703,6 @@ def test_a_string_that_differs_from_its_filter_causes_a_warning(
     assert str(received) not in run.log
 
 
-def test_filters_of_deselected_fields_are_not_checked(run_tap: RunTap, server: Server) -> None:
-    serve(server, "customers", [{"external_id": "C1", "can_email": False}])
-    options = {"customers": {"filters": {"can_email": True}}}
-
-    run = run_tap(
-        {**server.config, "stream_options": options}, catalog=catalog(customers=["external_id"])
-    )
-
-    assert run.exit_code == 0
-
-
 # --- batch files
 
 

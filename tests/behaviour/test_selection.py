@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -550,3 +551,77 @@ def test_another_value_of_the_option_test_is_rejected(
     assert len(run.log.splitlines()) == 1
     assert run.errors == ["--test: must be one of all, records, schema"]
     assert server.requests == []
+
+
+@pytest.mark.parametrize(("count", "is_named"), [(25, True), (30, False), (90, False)])
+def test_a_query_that_names_fields_leaves_room_for_the_cursor_of_next_url(
+    run_tap: RunTap, server: Server, count: int, *, is_named: bool
+) -> None:
+    """A server may repeat the query in `next_url` with every comma percent-encoded."""
+    selected = catalog(customers=True)
+    entry = entry_of(selected)
+    for number in range(count):
+        name = f"яблоко__лояльность_баллы_{number}"
+        entry["schema"]["properties"][name] = {"type": ["string", "null"]}
+    entry["metadata"].append(
+        {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
+    )
+
+    def answer(request: Request) -> Reply:
+        query = dict(request.query)
+        if "cursor" in query:
+            return Reply({"customers": [{"external_id": "2"}]})
+        link = f"?{urlencode({**query, 'cursor': 'x' * 2_000})}"
+        return Reply({"customers": [{"external_id": "1"}], "next_url": link})
+
+    server.answer = answer
+
+    run = run_tap(server.config, catalog=selected)
+
+    assert run.exit_code == 0
+    assert run.ids("customers") == ["1", "2"]
+    assert ("fields" in dict(server.requests[0].query)) is is_named
+
+
+@pytest.mark.parametrize(
+    ("response_format", "body"),
+    [
+        ("json", b'{"customers": [{"external_id": "1", "city": "Oulu", "Size, cm": "44"}]}'),
+        ("csv", b'external_id,city,"Size, cm",first_name\n1,Oulu,44,\n'),
+    ],
+)
+def test_a_selected_field_may_have_a_comma_in_its_name(
+    run_tap: RunTap, server: Server, response_format: str, body: bytes
+) -> None:
+    server.replies(Reply(body))
+    selected = catalog(customers=True)
+    entry = entry_of(selected)
+    entry["schema"]["properties"]["Size, cm"] = {"type": ["string", "null"]}
+    entry["metadata"].append(
+        {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
+    )
+
+    run = run_tap({**server.config, "response_format": response_format}, catalog=selected)
+
+    is_csv = response_format == "csv"
+    assert run.records("customers") == [{"external_id": "1", "Size, cm": "44"}]
+    assert "fields" not in dict(server.requests[0].query)
+    assert run.log.count("Requesting all fields") == 1
+    assert ("| WARNING" in run.log) is is_csv
+
+
+def test_a_deselected_field_with_a_comma_in_its_name_changes_nothing(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.replies(Reply({"customers": [{"external_id": "1", "city": "Oulu"}]}))
+    selected = catalog(customers=["city"])
+    entry = entry_of(selected)
+    entry["schema"]["properties"]["Size, cm"] = {"type": ["string", "null"]}
+    entry["metadata"].append(
+        {"breadcrumb": ["properties", "Size, cm"], "metadata": {"selected": False}}
+    )
+
+    run = run_tap(server.config, catalog=selected)
+
+    assert dict(server.requests[0].query)["fields"] == "external_id,city"
+    assert "Requesting all fields" not in run.log

@@ -25,7 +25,7 @@ SELECTED = [name for name in PROPERTIES if name != "deselected"]
 
 
 def check_of(filters: dict[str, str]) -> FilterCheck:
-    schema = SelectedSchema(PROPERTIES, SELECTED, ["id"], UTC)
+    schema = SelectedSchema(PROPERTIES, SELECTED, ["id"], UTC, compared=SELECTED)
     return FilterCheck("customers", filters, schema, logging.getLogger("test"))
 
 
