@@ -87,9 +87,9 @@ class StreamRequest:
     def names_fields(self) -> bool:
         """Whether the query names the fields.
 
-        It does not if their list is too long, or a name has a comma, which separates names there.
+        It does not if their list is too long, or could be read as other names.
         """
-        if not self.fields or any("," in name for name in self.fields):
+        if not self.fields or not all(map(_is_listable, self.fields)):
             return False
         query = self._query(self.page_size, names_fields=True)
         return len(urlencode(query, quote_via=quote)) <= MAX_QUERY
@@ -120,6 +120,11 @@ class StreamRequest:
         if self.is_csv:
             query["format"] = "csv"
         return query
+
+
+def _is_listable(name: str) -> bool:
+    """Return whether a name in a list of names between commas is read as this name."""
+    return bool(name) and "," not in name and name == name.strip()
 
 
 def requested_fields(

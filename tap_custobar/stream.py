@@ -224,7 +224,7 @@ class CustobarStream(BaseStream):
             self.logger.log(
                 logging.WARNING if self._is_csv else logging.INFO,
                 "Requesting all fields, because a list of the selected ones would be too long for "
-                "a URL, or one has a comma in its name",
+                "a URL, or the name of one is empty, has a comma, or begins or ends with a space",
             )
         return request
 

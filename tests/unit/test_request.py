@@ -166,3 +166,12 @@ def test_order_of_selection_does_not_matter(data: st.DataObject, names: list[str
         assert not fields
     else:
         assert fields == [name for name in names if name in selected]
+
+
+@pytest.mark.parametrize("name", ["Size, cm", ",", "", " size", "size\u00a0"])
+def test_a_name_that_a_list_cannot_hold_is_not_in_the_query(name: str) -> None:
+    asked = request(fields=["external_id", name], is_csv=True)
+
+    assert not asked.names_fields
+    assert asked.first_url.endswith("/data/customers/?format=csv")
+    assert request(fields=["external_id", "Size in cm"]).names_fields
