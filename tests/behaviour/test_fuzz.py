@@ -100,7 +100,8 @@ def read(server: Server, foreign: Server, reply: Reply, **config: object) -> lis
     for message in logged + errors:
         assert not [s for s in (TOKEN.lower(), *PERSONAL_VALUES) if s in message.lower()]
     assert foreign.requests == []
-    assert 1 <= len(server.requests) <= PAGES + 1
+    # The last page is empty, and therefore requested twice.
+    assert 1 <= len(server.requests) <= PAGES + 2
     for request in server.requests:
         assert unquote(request.path).lstrip("/").startswith("api/")
     return records
@@ -272,6 +273,7 @@ next_urls = structured | texts | texts.map("/api/data/customers/{}?cursor=needle
 
 @given(next_url=next_urls)
 @example(next_url="http://FOREIGN/api/data/customers/?cursor=needle")
+@example(next_url="0/")
 @example(next_url="//LOCALFOREIGN/api/data/customers/?cursor=needle")
 @settings(fixed_examples, max_examples=80)
 def test_any_next_url_stays_below_the_base_url_or_is_rejected(
