@@ -30,7 +30,7 @@ TEXT = {"type": "string"}
             {"anyOf": [{"type": "string", "format": "date-time"}, {"type": ["integer", "null"]}]},
             {**INTEGER, "type": ["string", "integer", "null"], "format": "date-time"},
         ),
-        # Of two texts none is known to be the date.
+        # It is not known which of two strings is the date.
         ({"anyOf": [{"type": "string", "format": "date"}, TEXT]}, {"type": ["string"]}),
         (
             {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
@@ -53,25 +53,28 @@ TEXT = {"type": "string"}
     ],
     ids=str,
 )
-def test_of_a_schema_the_types_are_left(given_schema: Any, stripped: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON value
+def test_constraints_are_removed_and_types_are_kept(
+    given_schema: Any,  # noqa: ANN401 - any JSON value
+    stripped: dict[str, Any],
+) -> None:
     assert strip_constraints(given_schema) == stripped
 
 
 @given(schemas)
-def test_a_stripped_schema_has_nothing_left_to_strip(schema: dict[str, Any]) -> None:
+def test_stripping_a_schema_again_changes_nothing(schema: dict[str, Any]) -> None:
     stripped = strip_constraints(schema)
 
     assert strip_constraints(stripped) == stripped
 
 
 def entry(**parts: Any) -> dict[str, Any]:
-    """Return what a catalog with one stream becomes."""
+    """Return the only entry of a normalized catalog."""
     [normalized] = normalize_catalog({"streams": [{"tap_stream_id": "sales", **parts}]})["streams"]
     return dict(normalized)
 
 
 def selected(normalized: dict[str, Any]) -> dict[str, bool | None]:
-    """Return what is selected, by the place in the schema; the stream itself at ""."""
+    """Return the selection by breadcrumb; that of the stream itself has the name ""."""
     return {
         ".".join(item["breadcrumb"]): item["metadata"].get("selected")
         for item in normalized["metadata"]
@@ -108,7 +111,7 @@ def at(*place: str, **about: object) -> dict[str, Any]:
     ],
     ids=str,
 )
-def test_the_metadata_say_first_how_a_stream_is_replicated(
+def test_the_replication_method_of_the_metadata_takes_precedence(
     parts: dict[str, Any], method: str | None, key: str | None
 ) -> None:
     normalized = entry(**parts)
@@ -147,19 +150,19 @@ def test_the_metadata_say_first_how_a_stream_is_replicated(
     ],
     ids=str,
 )
-def test_what_is_selected_is_said_in_the_metadata_alone(
+def test_the_selection_is_moved_to_the_metadata(
     parts: dict[str, Any], what: dict[str, bool | None]
 ) -> None:
     assert selected(entry(**parts)) == what
 
 
-def test_a_stream_is_known_by_its_id_and_has_a_schema() -> None:
+def test_a_stream_is_named_by_its_id_and_has_a_schema() -> None:
     normalized = entry(stream="Sales!", schema=None)
 
     assert (normalized["stream"], normalized["schema"]) == ("sales", {})
 
 
-def test_a_catalog_that_is_given_stays_as_it_is() -> None:
+def test_the_given_catalog_is_not_modified() -> None:
     catalog = {"streams": [{"tap_stream_id": "sales", "metadata": [at(selected="true")]}]}
     before = copy.deepcopy(catalog)
 

@@ -17,7 +17,7 @@ from tap_custobar.errors import CatalogError
         (None, None, [], None),
     ],
 )
-def test_a_stream_is_read_by_the_key_that_its_catalog_names(
+def test_the_replication_key_is_that_of_the_catalog(
     method: str | None, key: str | None, valid: list[str], chosen: str | None
 ) -> None:
     assert replication_key("sales", method, key, valid) == chosen
@@ -37,7 +37,7 @@ def test_a_stream_is_read_by_the_key_that_its_catalog_names(
         ),
     ],
 )
-def test_what_a_stream_does_not_have_is_refused_with_what_it_has(
+def test_an_invalid_replication_is_rejected_with_the_valid_values(
     method: str | None, key: str | None, valid: list[str], problem: str
 ) -> None:
     with pytest.raises(CatalogError, match=problem):

@@ -26,7 +26,7 @@ ITEMS = {"a": 1, "items": [{"b": 2, "c": 3}, {"c": 4}, 5]}
     ],
     ids=str,
 )
-def test_a_member_is_taken_out_of_a_record(place: list[str], left: dict[str, Any]) -> None:
+def test_a_property_is_dropped_from_a_record(place: list[str], left: dict[str, Any]) -> None:
     record = copy.deepcopy(ITEMS)
 
     drop_from_record(record, place)
@@ -35,7 +35,7 @@ def test_a_member_is_taken_out_of_a_record(place: list[str], left: dict[str, Any
 
 
 @given(json_values)
-def test_from_any_value_a_member_can_be_taken(value: object) -> None:
+def test_dropping_a_property_from_any_value_raises_nothing(value: object) -> None:
     drop_from_record(value, ["properties", "a", "items", "properties", "b"])
     drop_from_schema(value, ["properties", "a", "items", "properties", "b"])
 
@@ -52,9 +52,7 @@ def test_from_any_value_a_member_can_be_taken(value: object) -> None:
     ],
     ids=str,
 )
-def test_the_same_member_is_taken_out_of_the_schema(
-    place: list[str], left: list[str] | None
-) -> None:
+def test_a_property_is_dropped_from_the_schema(place: list[str], left: list[str] | None) -> None:
     member = {"type": "object", "properties": {"b": TEXT, "c": TEXT}}
     before = {"properties": {"a": TEXT, "list": {"type": "array", "items": member}}}
     schema: dict[str, Any] = copy.deepcopy(before)
