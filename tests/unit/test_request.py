@@ -59,7 +59,7 @@ def test_the_first_url_has_the_parameters_that_are_needed(
 @pytest.mark.parametrize(
     ("length", "names_fields"), [(MAX_LENGTH // 2 - 1, True), (MAX_LENGTH // 2, False), (0, False)]
 )
-def test_too_long_a_list_of_fields_is_left_out(length: int, *, names_fields: bool) -> None:
+def test_a_list_of_fields_that_is_too_long_is_omitted(length: int, *, names_fields: bool) -> None:
     asked = request(fields="x" * length)
 
     assert asked.names_fields is names_fields
@@ -77,7 +77,7 @@ def test_too_long_a_list_of_fields_is_left_out(length: int, *, names_fields: boo
     ],
     ids=str,
 )
-def test_a_last_page_is_doubted_where_only_a_header_names_the_next(
+def test_the_last_page_is_probed_if_only_a_header_has_the_next_link(
     options: dict[str, Any], *, is_probed: bool
 ) -> None:
     probe = request(fields="id", **options).last_page_probe()
@@ -133,7 +133,7 @@ def test_fields_are_the_selected_in_schema_order_unless_all_are(
     assert fields_parameter(PROPERTIES, selected) == fields
 
 
-def test_the_selected_may_come_one_by_one() -> None:
+def test_the_selection_may_be_an_iterator() -> None:
     assert fields_parameter(PROPERTIES, iter(["city", "email"])) == "email,city"
 
 
