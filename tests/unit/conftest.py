@@ -1,4 +1,4 @@
-"""What the unit tests share, and how far property tests search."""
+"""Fixtures of the unit tests, and the profiles of the property tests."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 @pytest.fixture(autouse=True)
 def restore_masks() -> Iterator[None]:
-    """Let no test see the secrets masked that another one has made a tap with."""
+    """Remove the secrets that a test has registered for masking."""
     factory = logging.getLogRecordFactory()
     yield
     logging.setLogRecordFactory(factory)
 
 
 class Clock:
-    """A clock that only sleeping and working move on."""
+    """A clock that advances only by sleeping and working."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -61,7 +61,7 @@ def selected(catalog: dict[str, Any]) -> list[str]:
     return [item["breadcrumb"][1] for item in items if item["metadata"]["selected"]]
 
 
-def test_a_stream_that_tells_what_is_new_is_offered_incrementally() -> None:
+def test_a_stream_with_a_replication_key_is_offered_incrementally() -> None:
     offered = airbyte_stream(INCREMENTAL)
 
     assert offered["supported_sync_modes"] == ["full_refresh", "incremental"]
@@ -69,7 +69,7 @@ def test_a_stream_that_tells_what_is_new_is_offered_incrementally() -> None:
     assert offered["default_cursor_field"] == ["date"]
 
 
-def test_incremental_is_read_by_the_sources_own_cursor() -> None:
+def test_incremental_uses_the_cursor_defined_by_the_source() -> None:
     catalog = singer_catalog(wanted(sales="incremental"), [INCREMENTAL])
 
     assert root_of(catalog) == {
@@ -82,13 +82,13 @@ def test_incremental_is_read_by_the_sources_own_cursor() -> None:
 @pytest.mark.parametrize(
     ("mode", "known"), [("full_refresh", INCREMENTAL), ("incremental", entry())]
 )
-def test_else_a_stream_is_read_whole(mode: str, known: dict[str, Any]) -> None:
+def test_other_modes_use_full_table_replication(mode: str, known: dict[str, Any]) -> None:
     catalog = singer_catalog(wanted(sales=mode), [known])
 
     assert root_of(catalog) == {"selected": True, "replication-method": "FULL_TABLE"}
 
 
-def test_what_is_not_wanted_is_not_selected() -> None:
+def test_unconfigured_streams_are_not_selected() -> None:
     catalog = singer_catalog({}, [entry()])
 
     assert root_of(catalog)["selected"] is False
@@ -96,33 +96,33 @@ def test_what_is_not_wanted_is_not_selected() -> None:
 
 
 @pytest.mark.parametrize("properties", [None, {}])
-def test_without_properties_all_fields_are_wanted(properties: dict[str, Any] | None) -> None:
-    catalogue = {"sales": configured("sales", "full_refresh", properties=properties)}
+def test_without_properties_all_fields_are_selected(properties: dict[str, Any] | None) -> None:
+    streams = {"sales": configured("sales", "full_refresh", properties=properties)}
 
-    assert selected(singer_catalog(catalogue, [entry()])) == [*FIELDS]
+    assert selected(singer_catalog(streams, [entry()])) == [*FIELDS]
 
 
-def test_a_key_of_nothing_is_no_key() -> None:
-    catalogue = wanted(sales="full_refresh")
-    catalogue["sales"].stream.source_defined_primary_key = [[]]
+def test_an_empty_primary_key_is_ignored() -> None:
+    streams = wanted(sales="full_refresh")
+    streams["sales"].stream.source_defined_primary_key = [[]]
 
-    assert singer_catalog(catalogue, [entry()])["streams"][0]["key_properties"] == ("id",)
+    assert singer_catalog(streams, [entry()])["streams"][0]["key_properties"] == ("id",)
 
 
 def test_a_field_has_the_type_that_the_destination_knows() -> None:
     chosen = {"n": {"type": ["null", "string"]}, "gone": {"type": "string"}}
-    catalogue = {"sales": configured("sales", "full_refresh", properties=chosen)}
+    streams = {"sales": configured("sales", "full_refresh", properties=chosen)}
 
-    catalog = singer_catalog(catalogue, [entry()])
+    catalog = singer_catalog(streams, [entry()])
 
     assert selected(catalog) == ["n"]
     assert catalog["streams"][0]["schema"]["properties"] == {**FIELDS, "n": chosen["n"]}
-    assert [*unknown(catalogue, [entry()])] == ["sales.gone"]
-    assert [*unknown(catalogue, [entry("customers")])] == ["sales"]
+    assert [*unknown(streams, [entry()])] == ["sales.gone"]
+    assert [*unknown(streams, [entry("customers")])] == ["sales"]
 
 
-MARK = {"next": "/api/data/sales/?cursor=2"}
-BOOKMARK = {"replication_key_value": "2026-01-01T00:00:00Z", "resume": MARK}
+CHECKPOINT = {"next": "/api/data/sales/?cursor=2"}
+BOOKMARK = {"replication_key_value": "2026-01-01T00:00:00Z", "resume": CHECKPOINT}
 STREAM = {"stream_descriptor": {"name": "sales", "namespace": None}, "stream_state": BOOKMARK}
 
 
@@ -137,17 +137,17 @@ STREAM = {"stream_descriptor": {"name": "sales", "namespace": None}, "stream_sta
         {"sales": BOOKMARK},
     ],
 )
-def test_a_state_is_taken_in_any_shape(state: object) -> None:
+def test_all_shapes_of_state_are_accepted(state: object) -> None:
     def given_to(mode: str) -> dict[str, Any]:
         return singer_state(wanted(sales=mode), state)
 
     assert given_to("incremental") == {"bookmarks": {"sales": BOOKMARK}}
-    assert given_to("full_refresh") == {"bookmarks": {"sales": {"resume": MARK}}}
+    assert given_to("full_refresh") == {"bookmarks": {"sales": {"resume": CHECKPOINT}}}
 
 
 @pytest.mark.parametrize("stream_state", [None, {}])
 @pytest.mark.parametrize("mode", ["full_refresh", "incremental"])
-def test_an_empty_state_of_a_stream_is_one(stream_state: object, mode: str) -> None:
+def test_an_empty_stream_state_is_accepted(stream_state: object, mode: str) -> None:
     state = [{"type": "STREAM", "stream": {**STREAM, "stream_state": stream_state}}]
 
     (bookmark,) = singer_state(wanted(sales=mode), state)["bookmarks"].values()
@@ -156,12 +156,12 @@ def test_an_empty_state_of_a_stream_is_one(stream_state: object, mode: str) -> N
 
 
 @pytest.mark.parametrize("state", [[], {}, [{}], {"data": None}, {"type": "LEGACY", "data": {}}])
-def test_no_state_is_one_too(state: object) -> None:
+def test_a_missing_state_is_accepted(state: object) -> None:
     assert singer_state(wanted(sales="incremental"), state) == {"bookmarks": {}}
 
 
 @pytest.mark.parametrize("state", [1, None, "x", [1], {"sales": []}, {"stream": 1}])
-def test_anything_else_is_no_state(state: object) -> None:
+def test_an_invalid_state_is_rejected(state: object) -> None:
     with pytest.raises(TypeError):
         singer_state({}, state)
 
@@ -238,7 +238,7 @@ def test_states_count_the_records_since_the_last_one(
     assert [s["stream"]["stream_descriptor"]["name"] for s in lines] == ["sales"] * 4 + ["orders"]
 
 
-def test_the_pace_holds_over_asking_and_reading() -> None:
+def test_discovery_and_read_share_one_connection() -> None:
     config = {"company": "acme", "api_token": "x", "discover_custom_fields": False}
     known = TapCustobar(config=config)
 

@@ -1,4 +1,4 @@
-"""A tap in a process that lives on: nothing of it is left behind."""
+"""A tap in a process that continues: no thread and no connection is left."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_discovery_that_has_ended_leaves_no_thread(server: Server) -> None:
 def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
     faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The next page is asked for by the header's name, and refused by the body's.
+    # The next link of the header is prefetched, and that of the body is rejected.
     page = b'{"customers": [{"external_id": "1"}], "next_url": "https://evil.example/"}'
     ahead = b"X-Custobar-Next-Url: ?cursor=2"
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%b\r\n\r\n" % (len(page), ahead)

@@ -17,28 +17,28 @@ from tap_custobar.redaction import MASK, Redactor, install_log_redaction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SPICY = 'API/se+cret "ä"'
+SECRET = 'API/se+cret "ä"'  # noqa: S105 - made up
 
 
 @pytest.mark.parametrize(
     "form",
     [
-        SPICY,
-        SPICY.upper(),
-        SPICY.swapcase(),
-        quote(SPICY, safe=""),
-        quote(SPICY, safe="").lower(),
-        quote_plus(SPICY),
-        json.dumps(SPICY)[1:-1],
-        json.dumps(SPICY)[1:-1].upper(),
+        SECRET,
+        SECRET.upper(),
+        SECRET.swapcase(),
+        quote(SECRET, safe=""),
+        quote(SECRET, safe="").lower(),
+        quote_plus(SECRET),
+        json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET)[1:-1].upper(),
     ],
 )
 def test_a_secret_is_masked_in_every_form(form: str) -> None:
-    assert Redactor([SPICY])(f"before {form} after {form}") == f"before {MASK} after {MASK}"
+    assert Redactor([SECRET])(f"before {form} after {form}") == f"before {MASK} after {MASK}"
 
 
 @pytest.mark.parametrize("secrets", [["token", "tokentoken1"], ["tokentoken1", "token"]])
-def test_a_secret_within_another_leaves_nothing_of_the_longer(secrets: list[str]) -> None:
+def test_a_secret_within_another_is_masked_with_the_longer(secrets: list[str]) -> None:
     assert Redactor(secrets)("a tokentoken1 b token c") == f"a {MASK} b {MASK} c"
 
 
@@ -48,7 +48,7 @@ def test_an_empty_secret_masks_nothing(secrets: list[str]) -> None:
 
 
 @pytest.mark.parametrize("secret", ["a.c", "(", "[x", "a|b", "\\d", "^", "$", "*+"])
-def test_a_secret_is_no_pattern(secret: str) -> None:
+def test_a_secret_is_not_used_as_a_pattern(secret: str) -> None:
     redact = Redactor([secret])
 
     assert redact(f"x{secret}y") == f"x{MASK}y"
@@ -67,10 +67,10 @@ FORMS: list[Callable[[str], str]] = [
 
 
 @given(st.text(), st.text(min_size=4), st.text(), st.sampled_from(FORMS))
-def test_no_text_shows_the_secret(
+def test_no_string_shows_the_secret(
     before: str, secret: str, after: str, form: Callable[[str], str]
 ) -> None:
-    assume("*" not in secret)  # else the mask itself might show it
+    assume("*" not in secret)  # the mask itself could contain it
     redacted = Redactor([secret])(before + form(secret) + after)
 
     assert not re.search(re.escape(secret), redacted, re.IGNORECASE)
@@ -79,7 +79,7 @@ def test_no_text_shows_the_secret(
 
 
 @given(st.text(), st.text(min_size=4))
-def test_a_text_without_the_secret_is_left_alone(text: str, secret: str) -> None:
+def test_a_string_without_the_secret_is_unchanged(text: str, secret: str) -> None:
     forms = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
     assume(not any(re.search(re.escape(form), text, re.IGNORECASE) for form in forms))
 
@@ -87,7 +87,7 @@ def test_a_text_without_the_secret_is_left_alone(text: str, secret: str) -> None
 
 
 @given(st.text(st.characters(exclude_categories=())))
-def test_a_quoted_text_is_one_short_printable_line(text: str) -> None:
+def test_a_sanitized_string_is_one_short_printable_line(text: str) -> None:
     quoted = Redactor([]).sanitize(text * 5)
 
     assert quoted.isprintable()
@@ -95,13 +95,13 @@ def test_a_quoted_text_is_one_short_printable_line(text: str) -> None:
     assert "  " not in quoted
 
 
-def test_a_quoted_text_is_masked_before_it_is_cut() -> None:
+def test_a_sanitized_string_is_masked_before_it_is_truncated() -> None:
     quoted = Redactor(["x" * 100]).sanitize("ab\r\n\tc\x00d " + "-" * 188 + "x" * 100)
 
     assert quoted == f"ab c d {'-' * 188}{MASK}"
 
 
-def test_a_quoted_text_of_200_characters_is_whole_and_a_longer_one_ends_in_dots() -> None:
+def test_a_sanitized_string_over_200_characters_is_truncated_with_dots() -> None:
     quote_text = Redactor([]).sanitize
 
     assert quote_text("x" * 200) == "x" * 200
@@ -110,7 +110,7 @@ def test_a_quoted_text_of_200_characters_is_whole_and_a_longer_one_ends_in_dots(
 
 @pytest.fixture
 def logger() -> logging.Logger:
-    """A logger of a process in which APISECRET is a secret."""
+    """Return a logger of a process in which APISECRET is a secret."""
     install_log_redaction(Redactor(["APISECRET"]))
     return logging.getLogger("anything")
 
@@ -157,7 +157,7 @@ def fail(error: Exception) -> None:
     raise error
 
 
-def test_a_traceback_is_masked_to_its_causes_for_every_handler(
+def test_a_traceback_is_masked_with_its_causes_for_every_handler(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = RuntimeError("GET /?token=APISECRET")
@@ -174,7 +174,7 @@ def test_a_traceback_is_masked_to_its_causes_for_every_handler(
         assert "it failed" in text
 
 
-def test_lines_of_json_show_no_cause_that_was_left_behind(
+def test_json_log_lines_do_not_show_a_suppressed_cause(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     try:
@@ -192,7 +192,7 @@ def test_lines_of_json_show_no_cause_that_was_left_behind(
     assert "maija" not in line
 
 
-def test_loggers_made_before_and_after_are_masked_alike(
+def test_loggers_created_before_and_after_are_masked(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = logging.NullHandler()
@@ -214,7 +214,7 @@ def test_every_secret_of_the_process_is_masked(
     assert caplog.messages == ["*** and ***"]
 
 
-def test_a_short_secret_is_masked_in_foreign_texts_only(
+def test_a_short_secret_is_masked_in_quoted_strings_only(
     logger: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     redact = Redactor(["page"])
@@ -227,7 +227,7 @@ def test_a_short_secret_is_masked_in_foreign_texts_only(
     assert redact.sanitize("no page for cGFnZQ") == "no *** for cGFnZQ"
 
 
-def test_another_factory_of_log_records_is_kept_and_wrapped_once(
+def test_another_log_record_factory_is_kept_and_wrapped_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     calls = []
@@ -258,7 +258,7 @@ def test_a_secret_in_a_stack_is_masked(logger: logging.Logger) -> None:
 
 
 TOKEN = "aB3/x+Z9_qr-T7=w"  # noqa: S105 - made up
-#: Ways to escape one character.
+#: Escapes of one character.
 ESCAPES: list[Callable[[str], str]] = [
     lambda char: f"%{ord(char):02x}",
     lambda char: f"%25{ord(char):02X}",
@@ -286,7 +286,7 @@ def test_a_secret_is_masked_with_any_of_its_characters_escaped(
 
 @pytest.mark.parametrize("wrap", ["\n", "\r\n    ", " ", "\\n", "\\r\\n", "\t"])
 @pytest.mark.parametrize("place", [1, 8, 15])
-def test_a_secret_is_masked_where_it_was_wrapped(wrap: str, place: int) -> None:
+def test_a_line_wrapped_secret_is_masked(wrap: str, place: int) -> None:
     wrapped = TOKEN[:place] + wrap + TOKEN[place:]
 
     assert Redactor([TOKEN])(f"({wrapped})") == f"({MASK})"
@@ -334,16 +334,16 @@ def test_personal_data_is_not_quoted(reason: str, quoted: str) -> None:
 @pytest.mark.parametrize(
     "piece", ["1 ", "1-", "x", "\\", "%25", "&amp;", "0aB", "a@", "A\n"], ids=repr
 )
-def test_a_long_text_is_quoted_at_once(piece: str) -> None:
-    # A pattern that goes over the rest again from each character would take minutes.
+def test_a_long_string_is_sanitized_in_linear_time(piece: str) -> None:
+    # A pattern with quadratic backtracking would take minutes.
     assert len(Redactor([TOKEN, "0aB%25&amp;x"]).sanitize(piece * 40_000)) <= 200
 
 
-def test_a_secret_that_comes_over_two_lines_is_not_quoted() -> None:
+def test_a_secret_over_two_lines_is_not_quoted() -> None:
     assert Redactor(["Maija Virtanen"]).sanitize("no Maija\nVirtanen") == "no ***"
 
 
-def test_half_a_surrogate_pair_is_a_secret_like_any_other() -> None:
+def test_a_secret_with_a_lone_surrogate_is_masked() -> None:
     assert Redactor(["\ud800x"])("a\ud800x") == "a***"
 
 

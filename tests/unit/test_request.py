@@ -92,7 +92,7 @@ def test_fields_are_left_out_of_a_query_that_is_too_long_once_encoded(
     ],
     ids=str,
 )
-def test_a_last_page_is_doubted_where_only_a_header_names_the_next(
+def test_the_last_page_is_probed_if_only_a_header_has_the_next_link(
     options: dict[str, Any], *, is_probed: bool
 ) -> None:
     probe = request(fields=["id"], **options).last_page_probe()
@@ -148,7 +148,7 @@ def test_fields_are_the_selected_in_schema_order_unless_all_are(
     assert requested_fields(PROPERTIES, selected) == fields
 
 
-def test_the_selected_may_come_one_by_one() -> None:
+def test_the_selection_may_be_an_iterator() -> None:
     assert requested_fields(PROPERTIES, iter(["city", "email"])) == ["email", "city"]
 
 

@@ -1,4 +1,4 @@
-"""The client against a server of its own, with a clock that only sleeping moves on."""
+"""The client against a test server, with a clock that advances only by sleeping."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def get(client: CustobarClient, server: Server, path: str = "/data/customers/?li
     return client.get(f"{server.url}{path}", body_of, first_page=False)
 
 
-def test_a_page_is_its_body_and_headers(server: Server, client_settings: Settings) -> None:
+def test_get_passes_the_body_and_headers_to_the_parser(
+    server: Server, client_settings: Settings
+) -> None:
     server.replies(Reply(b'{"a": 1}', headers={"X-Custobar-Next-Url": "?b"}))
 
     page = CustobarClient(**client_settings).get(f"{server.url}/x/", lambda p: p, first_page=True)
@@ -63,35 +65,35 @@ def test_a_page_is_its_body_and_headers(server: Server, client_settings: Setting
 
 
 def starts(server: Server, clock: Clock) -> list[float]:
-    """Note, by the clock, when each request comes in."""
-    moments: list[float] = []
+    """Return a list that receives the time of each request."""
+    times: list[float] = []
 
     def answer(_: Request) -> Reply:
-        moments.append(clock.now)
+        times.append(clock.now)
         return GOOD
 
     server.answer = answer
-    return moments
+    return times
 
 
-def test_requests_start_at_the_pace_and_time_spent_working_counts(
+def test_requests_start_at_least_the_interval_apart_including_processing_time(
     server: Server, client_settings: Settings, clock: Clock
 ) -> None:
-    moments = starts(server, clock)
+    times = starts(server, clock)
     client = CustobarClient(**{**client_settings, "request_interval": 2.0})
     for seconds in (0, 0.5, 2, 7, 0):
         get(client, server)
         clock.work(seconds)
     get(client, server)
 
-    assert [moment - 1000 for moment in moments] == [0, 2, 4, 6, 13, 15]
+    assert [at - 1000 for at in times] == [0, 2, 4, 6, 13, 15]
     assert sum(clock.slept) == 5.5
 
 
-def test_the_pace_holds_over_retries_too(
+def test_the_request_interval_applies_to_retries(
     server: Server, client_settings: Settings, clock: Clock
 ) -> None:
-    moments = starts(server, clock)
+    times = starts(server, clock)
     good, faults = server.answer, [Reply(status=503, headers={"Retry-After": "1"})] * 2
 
     def answer(request: Request) -> Reply:
@@ -101,10 +103,10 @@ def test_the_pace_holds_over_retries_too(
     server.answer = answer
     get(CustobarClient(**{**client_settings, "request_interval": 5.0}), server)
 
-    assert [moment - 1000 for moment in moments] == [0, 5, 10]
+    assert [at - 1000 for at in times] == [0, 5, 10]
 
 
-def test_without_an_interval_nothing_is_waited_for(
+def test_without_an_interval_there_is_no_wait(
     server: Server, client_settings: Settings, clock: Clock
 ) -> None:
     client = CustobarClient(**client_settings)
@@ -124,7 +126,7 @@ def test_without_an_interval_nothing_is_waited_for(
     ],
     ids=str,
 )
-def test_too_many_requests_wait_as_long_as_they_are_told(
+def test_a_429_waits_as_long_as_retry_after_requests(
     server: Server,
     client_settings: Settings,
     clock: Clock,
@@ -142,7 +144,7 @@ def test_too_many_requests_wait_as_long_as_they_are_told(
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("header", ["0", "1", "Thu, 01 Jan 1970 00:00:00 GMT"])
-def test_a_wait_of_no_use_is_no_reason_to_ask_at_once(
+def test_a_retry_after_below_the_own_delay_does_not_shorten_it(
     server: Server, client_settings: Settings, clock: Clock, header: str, status: int
 ) -> None:
     busy = Reply(status=status, headers={"Retry-After": header})
@@ -155,7 +157,7 @@ def test_a_wait_of_no_use_is_no_reason_to_ask_at_once(
 
 
 @pytest.mark.parametrize("status", [408, 425])
-def test_what_came_too_late_or_too_early_is_asked_for_again_soon(
+def test_a_408_or_425_is_retried_within_a_second(
     server: Server, client_settings: Settings, clock: Clock, status: int
 ) -> None:
     server.replies(Reply(status=status), GOOD)
@@ -166,7 +168,7 @@ def test_what_came_too_late_or_too_early_is_asked_for_again_soon(
     assert clock.slept[0] <= 1
 
 
-def test_a_server_that_is_down_is_told_how_long_too(
+def test_a_503_waits_as_long_as_retry_after_requests(
     server: Server, client_settings: Settings, clock: Clock
 ) -> None:
     down = Reply(status=503)
@@ -192,33 +194,33 @@ def test_all_waits_together_end_after_15_minutes(
     assert len(server.requests) == 4
 
 
-def test_a_page_that_is_refused_is_asked_for_again(
+def test_a_page_the_parser_rejects_is_requested_again(
     server: Server, client_settings: Settings
 ) -> None:
     server.replies(Reply(b"1"), Reply(b"2"), Reply(b"3"))
     client = CustobarClient(**client_settings)
 
-    def third(response: Response) -> str:
+    def accept_third(response: Response) -> str:
         if response.body != b"3":
             what = "something else"
             raise InvalidResponseError(what)
         return "parsed"
 
-    assert client.get(f"{server.url}/x/", third, first_page=False) == "parsed"
+    assert client.get(f"{server.url}/x/", accept_third, first_page=False) == "parsed"
     assert client.stats.retries == 2
 
 
-def test_a_first_page_that_is_refused_is_asked_for_once_more(
+def test_a_first_page_the_parser_rejects_is_requested_once_more(
     server: Server, client_settings: Settings
 ) -> None:
     client = CustobarClient(**client_settings)
 
-    def refuse(_: Response) -> None:
+    def reject(_: Response) -> None:
         what = "something else"
         raise InvalidResponseError(what)
 
     with pytest.raises(InvalidResponseError):
-        client.get(f"{server.url}/x/", refuse, first_page=True)
+        client.get(f"{server.url}/x/", reject, first_page=True)
     assert len(server.requests) == 2
 
 
@@ -233,7 +235,7 @@ def test_retries_are_counted_over_all_requests(server: Server, client_settings: 
     assert len(server.requests) == 6
 
 
-def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
+def test_a_body_larger_than_the_limit_is_rejected(
     server: Server, client_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = 3 << 20
@@ -254,7 +256,7 @@ def faulty() -> Iterator[FaultyServer]:
 
 @pytest.fixture
 def worker_threads() -> WorkerThreads:
-    """Return the threads that the test's own client has."""
+    """Return the worker threads of the clients of this test."""
     before = threading.enumerate()
     return lambda: [t for t in threading.enumerate() if t.name == THREAD_NAME and t not in before]
 
@@ -280,7 +282,7 @@ def trickle(head: bytes, drip: bytes) -> Act:
     ],
     ids=["length", "chunked", "until closed", "error", "header", "100", "103"],
 )
-def test_a_body_that_trickles_is_cut_off(
+def test_a_response_slower_than_the_timeout_is_aborted(
     faulty: FaultyServer,
     client_settings: Settings,
     worker_threads: WorkerThreads,
@@ -299,23 +301,23 @@ def test_a_body_that_trickles_is_cut_off(
         assert not thread.is_alive()
 
 
-def test_what_is_given_up_ends_though_its_headers_were_still_awaited(
+def test_an_abandoned_prefetch_is_closed_while_its_headers_are_pending(
     faulty: FaultyServer, client_settings: Settings
 ) -> None:
-    may_answer = threading.Event()
+    may_respond = threading.Event()
     answer = trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n", b" ")
-    faulty.script = [lambda line: may_answer.wait(60) and answer(line)]
+    faulty.script = [lambda line: may_respond.wait(60) and answer(line)]
     client = CustobarClient(**client_settings)
     client.prefetch(f"http://{faulty.host}/")
     assert faulty.requested.wait(60)
 
     client.prefetch(None)
-    may_answer.set()
+    may_respond.set()
 
     assert faulty.disconnected.wait(60)
 
 
-def test_what_is_given_up_ends_though_no_header_ever_came(
+def test_an_abandoned_prefetch_without_a_response_ends_its_thread(
     faulty: FaultyServer, client_settings: Settings, worker_threads: WorkerThreads
 ) -> None:
     faulty.script = [Line.hold]
@@ -330,7 +332,7 @@ def test_what_is_given_up_ends_though_no_header_ever_came(
     assert not thread.is_alive()
 
 
-def test_a_thread_that_waits_for_its_pace_ends_with_the_client(
+def test_closing_the_client_ends_a_thread_that_waits_for_the_interval(
     server: Server, client_settings: Settings, worker_threads: WorkerThreads
 ) -> None:
     settings = {**client_settings, "sleep": time.sleep, "clock": time.monotonic}
@@ -358,7 +360,7 @@ def test_a_closed_client_leaves_no_thread_and_no_connection_and_can_be_used_agai
         assert faulty.connections == number
 
 
-def test_a_thread_that_cannot_be_had_is_asked_for_again(
+def test_a_thread_that_could_not_start_is_started_by_the_next_request(
     server: Server, client_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.replies(GOOD)
@@ -407,32 +409,32 @@ FAULTS: dict[str, tuple[Reply, type[CustobarError]]] = {
 }
 
 
-def tell(
+def failure_texts(
     url: str, client_settings: Settings, caplog: pytest.LogCaptureFixture, cause: type[Exception]
 ) -> str:
-    """Fail, and return all that a user reads of it."""
+    """Return the error text and the log of a failing request."""
     caplog.set_level(logging.DEBUG)
     with pytest.raises(cause) as raised:
         CustobarClient(**{**client_settings, "max_retries": 1}).get(url, body_of, first_page=False)
     error = raised.value
     assert error.__suppress_context__ or error.__context__ is None
-    told = [r.getMessage() for r in caplog.records if r.levelno > logging.DEBUG]
-    return "\n".join([str(error), *map(str, error.args), *told])
+    shown = [r.getMessage() for r in caplog.records if r.levelno > logging.DEBUG]
+    return "\n".join([str(error), *map(str, error.args), *shown])
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_no_failure_tells_the_token_or_the_query(
+def test_no_failure_shows_the_token_or_the_query(
     server: Server, client_settings: Settings, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     reply, cause = FAULTS[fault]
     server.replies(reply)
 
-    told = tell(f"{server.url}/data/customers/{QUERY}", client_settings, caplog, cause)
+    shown = failure_texts(f"{server.url}/data/customers/{QUERY}", client_settings, caplog, cause)
 
-    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+    assert not [secret for secret in SECRETS if secret.lower() in shown.lower()]
 
 
-def test_a_body_too_large_tells_neither(
+def test_a_body_too_large_shows_neither_token_nor_query(
     server: Server,
     client_settings: Settings,
     caplog: pytest.LogCaptureFixture,
@@ -441,11 +443,11 @@ def test_a_body_too_large_tells_neither(
     monkeypatch.setattr("tap_custobar.api.responses.MAX_BODY", 5)
     server.replies(Reply(b"APISECRET"))
 
-    told = tell(
+    shown = failure_texts(
         f"{server.url}/data/customers/{QUERY}", client_settings, caplog, ResponseTooLargeError
     )
 
-    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+    assert not [secret for secret in SECRETS if secret.lower() in shown.lower()]
 
 
 @pytest.mark.parametrize(
@@ -459,7 +461,7 @@ def test_a_body_too_large_tells_neither(
     ],
     ids=["silence", "silence within", "closed", "no HTTP", "closed within"],
 )
-def test_a_line_that_fails_tells_neither(
+def test_a_connection_failure_shows_neither_token_nor_query(
     faulty: FaultyServer,
     client_settings: Settings,
     caplog: pytest.LogCaptureFixture,
@@ -473,28 +475,29 @@ def test_a_line_that_fails_tells_neither(
 
     faulty.script = [act]
 
-    told = tell(
+    shown = failure_texts(
         f"http://{faulty.host}/{QUERY}", {**client_settings, "request_timeout": 0.1}, caplog, cause
     )
 
-    assert "127.0.0.1" in told
-    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+    assert "127.0.0.1" in shown
+    assert not [secret for secret in SECRETS if secret.lower() in shown.lower()]
 
 
-def test_a_host_that_fails_tells_neither(
+def test_a_refused_connection_or_tls_error_shows_neither_token_nor_query(
     server: Server, client_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        refused = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-        told = [tell(refused + QUERY, client_settings, caplog, UnreachableError)]
+        closed_port = f"http://127.0.0.1:{unused.getsockname()[1]}/"
+        shown = [failure_texts(closed_port + QUERY, client_settings, caplog, UnreachableError)]
     no_tls = f"https://{server.host}/"
-    told.append(tell(no_tls + QUERY, client_settings, caplog, CertificateError))
+    shown.append(failure_texts(no_tls + QUERY, client_settings, caplog, CertificateError))
 
-    assert not [secret for secret in SECRETS if secret.lower() in told[0].lower() + told[1].lower()]
+    texts = "".join(shown).lower()
+    assert not [secret for secret in SECRETS if secret.lower() in texts]
 
 
-def test_an_unknown_host_tells_neither(
+def test_an_unknown_host_shows_neither_token_nor_query(
     client_settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
@@ -503,7 +506,7 @@ def test_an_unknown_host_tells_neither(
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     url = f"https://no-such-company.custobar.com/{QUERY}"
 
-    told = tell(url, client_settings, caplog, HostNotFoundError)
+    shown = failure_texts(url, client_settings, caplog, HostNotFoundError)
 
-    assert "no host named no-such-company.custobar.com" in told
-    assert not [secret for secret in SECRETS if secret.lower() in told.lower()]
+    assert "no host named no-such-company.custobar.com" in shown
+    assert not [secret for secret in SECRETS if secret.lower() in shown.lower()]

@@ -1,4 +1,4 @@
-"""What a failed request is reported as, and what a body is read as."""
+"""The errors of failed requests, and the reading of response bodies."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_each_exception_becomes_an_error_that_shows_no_query(
         ("https://acme.custobar.com:8443/api/", "acme.custobar.com:8443"),
     ],
 )
-def test_a_connection_that_failed_is_named_with_its_port(url: str, address: str) -> None:
+def test_a_connection_error_names_host_and_port(url: str, address: str) -> None:
     with (
         pytest.raises(errors.ConnectionFailedError, match=f" {address} "),
         translate_exceptions(url, connect_timeout=10, timeout=30),
@@ -107,7 +107,7 @@ def test_a_connection_that_failed_is_named_with_its_port(url: str, address: str)
         raise exceptions.ConnectTimeout
 
 
-def test_an_error_of_the_tap_stays_what_it_is() -> None:
+def test_an_error_of_the_tap_is_unchanged() -> None:
     with (
         pytest.raises(errors.CertificateError),
         translate_exceptions(URL, connect_timeout=10, timeout=30),
@@ -118,7 +118,7 @@ def test_an_error_of_the_tap_stays_what_it_is() -> None:
 def response(
     body: bytes, status: int = 200, headers: dict[str, str] | None = None
 ) -> requests.Response:
-    """Return a response as requests gives it, its body unread."""
+    """Return a response of requests whose body has not been read."""
     made = requests.Response()
     made.status_code = status
     made.headers.update(headers or {})
@@ -145,7 +145,7 @@ def response(
         (599, errors.ServerError),
     ],
 )
-def test_each_status_stands_for_an_error(status: int, error: type[errors.CustobarError]) -> None:
+def test_each_status_raises_its_error(status: int, error: type[errors.CustobarError]) -> None:
     reason = json.dumps({"error": {"reason": "no maija@example.fi for APISECRET"}}).encode()
 
     made = error_for_status(
@@ -184,7 +184,7 @@ CONTENT = b'{"customers": []}' * 100
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else str(len(value)),
 )
-def test_a_body_is_decompressed_and_its_length_on_the_wire_is_counted(
+def test_a_body_is_decompressed_and_its_compressed_size_is_counted(
     body: bytes, headers: dict[str, str]
 ) -> None:
     read = read_response(response(body, headers=headers), URL)
@@ -195,21 +195,21 @@ def test_a_body_is_decompressed_and_its_length_on_the_wire_is_counted(
 
 
 @pytest.mark.parametrize("length", ["", "-5", "5 ", "٣", "1" * 30])
-def test_a_length_that_is_none_is_as_good_as_untold(length: str) -> None:
+def test_an_invalid_content_length_is_ignored(length: str) -> None:
     read = read_response(response(CONTENT, headers={"Content-Length": length}), URL)
 
     assert (read.body, read.is_length_delimited) == (CONTENT, False)
 
 
 @pytest.mark.parametrize("end", [-1, -8, 20, 1])
-def test_compressed_data_that_is_cut_is_no_body(end: int) -> None:
+def test_truncated_compressed_data_raises(end: int) -> None:
     compressed = gzip.compress(CONTENT)[:end]
 
     with pytest.raises(EOFError):
         read_response(response(compressed, headers={"Content-Encoding": "gzip"}), URL)
 
 
-def test_no_content_is_no_body() -> None:
+def test_no_content_is_an_empty_body() -> None:
     read = read_response(response(b"", 204), URL)
 
     assert (read.body, read.status, read.is_length_delimited) == (b"", 204, True)

@@ -36,7 +36,7 @@ NEVER_A_SETTING: list[TransientError] = [
 ]
 
 
-def test_waits_double_from_a_second_to_a_minute() -> None:
+def test_delays_double_from_one_second_to_one_minute() -> None:
     for seed in range(50):
         random.seed(seed)
         retries = Retries(10)
@@ -48,12 +48,12 @@ def test_waits_double_from_a_second_to_a_minute() -> None:
         assert retries.next_wait(CUT, first_page=False) is None
 
 
-def test_clients_that_failed_together_part() -> None:
+def test_delays_are_random() -> None:
     assert len({Retries(1).next_wait(CUT, first_page=False) for _ in range(20)}) > 1
 
 
 @pytest.mark.parametrize("seconds", [7.0, 600.0])
-def test_the_longer_wait_wins(seconds: float) -> None:
+def test_the_longer_of_delay_and_retry_after_is_used(seconds: float) -> None:
     for error in (RateLimitedError(seconds), ServerError(503, "/", seconds)):
         retries = Retries(3)
         retries.next_wait(CUT, first_page=False)
@@ -63,27 +63,27 @@ def test_the_longer_wait_wins(seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 3.0])
-def test_a_server_that_asks_for_less_than_our_own_wait_is_given_that(seconds: float) -> None:
+def test_a_retry_after_shorter_than_the_delay_is_not_used(seconds: float) -> None:
     wait = Retries(9, count=5).next_wait(ServerError(503, "/", seconds), first_page=False)
 
     assert wait is not None
     assert 16 <= wait <= 32
 
 
-def test_a_server_error_without_a_wish_waits_as_any_other() -> None:
+def test_a_server_error_without_retry_after_uses_the_delay() -> None:
     wait = Retries(1).next_wait(ServerError(503, "/", None), first_page=True)
 
     assert wait is not None
     assert 0.5 <= wait <= 1
 
 
-def test_no_retries_are_none() -> None:
+def test_zero_retries_disable_retries() -> None:
     assert Retries(0).next_wait(CUT, first_page=False) is None
     assert Retries(0).next_wait(OFTEN_A_SETTING[0], first_page=True) is None
 
 
 @pytest.mark.parametrize("error", OFTEN_A_SETTING, ids=lambda error: type(error).__name__)
-def test_what_is_often_a_setting_is_tried_once_more_on_the_first_page(
+def test_likely_configuration_errors_are_retried_once_on_the_first_page(
     error: TransientError,
 ) -> None:
     retries = Retries(8)
@@ -95,7 +95,7 @@ def test_what_is_often_a_setting_is_tried_once_more_on_the_first_page(
 
 
 @pytest.mark.parametrize("error", NEVER_A_SETTING, ids=lambda error: type(error).__name__)
-def test_any_other_fault_is_tried_to_the_end_on_the_first_page(error: TransientError) -> None:
+def test_other_errors_are_retried_to_the_limit_on_the_first_page(error: TransientError) -> None:
     retries = Retries(8)
 
     assert all(retries.next_wait(error, first_page=True) is not None for _ in range(8))
@@ -126,7 +126,7 @@ def test_all_waits_together_end_after_15_minutes(
     assert sum(waits) <= 900 + 1e-6
 
 
-def test_the_last_wait_is_what_is_left_of_the_15_minutes() -> None:
+def test_the_last_wait_is_the_remainder_of_the_15_minutes() -> None:
     retries = Retries(100)
     busy = RateLimitedError(600)
 
@@ -148,7 +148,7 @@ def test_the_last_wait_is_what_is_left_of_the_15_minutes() -> None:
         ("Friday, 31-Dec-99 23:59:59 GMT", 0.0),
     ],
 )
-def test_a_wish_is_read(value: str, seconds: float) -> None:
+def test_retry_after_is_parsed(value: str, seconds: float) -> None:
     assert parse_retry_after(value) == seconds
 
 
@@ -161,12 +161,12 @@ def test_a_wish_is_read(value: str, seconds: float) -> None:
         "Thu, 01 Jan 99999 00:00:00 GMT",
     ],
 )
-def test_a_wish_that_says_nothing_is_none(value: str | None) -> None:
+def test_an_invalid_retry_after_returns_none(value: str | None) -> None:
     assert parse_retry_after(value) is None
 
 
 @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000", "+0300"])
-def test_a_date_is_counted_from_now(zone: str) -> None:
+def test_a_retry_after_date_is_relative_to_now(zone: str) -> None:
     hours = 3 if zone == "+0300" else 0
     soon = datetime.now(UTC) + timedelta(seconds=100, hours=hours)
     text = f"{soon:%a, %d %b %Y %H:%M:%S} {zone}"
@@ -178,7 +178,7 @@ def test_a_date_is_counted_from_now(zone: str) -> None:
 
 
 @pytest.mark.parametrize("years", [-30, 0, 30])
-def test_a_date_is_counted_from_the_answers_own_date(years: int) -> None:
+def test_a_retry_after_date_is_relative_to_the_date_of_the_response(years: int) -> None:
     date = datetime.now(UTC) + timedelta(days=365 * years)
     text = format_datetime(date + timedelta(seconds=90), usegmt=True)
 
@@ -186,21 +186,21 @@ def test_a_date_is_counted_from_the_answers_own_date(years: int) -> None:
 
 
 @pytest.mark.parametrize("date", ["", "soon", "Mon, 99 Foo 2024 00:00:00 GMT", None])
-def test_an_answer_without_a_date_leaves_this_machines_clock(date: str | None) -> None:
+def test_without_a_date_of_the_response_the_local_clock_is_used(date: str | None) -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
 
     assert 0 < (parse_retry_after(soon, date) or 0) <= 101
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
-def test_any_date_is_between_now_and_ten_minutes(moment: datetime) -> None:
-    seconds = parse_retry_after(format_datetime(moment, usegmt=True))
+def test_any_retry_after_date_is_between_zero_and_ten_minutes(date: datetime) -> None:
+    seconds = parse_retry_after(format_datetime(date, usegmt=True))
 
     assert seconds is not None
     assert 0 <= seconds <= 600
-    if moment < datetime.now(UTC) - timedelta(days=1):
+    if date < datetime.now(UTC) - timedelta(days=1):
         assert seconds == 0
-    if moment > datetime.now(UTC) + timedelta(days=1):
+    if date > datetime.now(UTC) + timedelta(days=1):
         assert seconds == 600
 
 
@@ -216,7 +216,7 @@ def test_any_date_is_between_now_and_ten_minutes(moment: datetime) -> None:
         )
     ).map(" ".join)
 )
-def test_any_text_is_a_bounded_wish_or_none(value: str) -> None:
+def test_any_string_returns_a_bounded_wait_or_none(value: str) -> None:
     seconds = parse_retry_after(value)
 
     assert seconds is None or 0 <= seconds <= 600
@@ -230,11 +230,11 @@ def test_any_text_is_a_bounded_wish_or_none(value: str) -> None:
         "Mon, 01 Jan 2024 00:00:00 +99999999999999",
     ],
 )
-def test_a_date_beyond_all_calendars_says_nothing(date: str) -> None:
+def test_a_retry_after_date_out_of_range_returns_none(date: str) -> None:
     assert parse_retry_after(date) is None
 
 
-def test_the_thousandth_retry_waits_no_longer_than_the_tenth() -> None:
+def test_the_delay_of_the_thousandth_retry_is_bounded() -> None:
     retries = Retries(limit=5000, count=1100)
 
     wait = retries.next_wait(ServerError(500, "/", None), first_page=False)

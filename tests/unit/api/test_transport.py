@@ -42,13 +42,13 @@ def new_worker() -> RequestWorker:
     )
 
 
-def test_the_token_is_sent_as_its_scheme_asks_for() -> None:
+def test_the_token_is_sent_with_the_auth_scheme() -> None:
     request = requests.Request("GET", "https://acme.example/").prepare()
 
     assert TokenAuth("Bearer", "abc")(request).headers["Authorization"] == "Bearer abc"
 
 
-def test_a_wait_is_made_in_pieces_that_a_signal_can_end(
+def test_a_wait_is_split_so_that_a_signal_can_interrupt_it(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.monotonic", clock)
@@ -125,12 +125,12 @@ def test_an_abandoned_worker_ends_its_thread_its_connection_and_its_session(
 
     monkeypatch.setattr(NoRedirects, "close", note_closing)
 
-    def answer_and_watch(line: Line) -> None:
+    def respond_and_watch(line: Line) -> None:
         line.send(ONE_BYTE)
         assert not line.connection.recv(1)  # waits until the client closes the connection
         gone.set()
 
-    faulty.script = [answer_and_watch]
+    faulty.script = [respond_and_watch]
     worker = new_worker()
     worker.result(worker.submit(f"http://{faulty.host}/"))
     assert (gone.is_set(), closed) == (False, [])

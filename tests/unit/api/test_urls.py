@@ -64,7 +64,7 @@ anything = (
 
 
 def reduced(path: str) -> list[str]:
-    """Segments of a path after everything that any server might undo."""
+    """Return the segments of a path after all decoding that a server might apply."""
     while unquote(path) != path:
         path = unquote(path)
     segments: list[str] = []
@@ -82,7 +82,7 @@ def reduced(path: str) -> list[str]:
 @example(next_url="/api/a/%2e%2e/b/")
 @example(next_url="/api/..%2fadmin")
 @example(next_url="/custobar/api/x")
-def test_whatever_the_api_names_as_next_stays_below_the_base(text: str, next_url: str) -> None:
+def test_any_next_link_stays_below_the_base_or_is_rejected(text: str, next_url: str) -> None:
     base = ApiUrl.parse(text)
     wanted = urlsplit(text)
     below = reduced(wanted.path)
@@ -92,8 +92,8 @@ def test_whatever_the_api_names_as_next_stays_below_the_base(text: str, next_url
         return
     prepared = requests.Request("GET", url).prepare().url
     assert prepared
-    for asked in (url, prepared):
-        parts = urlsplit(asked)
+    for requested in (url, prepared):
+        parts = urlsplit(requested)
         assert (parts.scheme, parts.hostname, parts.port) == (
             wanted.scheme,
             wanted.hostname,
@@ -106,7 +106,7 @@ def test_whatever_the_api_names_as_next_stays_below_the_base(text: str, next_url
 
 
 @pytest.mark.parametrize(
-    ("next_url", "asked"),
+    ("next_url", "requested"),
     [
         ("?cursor=2", "/api/data/customers/?cursor=2"),
         ("/api/data/customers/?cursor=2", "/api/data/customers/?cursor=2"),
@@ -121,10 +121,12 @@ def test_whatever_the_api_names_as_next_stays_below_the_base(text: str, next_url
         ("/api/x%20y/", "/api/x%20y/"),
     ],
 )
-def test_path_and_query_are_asked_for_at_the_configured_host(next_url: str, asked: str) -> None:
+def test_path_and_query_are_requested_from_the_configured_host(
+    next_url: str, requested: str
+) -> None:
     current = "https://acme.custobar.com/api/data/customers/?limit=5"
 
-    assert ACME.resolve(next_url, current=current) == f"https://acme.custobar.com{asked}"
+    assert ACME.resolve(next_url, current=current) == f"https://acme.custobar.com{requested}"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_path_and_query_are_asked_for_at_the_configured_host(next_url: str, aske
         ("http://127.0.0.1:8000/api", "localhost:8000"),
     ],
 )
-def test_another_host_is_named_and_refused(base: str, host: str) -> None:
+def test_another_host_is_rejected_by_name(base: str, host: str) -> None:
     api = ApiUrl.parse(base)
 
     with pytest.raises(UrlError, match="names another server") as raised:
@@ -150,7 +152,7 @@ def test_another_host_is_named_and_refused(base: str, host: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/.", "/api/x/..", "/ap/i", "/API/x", "/"])
-def test_the_base_itself_and_its_neighbours_are_not_below_it(path: str) -> None:
+def test_a_path_outside_the_base_is_rejected(path: str) -> None:
     with pytest.raises(UrlError, match="not below /api"):
         ACME.resolve(path, current="https://acme.custobar.com/api/x/")
 
@@ -173,7 +175,7 @@ def test_a_base_without_a_path_is_not_below_itself() -> None:
         "/api/x/%5C..",
     ],
 )
-def test_a_segment_that_servers_may_leave_out_is_refused(path: str) -> None:
+def test_a_path_that_servers_may_normalize_is_rejected(path: str) -> None:
     with pytest.raises(UrlError, match="not below /api"):
         ACME.resolve(path, current="https://acme.custobar.com/api/x/")
 
@@ -193,7 +195,7 @@ def test_no_control_character_is_stripped_or_sent(control: str) -> None:
             ACME.resolve(url, current="https://acme.custobar.com/api/")
 
 
-def test_a_refusal_shows_no_query_and_is_bounded() -> None:
+def test_an_error_shows_no_query_and_is_short() -> None:
     for url in (
         f"https://{'a' * 5000}.example/?email=maija",
         "/admin/?email=maija",
@@ -234,7 +236,7 @@ def test_a_refusal_shows_no_query_and_is_bounded() -> None:
         ),
     ],
 )
-def test_a_base_url_is_read(text: str, scheme: str, host: str, netloc: str, path: str) -> None:
+def test_a_base_url_is_parsed(text: str, scheme: str, host: str, netloc: str, path: str) -> None:
     assert ApiUrl.parse(text) == ApiUrl(scheme, host, netloc, path)
 
 
@@ -261,13 +263,13 @@ def test_a_base_url_is_read(text: str, scheme: str, host: str, netloc: str, path
         ("https://acme.custobar.com/" + "x" * 8192, "longer than"),
     ],
 )
-def test_a_base_url_that_could_not_be_asked_is_refused(text: str, problem: str) -> None:
+def test_an_invalid_base_url_is_rejected(text: str, problem: str) -> None:
     with pytest.raises(UrlError, match=problem):
         ApiUrl.parse(text)
 
 
 @given(st.text(st.characters(exclude_categories=())) | structured)
-def test_a_base_url_is_read_or_refused(text: str) -> None:
+def test_any_string_is_parsed_as_base_url_or_rejected(text: str) -> None:
     try:
         base = ApiUrl.parse(text)
     except UrlError:
@@ -278,7 +280,7 @@ def test_a_base_url_is_read_or_refused(text: str) -> None:
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=4))
-def test_an_endpoint_carries_its_query_as_it_is(query: dict[str, str]) -> None:
+def test_an_endpoint_keeps_its_query_unchanged(query: dict[str, str]) -> None:
     url = ACME.endpoint("/data/customers/", query)
 
     parts = urlsplit(url)
@@ -297,7 +299,7 @@ def test_an_endpoint_keeps_commas_readable_and_encodes_spaces() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
-def test_this_machine_is_loopback(host: str) -> None:
+def test_local_hosts_are_loopback(host: str) -> None:
     assert is_loopback(host)
 
 
@@ -308,24 +310,24 @@ def test_this_machine_is_loopback(host: str) -> None:
         *("2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1", "acme.custobar.com", "notlocalhost"),
     ],
 )
-def test_anything_else_is_not(host: str) -> None:
+def test_other_hosts_are_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
 @given(st.ip_addresses())
-def test_an_address_is_loopback_by_its_own_standard(
+def test_any_ip_address_is_loopback_as_ipaddress_defines_it(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,
 ) -> None:
     assert is_loopback(str(address)) == address.is_loopback
 
 
 @given(path=st.text(st.characters(exclude_characters="?")), query=st.text())
-def test_without_query_shows_nothing_of_it(path: str, query: str) -> None:
+def test_without_query_removes_the_query(path: str, query: str) -> None:
     assert without_query(f"{path}?{query}") == path
     assert without_query(path) == path
 
 
-def test_filter_values_are_those_of_no_parameter_of_the_api() -> None:
+def test_filter_values_exclude_the_parameters_of_the_api() -> None:
     url = "https://h/api/?limit=5&email=maija%40example.fi&order=-a&city=New+York&tag=%C3%A4&x="
 
     assert query_filter_values(f"{url}&fields=a,b&format=csv") == [
@@ -340,7 +342,7 @@ def test_filter_values_are_those_of_no_parameter_of_the_api() -> None:
     st.dictionaries(st.sampled_from(["email", "city", "Limit", "a b"]), st.text(min_size=1)),
     st.dictionaries(st.sampled_from(["limit", "fields", "order", "format"]), st.text(min_size=1)),
 )
-def test_filter_values_come_back_as_they_were_given(
+def test_filter_values_are_returned_as_given(
     filters: dict[str, str], parameters: dict[str, str]
 ) -> None:
     assert query_filter_values(ACME.endpoint("/x/", {**parameters, **filters})) == list(

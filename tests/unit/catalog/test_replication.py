@@ -1,233 +1,9 @@
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 import pytest
-from hypothesis import given
 
-from tap_custobar.catalog.normalization import normalize_catalog, strip_constraints
 from tap_custobar.catalog.replication import replication_key
 from tap_custobar.errors import CatalogError
-from tap_custobar.records.members import drop_from_record, drop_from_schema
-from tests.unit.strategies import json_values, schemas
-
-INTEGER = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
-TEXT = {"type": "string"}
-
-
-@pytest.mark.parametrize(
-    ("given_schema", "stripped"),
-    [
-        (TEXT, TEXT),
-        ({"type": ["null", "string"]}, {"type": ["null", "string"]}),
-        ({"type": ["string"]}, TEXT),
-        ({"type": "string", "maxLength": 5, "pattern": "a", "enum": ["a"], "const": "a"}, TEXT),
-        ({"type": "string", "format": "email"}, TEXT),
-        ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}),
-        ({"type": "integer", "minimum": 5}, INTEGER),
-        ({"type": ["integer", "number"]}, {"type": ["integer", "number"]}),
-        ({"anyOf": [TEXT, {"type": "null"}]}, {"type": ["string", "null"]}),
-        ({"oneOf": [TEXT, TEXT]}, {"type": ["string"]}),
-        (
-            {"anyOf": [{"type": "string", "format": "date-time"}, {"type": ["integer", "null"]}]},
-            {**INTEGER, "type": ["string", "integer", "null"], "format": "date-time"},
-        ),
-        # Of two texts none is known to be the date.
-        ({"anyOf": [{"type": "string", "format": "date"}, TEXT]}, {"type": ["string"]}),
-        (
-            {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
-            {"type": "array", "items": INTEGER},
-        ),
-        (
-            {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}},
-            {"type": "object", "properties": {"a": TEXT}},
-        ),
-        ({"type": "object", "required": ["a"], "properties": None}, {"type": "object"}),
-        (
-            {"title": "t", "description": "d", "x-own": 1, "$ref": "#/a"},
-            {"title": "t", "description": "d", "x-own": 1},
-        ),
-        ({"type": "text"}, {}),
-        ({"anyOf": "string"}, {}),
-        ({}, {}),
-        (True, {}),
-        (None, {}),
-    ],
-    ids=str,
-)
-def test_of_a_schema_the_types_are_left(given_schema: Any, stripped: dict[str, Any]) -> None:  # noqa: ANN401 - any JSON value
-    assert strip_constraints(given_schema) == stripped
-
-
-@given(schemas)
-def test_a_stripped_schema_has_nothing_left_to_strip(schema: dict[str, Any]) -> None:
-    stripped = strip_constraints(schema)
-
-    assert strip_constraints(stripped) == stripped
-
-
-def entry(**parts: Any) -> dict[str, Any]:
-    """Return what a catalog with one stream becomes."""
-    [normalized] = normalize_catalog({"streams": [{"tap_stream_id": "sales", **parts}]})["streams"]
-    return dict(normalized)
-
-
-def selected(normalized: dict[str, Any]) -> dict[str, bool | None]:
-    """Return what is selected, by the place in the schema; the stream itself at ""."""
-    return {
-        ".".join(item["breadcrumb"]): item["metadata"].get("selected")
-        for item in normalized["metadata"]
-    }
-
-
-def at(*place: str, **about: object) -> dict[str, Any]:
-    return {"breadcrumb": [*place], "metadata": about}
-
-
-@pytest.mark.parametrize(
-    ("parts", "method", "key"),
-    [
-        ({}, None, None),
-        ({"replication_method": "INCREMENTAL", "replication_key": "date"}, "INCREMENTAL", "date"),
-        (
-            {"metadata": [at(**{"replication-method": "FULL_TABLE", "replication-key": "date"})]},
-            "FULL_TABLE",
-            "date",
-        ),
-        (
-            {
-                "metadata": [at(**{"replication-method": "INCREMENTAL"})],
-                "replication_method": "FULL_TABLE",
-            },
-            "INCREMENTAL",
-            None,
-        ),
-        (
-            {"metadata": [at(**{"forced-replication-method": "FULL_TABLE"})]},
-            "FULL_TABLE",
-            None,
-        ),
-    ],
-    ids=str,
-)
-def test_the_metadata_say_first_how_a_stream_is_replicated(
-    parts: dict[str, Any], method: str | None, key: str | None
-) -> None:
-    normalized = entry(**parts)
-
-    assert (normalized["replication_method"], normalized["replication_key"]) == (method, key)
-
-
-@pytest.mark.parametrize(
-    ("parts", "what"),
-    [
-        ({}, {"": None}),
-        ({"selected": True}, {"": True}),
-        ({"schema": {"selected": "true"}}, {"": True}),
-        ({"metadata": [at(selected="False")]}, {"": False}),
-        ({"metadata": [at(selected="perhaps")], "selected": True}, {"": True}),
-        ({"metadata": [at(selected=False)], "selected": True}, {"": False}),
-        (
-            {"schema": {"properties": {"a": {"selected": True}, "b": {}}}, "selected": True},
-            {"": True, "properties.a": True},
-        ),
-        (
-            {
-                "schema": {
-                    "properties": {"a": {"items": {"properties": {"b": {"selected": False}}}}}
-                }
-            },
-            {"": None, "properties.a.items.properties.b": False},
-        ),
-        (
-            {
-                "metadata": [at("properties", "a", selected=True)],
-                "schema": {"properties": {"a": {"selected": False}}},
-            },
-            {"": None, "properties.a": True},
-        ),
-    ],
-    ids=str,
-)
-def test_what_is_selected_is_said_in_the_metadata_alone(
-    parts: dict[str, Any], what: dict[str, bool | None]
-) -> None:
-    assert selected(entry(**parts)) == what
-
-
-def test_a_stream_is_known_by_its_id_and_has_a_schema() -> None:
-    normalized = entry(stream="Sales!", schema=None)
-
-    assert (normalized["stream"], normalized["schema"]) == ("sales", {})
-
-
-def test_a_catalog_that_is_given_stays_as_it_is() -> None:
-    catalog = {"streams": [{"tap_stream_id": "sales", "metadata": [at(selected="true")]}]}
-    before = copy.deepcopy(catalog)
-
-    normalize_catalog(catalog)
-
-    assert catalog == before
-
-
-ITEMS = {"a": 1, "items": [{"b": 2, "c": 3}, {"c": 4}, 5]}
-
-
-@pytest.mark.parametrize(
-    ("place", "left"),
-    [
-        (["properties", "a"], {"items": ITEMS["items"]}),
-        (["properties", "items", "properties", "c"], {"a": 1, "items": [{"b": 2}, {}, 5]}),
-        (["properties", "items", "items", "properties", "c"], {"a": 1, "items": [{"b": 2}, {}, 5]}),
-        (["properties", "x"], ITEMS),
-        (["properties", "a", "properties", "b"], ITEMS),
-        (["items"], ITEMS),
-        ([], ITEMS),
-    ],
-    ids=str,
-)
-def test_a_member_is_taken_out_of_a_record(place: list[str], left: dict[str, Any]) -> None:
-    record = copy.deepcopy(ITEMS)
-
-    drop_from_record(record, place)
-
-    assert record == left
-
-
-@given(json_values)
-def test_from_any_value_a_member_can_be_taken(value: object) -> None:
-    drop_from_record(value, ["properties", "a", "items", "properties", "b"])
-    drop_from_schema(value, ["properties", "a", "items", "properties", "b"])
-
-
-@pytest.mark.parametrize(
-    ("place", "left"),
-    [
-        (["properties", "a"], ["list"]),
-        (["properties", "list", "items", "properties", "b"], ["a", "list"]),
-        (["properties", "list", "properties", "b"], ["a", "list"]),
-        (["properties", "x"], None),
-        (["properties", "a", "properties", "b"], None),
-        (["items", "properties", "a"], None),
-    ],
-    ids=str,
-)
-def test_the_same_member_is_taken_out_of_the_schema(
-    place: list[str], left: list[str] | None
-) -> None:
-    member = {"type": "object", "properties": {"b": TEXT, "c": TEXT}}
-    before = {"properties": {"a": TEXT, "list": {"type": "array", "items": member}}}
-    schema: dict[str, Any] = copy.deepcopy(before)
-
-    drop_from_schema(schema, place)
-
-    if left is None:
-        assert schema == before
-        return
-    assert [*schema["properties"]] == left
-    has_b = "b" in schema["properties"]["list"]["items"]["properties"]
-    assert has_b is (place[-1] != "b")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +17,7 @@ def test_the_same_member_is_taken_out_of_the_schema(
         (None, None, [], None),
     ],
 )
-def test_a_stream_is_read_by_the_key_that_its_catalog_names(
+def test_the_replication_key_is_that_of_the_catalog(
     method: str | None, key: str | None, valid: list[str], chosen: str | None
 ) -> None:
     assert replication_key("sales", method, key, valid) == chosen
@@ -261,7 +37,7 @@ def test_a_stream_is_read_by_the_key_that_its_catalog_names(
         ),
     ],
 )
-def test_what_a_stream_does_not_have_is_refused_with_what_it_has(
+def test_an_invalid_replication_is_rejected_with_the_valid_values(
     method: str | None, key: str | None, valid: list[str], problem: str
 ) -> None:
     with pytest.raises(CatalogError, match=problem):

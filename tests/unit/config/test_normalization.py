@@ -44,7 +44,7 @@ PROPERTIES: dict[str, Any] = TapCustobar.config_jsonschema["properties"]
     ],
     ids=str,
 )
-def test_settings_are_written_one_way(given: dict[str, Any], kept: dict[str, Any]) -> None:
+def test_settings_are_normalized(given: dict[str, Any], kept: dict[str, Any]) -> None:
     normalize(given, PROPERTIES)
 
     assert given == kept
@@ -54,7 +54,7 @@ def test_settings_are_written_one_way(given: dict[str, Any], kept: dict[str, Any
 
 
 @given(st.dictionaries(st.sampled_from(sorted(PROPERTIES)), json_values))
-def test_whatever_is_given_can_be_normalized(config: dict[str, Any]) -> None:
+def test_any_config_can_be_normalized(config: dict[str, Any]) -> None:
     normalize(config, PROPERTIES)
 
 
@@ -70,7 +70,7 @@ def test_whatever_is_given_can_be_normalized(config: dict[str, Any]) -> None:
         ("", "", None),
     ],
 )
-def test_a_token_is_taken_out_of_a_pasted_header(
+def test_a_token_is_extracted_from_a_pasted_header(
     pasted: str, token: str, scheme: str | None
 ) -> None:
     assert split_token(pasted) == (token, scheme)
@@ -98,7 +98,7 @@ def test_a_token_is_taken_out_of_a_pasted_header(
     ],
     ids=str,
 )
-def test_a_variable_is_read_as_the_type_of_its_setting_or_stays_a_text(
+def test_an_environment_variable_is_converted_to_the_type_of_its_setting_or_stays_a_string(
     text: str, types: str | list[str], value: object
 ) -> None:
     parsed = parse_variable(text, types)

@@ -19,7 +19,7 @@ from tap_custobar.config.settings import Settings, StreamOptions
         ({"api_url": "https://shop.example/api", "company": "acme"}, "shop.example", "/api"),
     ],
 )
-def test_the_address_is_that_of_api_url_else_of_the_company(
+def test_the_base_url_is_api_url_or_else_that_of_the_company(
     config: dict[str, str], host: str, path: str
 ) -> None:
     api = Settings.from_config(config).base_url
@@ -27,7 +27,7 @@ def test_the_address_is_that_of_api_url_else_of_the_company(
     assert (api.host, api.path) == (host, path)
 
 
-def test_what_is_null_is_not_set() -> None:
+def test_null_settings_use_the_default() -> None:
     config = {"api_token": None, "page_size": None, "stream_options": {"sales": {"filters": None}}}
 
     settings = Settings.from_config(config)
@@ -35,25 +35,25 @@ def test_what_is_null_is_not_set() -> None:
     assert settings == Settings(stream_options={"sales": StreamOptions()})
 
 
-def test_a_config_that_does_not_fit_is_not_taken() -> None:
+def test_an_invalid_config_raises() -> None:
     with pytest.raises(msgspec.ValidationError):
         Settings.from_config({"page_size": "many"})
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Helsinki"])
-def test_timestamps_without_a_zone_are_of_the_one_that_is_set(name: str) -> None:
+def test_the_zone_is_that_of_the_timezone_setting(name: str) -> None:
     zone = Settings(timezone=name).zone
 
     assert zone is UTC if name == "UTC" else zone == ZoneInfo(name)
 
 
 @pytest.mark.parametrize("name", ["Europe/Helsinky", "../etc/passwd", "Europe"])
-def test_a_time_zone_that_nobody_knows_is_none(name: str) -> None:
+def test_an_unknown_timezone_raises(name: str) -> None:
     with pytest.raises(ValueError, match=re.escape(name)):
         _ = Settings(timezone=name).zone
 
 
-def test_filters_are_texts_as_the_api_expects_them() -> None:
+def test_filters_are_converted_to_strings() -> None:
     filters = {"is_member": True, "has_left": False, "size": 5, "name": "Maija"}
     settings = Settings.from_config(
         {"stream_options": {"customers": {"filters": filters}, "sales": {"order": ["date"]}}}
@@ -80,7 +80,7 @@ def test_filters_are_texts_as_the_api_expects_them() -> None:
     ],
     ids=str,
 )
-def test_hashing_is_asked_for_by_either_setting(
+def test_either_setting_enables_hashing(
     config: dict[str, Any], *, pseudonymized: bool, hashes: bool
 ) -> None:
     settings = Settings.from_config(config)

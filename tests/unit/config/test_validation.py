@@ -28,7 +28,7 @@ SECRET_NUMBER = 9182736455
 
 
 def problems(config: object) -> list[str]:
-    """Return what the tap says of a config, as it does."""
+    """Return the problems of a config, as the tap reports them."""
     errors = list(Draft202012Validator(SCHEMA).iter_errors(config))
     if errors or not isinstance(config, dict):
         return list(map(validation.describe, errors))
@@ -37,7 +37,7 @@ def problems(config: object) -> list[str]:
     )
 
 
-def test_a_good_config_has_no_problems() -> None:
+def test_a_valid_config_has_no_problems() -> None:
     assert problems(GOOD) == []
     assert problems({**GOOD, "api_url": "http://127.0.0.1:8000/api"}) == []
 
@@ -72,7 +72,7 @@ secret_values = st.recursive(
 
 
 def put(config: Any, place: list[str | int], value: object) -> object:  # noqa: ANN401 - any JSON value
-    """Return the config with a value in one place, made where it is not there."""
+    """Return the config with a value at a path, whose missing parents are created."""
     if not place:
         return value
     first, *rest = place
@@ -104,10 +104,10 @@ def test_a_setting_of_the_wrong_type_is_named(name: str) -> None:
     types = definition.get("type", ["object", "array", "string"])
     wrong = 5 if "number" not in types and "integer" not in types else "text"
 
-    told = problems({**GOOD, name: wrong})
+    reported = problems({**GOOD, name: wrong})
 
-    assert told
-    assert all(problem.startswith(f"{name}: ") for problem in told)
+    assert reported
+    assert all(problem.startswith(f"{name}: ") for problem in reported)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_problem_names_the_setting_and_what_is_allowed(config: object, problem
     ],
     ids=str,
 )
-def test_rules_that_no_setting_has_yet_show_no_value_either(
+def test_problems_of_unused_schema_rules_show_no_value(
     schema: dict[str, Any], instance: object, text: str
 ) -> None:
     [error] = Draft202012Validator(schema).iter_errors(instance)
@@ -167,33 +167,33 @@ def test_rules_that_no_setting_has_yet_show_no_value_either(
 
 
 @pytest.mark.parametrize("token", ['"abc"', "'abc", "abc`", "“abc”", "»abc«", '"a b"'], ids=ascii)
-def test_a_token_in_quotation_marks_is_refused_by_that_name(token: str) -> None:
+def test_a_token_in_quotation_marks_is_rejected(token: str) -> None:
     assert problems({**GOOD, "api_token": token}) == [
         "api_token: must not have quotation marks around it"
     ]
 
 
 @pytest.mark.parametrize("token", ["a b", "a\n", "\ta", "ä", "a\u00a0", "a\x7f"], ids=ascii)
-def test_a_token_that_no_header_can_carry_is_refused_unseen(token: str) -> None:
+def test_a_token_invalid_in_a_header_is_rejected_without_showing_it(token: str) -> None:
     assert problems({**GOOD, "api_token": token}) == [
         "api_token: must not contain spaces, line breaks or non-ASCII characters"
     ]
 
 
 @pytest.mark.parametrize("agent", ["a\nb", "a\r", " a", "a ", "ä", "\x00"], ids=ascii)
-def test_a_user_agent_that_no_header_can_carry_is_refused(agent: str) -> None:
+def test_a_user_agent_invalid_in_a_header_is_rejected(agent: str) -> None:
     assert problems({**GOOD, "user_agent": agent}) == [
         "user_agent: must be one line of ASCII characters"
     ]
 
 
 @pytest.mark.parametrize("agent", ["acme-etl/2 (nightly; +https://acme.example)", "x"])
-def test_any_other_user_agent_is_fine(agent: str) -> None:
+def test_other_user_agents_are_accepted(agent: str) -> None:
     assert problems({**GOOD, "user_agent": agent}) == []
 
 
 @pytest.mark.parametrize("name", ["limit", "fields", "order", "format"])
-def test_a_filter_named_like_a_parameter_is_refused(name: str) -> None:
+def test_a_filter_named_like_a_parameter_is_rejected(name: str) -> None:
     config = {**GOOD, "stream_options": {"products": {"filters": {name: SECRET, "email": "x"}}}}
 
     [problem] = problems(config)
@@ -202,7 +202,7 @@ def test_a_filter_named_like_a_parameter_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ahead", "zone", "is_refused"),
+    ("ahead", "zone", "is_rejected"),
     [
         (timedelta(seconds=-5), UTC, False),
         (timedelta(minutes=5), UTC, True),
@@ -211,17 +211,17 @@ def test_a_filter_named_like_a_parameter_is_refused(name: str) -> None:
         (timedelta(days=400), UTC, True),
     ],
 )
-def test_a_start_date_in_the_future_is_refused_in_whatever_zone(
-    ahead: timedelta, zone: timezone, *, is_refused: bool
+def test_a_start_date_in_the_future_is_rejected_in_any_timezone(
+    ahead: timedelta, zone: timezone, *, is_rejected: bool
 ) -> None:
     start_date = (datetime.now(UTC) + ahead).astimezone(zone).isoformat()
 
-    told = problems({**GOOD, "start_date": start_date})
+    reported = problems({**GOOD, "start_date": start_date})
 
-    assert told == (["start_date: must not be in the future"] if is_refused else [])
+    assert reported == (["start_date: must not be in the future"] if is_rejected else [])
 
 
-def test_a_start_date_without_a_zone_is_told_in_the_settings_own() -> None:
+def test_a_start_date_without_an_offset_is_in_the_configured_timezone() -> None:
     now = datetime.now(ZoneInfo("Asia/Tokyo")).replace(tzinfo=None)
     config = {**GOOD, "start_date": (now - timedelta(minutes=5)).isoformat()}
 
@@ -229,7 +229,7 @@ def test_a_start_date_without_a_zone_is_told_in_the_settings_own() -> None:
     assert problems(config) == ["start_date: must not be in the future"]
 
 
-def test_neither_address_is_one_problem() -> None:
+def test_a_config_without_company_and_api_url_has_one_problem() -> None:
     config = {name: value for name, value in GOOD.items() if name != "company"}
 
     assert problems(config) == ["company: is missing. Either company or api_url is required"]
@@ -246,7 +246,7 @@ def test_neither_address_is_one_problem() -> None:
         ("", ""),
     ],
 )
-def test_an_unknown_setting_is_warned_about_with_the_nearest(name: str, hint: str) -> None:
+def test_an_unknown_setting_is_logged_with_the_most_similar_name(name: str, hint: str) -> None:
     known = list(SCHEMA["properties"])
 
     assert list(validation.unknown_settings([name, "company"], known)) == [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from tap_custobar.pages.csv_cells import column_reader
-from tests.unit.strategies import EDGES, TELLING_TEXTS, valid_texts
+from tests.unit.strategies import EDGE_STRINGS, EDGES, valid_texts
 
 
 def read(cells: list[str], *types: str) -> list[Any]:
@@ -39,7 +39,7 @@ def test_a_column_with_another_cell_is_one_of_strings(name: str, cell: str) -> N
 
 @given(
     st.sampled_from(["string", "integer", "number", "boolean", "array", "object"]),
-    st.lists(st.sampled_from([*TELLING_TEXTS, *map(str, EDGES), "null"]) | valid_texts),
+    st.lists(st.sampled_from([*EDGE_STRINGS, *map(str, EDGES), "null"]) | valid_texts),
 )
 def test_any_column_has_a_value_for_each_cell(name: str, cells: list[str]) -> None:
     values = read(cells, name)

@@ -51,18 +51,18 @@ def parsed(body: bytes) -> Page:
 
 
 def lines(body: bytes) -> bytes:
-    """Return the records of a page as lines of JSON."""
+    """Return the records of a page as JSON lines."""
     batches = RecordDecoder(SHAPE).decode(parsed(body).chunks, 1)
     return b"".join(batch.lines() for batch in batches)
 
 
 def converted(body: bytes) -> bytes:
-    """Return the same of records that were converted one by one."""
+    """Return the JSON lines if every record is converted separately."""
     return encode_lines(DictRecords(SHAPE).convert(parsed(body).rows, 1))
 
 
 @given(tables, st.sampled_from(",;\t"), st.permutations(list(PROPERTIES)))
-def test_both_paths_read_any_cells_alike(
+def test_any_cells_give_the_same_lines_on_both_paths(
     rows: list[list[str]], delimiter: str, header: list[str]
 ) -> None:
     body = as_csv([header, *rows], delimiter)
@@ -71,7 +71,7 @@ def test_both_paths_read_any_cells_alike(
 
 
 @given(st.lists(cells, max_size=9), st.sampled_from(",;\t"))
-def test_a_text_is_what_was_written(notes: list[str], delimiter: str) -> None:
+def test_string_cells_are_read_unchanged(notes: list[str], delimiter: str) -> None:
     rows = [["id", "note"], *([f"{number}", note] for number, note in enumerate(notes))]
     expected = [
         {"id": i, **({"note": note.replace("\0", "\ufffd")} if note else {})}
@@ -88,7 +88,7 @@ def test_a_text_is_what_was_written(notes: list[str], delimiter: str) -> None:
     ).map("".join),
     st.sampled_from(["id,note", "id", 'id,"note"', "\ufeffid;note"]),
 )
-def test_as_many_rows_are_counted_as_there_are(text: str, header: str) -> None:
+def test_the_row_count_is_the_number_of_rows(text: str, header: str) -> None:
     delimiter = ";" if ";" in header else ","
     width = len(header.split(delimiter))
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -107,10 +107,8 @@ def test_as_many_rows_are_counted_as_there_are(text: str, header: str) -> None:
 
 
 @given(tables, st.integers(3, 7) | st.integers(9, 26))
-def test_a_page_that_breaks_off_within_a_row_gives_nothing(
-    rows: list[list[str]], missing: int
-) -> None:
-    # All of the last row's 27 bytes or only its last cell as a whole (8): nothing tells.
+def test_a_page_truncated_within_a_row_is_rejected(rows: list[list[str]], missing: int) -> None:
+    # Cutting the last row (27 bytes) or its last cell (8 bytes) completely cannot be detected.
     body = as_csv([list(PROPERTIES), *rows, ["9", *[""] * 5, "last"]])
 
     with pytest.raises(InvalidResponseError):
@@ -118,9 +116,9 @@ def test_a_page_that_breaks_off_within_a_row_gives_nothing(
 
 
 @pytest.mark.parametrize("count", [BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1])
-def test_every_row_of_a_page_of_many_blocks_comes_once(count: int) -> None:
+def test_each_row_of_a_page_of_several_batches_is_written_once(count: int) -> None:
     rows = [["id"], *([f"{number}"] for number in range(count))]
-    # One that does not fit the fast path, in the last block.
+    # A value in the last batch that requires the fallback.
     rows = [[*row, ""] for row in rows]
     rows[0][1], rows[-1][1] = "size", "large"
 
@@ -149,7 +147,7 @@ def parse(body: bytes, *, pages: CsvPageParser | None = None, names_fields: bool
         (b"id,n\xff", "names that were not requested"),
     ],
 )
-def test_a_header_names_what_was_asked_for_each_once_and_the_key(
+def test_a_header_without_key_or_with_unrequested_or_duplicate_names_is_rejected(
     header: bytes, problem: str
 ) -> None:
     with pytest.raises(InvalidResponseError, match=problem) as raised:
@@ -169,13 +167,11 @@ def test_a_header_names_what_was_asked_for_each_once_and_the_key(
         (b"id,note,\n1,x,\n", [{"id": "1", "note": "x"}]),
     ],
 )
-def test_blanks_and_capitals_of_a_header_make_no_difference(
-    body: bytes, rows: list[dict[str, str]]
-) -> None:
+def test_spaces_and_case_of_a_header_are_ignored(body: bytes, rows: list[dict[str, str]]) -> None:
     assert parse(body).rows == rows
 
 
-def test_of_names_that_differ_by_case_only_each_is_itself() -> None:
+def test_names_that_differ_only_by_case_are_distinguished() -> None:
     properties = {name: {"type": "string"} for name in ("id", "x", "X")}
     schema = SelectedSchema(properties, properties, ["id"], UTC)
     pages = CsvPageParser(schema, NextUrlPaginator)
@@ -183,7 +179,7 @@ def test_of_names_that_differ_by_case_only_each_is_itself() -> None:
     assert parse(b"id,X,x\n1,a,b\n", pages=pages).rows == [{"id": "1", "X": "a", "x": "b"}]
 
 
-def test_columns_that_did_not_come_are_told_by_the_first_page() -> None:
+def test_missing_columns_are_reported_by_the_first_page() -> None:
     schema = SelectedSchema(PROPERTIES, ["id", "note", "size"], ["id"], UTC)
     pages = CsvPageParser(schema, NextUrlPaginator)
 
@@ -192,7 +188,7 @@ def test_columns_that_did_not_come_are_told_by_the_first_page() -> None:
 
 
 @pytest.mark.parametrize("body", [b"id\n1\n", b"1,note\n2,x\n", b"3,x\n", b"id,note,size\n"])
-def test_a_later_page_has_the_header_of_the_first(body: bytes) -> None:
+def test_a_later_page_with_another_header_is_rejected(body: bytes) -> None:
     schema = SelectedSchema(PROPERTIES, ["id", "note", "size"], ["id"], UTC)
     pages = CsvPageParser(schema, NextUrlPaginator)
     parse(b"id,note\n1,x\n", pages=pages)
@@ -203,7 +199,7 @@ def test_a_later_page_has_the_header_of_the_first(body: bytes) -> None:
     assert parse(b"id,note\n2,y\n", pages=pages).rows == [{"id": "2", "note": "y"}]
 
 
-def test_where_no_fields_are_named_others_come_beside_them() -> None:
+def test_without_requested_fields_unknown_columns_are_accepted() -> None:
     body = b"size,id,acme__new,note\n1,2,3,4\n"
 
     page = parse(body, names_fields=False)
@@ -215,12 +211,12 @@ def test_where_no_fields_are_named_others_come_beside_them() -> None:
             parse(cells, names_fields=False)
 
 
-def test_a_blank_line_is_a_row_where_there_is_one_column() -> None:
+def test_a_blank_line_is_a_row_only_with_one_column() -> None:
     assert parse(b"\nid\n1\n\n2\n\n").rows == [{"id": "1"}, {}, {"id": "2"}, {}]
     assert parse(b"\nid,note\n1,\n\n2,\n").rows == [{"id": "1"}, {"id": "2"}]
 
 
-def test_bytes_that_are_not_utf8_cost_no_row_until_they_are_a_hundred() -> None:
+def test_up_to_100_values_that_are_not_utf8_are_accepted() -> None:
     row = b"1,\xe4 \xe4\n"
 
     assert parse(b"id,note\n" + row * 100).rows == [{"id": "1", "note": "\udce4 \udce4"}] * 100
@@ -229,7 +225,7 @@ def test_bytes_that_are_not_utf8_cost_no_row_until_they_are_a_hundred() -> None:
 
 
 @pytest.mark.parametrize("odd", ["a\0b", "\udcff"], ids=ascii)
-def test_what_must_be_replaced_is_so_on_both_paths(odd: str) -> None:
+def test_invalid_characters_are_replaced_on_both_paths(odd: str) -> None:
     cell = odd.encode(errors="surrogateescape")
     text = odd.replace("\0", "\ufffd").replace("\udcff", "\ufffd")
 
@@ -242,7 +238,7 @@ def test_what_must_be_replaced_is_so_on_both_paths(odd: str) -> None:
         )
 
 
-def test_a_page_of_no_content_is_an_empty_list() -> None:
+def test_a_response_without_content_is_an_empty_csv_page() -> None:
     headers = CaseInsensitiveDict({"X-Custobar-Next-Url": "?h"})
 
     page = CsvPageParser(SHAPE, NextUrlPaginator).parse(Response(b"", headers, status=204))
@@ -260,7 +256,7 @@ def test_a_page_of_no_content_is_an_empty_list() -> None:
         (b'id,note,"x\n', None),
     ],
 )
-def test_of_untold_length_a_header_is_whole_once_its_line_has_ended(
+def test_without_a_length_a_header_is_complete_at_its_line_end(
     body: bytes, names: list[str] | None
 ) -> None:
     page = Response(body, CaseInsensitiveDict(), is_length_delimited=False)
@@ -281,7 +277,7 @@ def test_of_untold_length_a_header_is_whole_once_its_line_has_ended(
         (b"id,note,a\0b\n", ["id"]),
     ],
 )
-def test_cells_are_no_names_of_fields(body: bytes, keys: list[str]) -> None:
+def test_a_row_of_cells_is_not_accepted_as_header(body: bytes, keys: list[str]) -> None:
     with pytest.raises(InvalidResponseError):
         read_names(Response(body, CaseInsensitiveDict()), known=PROPERTIES, keys=keys)
 
@@ -298,13 +294,13 @@ def test_cells_are_no_names_of_fields(body: bytes, keys: list[str]) -> None:
         (b"id", ["id"]),
     ],
 )
-def test_the_delimiter_is_the_one_that_finds_the_known_names(body: bytes, names: list[str]) -> None:
+def test_the_delimiter_is_the_one_that_yields_known_names(body: bytes, names: list[str]) -> None:
     page = Response(body, CaseInsensitiveDict())
 
     assert read_names(page, known=PROPERTIES, keys=["id"]) == names
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"a,b\n1,2\n", b"\xff\xfe", b'"id'])
-def test_a_header_without_a_known_name_is_none(body: bytes) -> None:
+def test_a_header_without_a_known_name_is_rejected(body: bytes) -> None:
     with pytest.raises(InvalidResponseError):
         read_names(Response(body, CaseInsensitiveDict()), known=PROPERTIES)

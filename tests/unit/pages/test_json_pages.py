@@ -40,7 +40,7 @@ def value(text: str) -> Any:  # noqa: ANN401 - any JSON value
         "-12345678901234567890.12345678901234567890",
     ],
 )
-def test_a_fraction_keeps_every_digit(text: str) -> None:
+def test_a_decimal_keeps_every_digit(text: str) -> None:
     assert isinstance(value(text), Decimal)
     assert str(value(text)) == text
 
@@ -54,7 +54,7 @@ def test_an_integer_keeps_every_digit(text: str) -> None:
     assert str(value(text)) == text
 
 
-def test_numbers_keep_every_digit_beside_what_only_the_second_parser_reads() -> None:
+def test_numbers_keep_every_digit_in_the_second_parser() -> None:
     page = parse(f'{{"rows": ["\\ud800", 19.90, {"9" * 50}, 1.0]}}')
 
     assert page.rows[0] == "\ud800"
@@ -72,7 +72,7 @@ def test_half_a_surrogate_pair_does_not_lose_the_page(text: str) -> None:
     assert page.rows == [{"a": json.loads(f'"{text}"')}, {"a": "😀"}]
 
 
-def test_of_duplicate_names_the_last_counts_whichever_parser_reads() -> None:
+def test_of_duplicate_names_the_last_is_used_by_both_parsers() -> None:
     rows = '[{"a": 1, "a": 2}]'
 
     assert parse(f'{{"rows": [], "rows": {rows}}}').rows == [{"a": 2}]
@@ -82,11 +82,11 @@ def test_of_duplicate_names_the_last_counts_whichever_parser_reads() -> None:
 @pytest.mark.parametrize(
     "body", ['{"rows": null}', '{"rows": [], "error": null}', '{"error": null, "rows": null}']
 )
-def test_no_list_is_an_empty_one_and_no_error_is_none(body: str) -> None:
+def test_null_is_an_empty_list_and_a_null_error_is_ignored(body: str) -> None:
     assert parse(body).rows == []
 
 
-def test_an_answer_without_content_is_an_empty_list() -> None:
+def test_a_response_without_content_is_an_empty_page() -> None:
     headers = CaseInsensitiveDict({"X-Custobar-Next-Url": "?h"})
 
     page = JsonPageParser("rows", NextUrlPaginator).parse(Response(b"", headers, status=204))
@@ -107,7 +107,7 @@ def test_an_answer_without_content_is_an_empty_list() -> None:
     ],
     ids=ascii,
 )
-def test_one_odd_value_costs_no_other(text: bytes, read: str) -> None:
+def test_one_invalid_value_keeps_the_others(text: bytes, read: str) -> None:
     page = parse(b'{"rows": [{"a": %b}, {"a": "\xc3\xa4"}, 19.90]}' % text)
 
     assert str(page.rows[0]["a"]) == read
@@ -115,7 +115,7 @@ def test_one_odd_value_costs_no_other(text: bytes, read: str) -> None:
     assert str(page.rows[2]) == "19.90"
 
 
-def test_a_hundred_values_may_be_in_another_charset() -> None:
+def test_up_to_100_values_may_be_in_another_charset() -> None:
     row = b'"\xe4 \\" \xe4",'
 
     assert len(parse(b'{"rows": [' + row * 100 + b"1]}").rows) == 101
@@ -139,7 +139,7 @@ def test_rows_may_be_anything() -> None:
         ("", "", None),
     ],
 )
-def test_the_next_url_is_the_bodys_else_the_headers(
+def test_the_next_url_is_read_from_the_body_or_else_the_header(
     body: str, header: str | None, expected: str | None
 ) -> None:
     headers = {} if header is None else {"x_custobar_next_url": header}
@@ -150,7 +150,7 @@ def test_the_next_url_is_the_bodys_else_the_headers(
 @pytest.mark.parametrize(
     "next_url", ["17", "true", "[1]", '{"a": 1}', "1.5", "0", "false", "[]", "{}"]
 )
-def test_a_next_url_that_is_no_text_is_refused(next_url: str) -> None:
+def test_a_next_url_that_is_not_a_string_is_rejected(next_url: str) -> None:
     with pytest.raises(InvalidResponseError, match="next_url is not a string"):
         parse(f'{{"rows": [], "next_url": {next_url}}}', x_custobar_next_url="?h")
 
@@ -159,7 +159,7 @@ def test_a_next_url_that_is_no_text_is_refused(next_url: str) -> None:
     ("count", "expected"),
     [("5", 5), ("0", 0), ("null", None), ('"5"', 5), ("5.0", 5), ("[5]", None)],
 )
-def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) -> None:
+def test_a_count_is_read_as_integer_or_ignored(count: str, expected: int | None) -> None:
     assert parse(f'{{"rows": [], "count": {count}}}').count == expected
 
 
@@ -203,7 +203,7 @@ def test_the_count_is_taken_where_it_is_one(count: str, expected: int | None) ->
         (b'{"Rows": []}', "application/json", 'JSON without a list named "rows"'),
     ],
 )
-def test_what_came_instead_is_said_without_its_content(
+def test_an_unexpected_response_is_described_without_its_content(
     body: bytes, content_type: str, what: str
 ) -> None:
     with pytest.raises(InvalidResponseError) as raised:
@@ -214,13 +214,13 @@ def test_what_came_instead_is_said_without_its_content(
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
-def test_a_missing_content_type_is_told() -> None:
+def test_a_missing_content_type_is_named() -> None:
     with pytest.raises(InvalidResponseError, match="content type not given"):
         JsonPageParser("rows", NextUrlPaginator).parse(Response(b"x", {}))
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
-def test_nesting_without_end_is_broken_json(opening: bytes) -> None:
+def test_extreme_nesting_is_invalid_json(opening: bytes) -> None:
     with pytest.raises(InvalidResponseError, match="invalid JSON"):
         parse(b'{"rows": ' + opening * 200_000)
 
@@ -247,7 +247,7 @@ def as_read(content: Any) -> Any:  # noqa: ANN401 - any JSON value
     json_values | st.fixed_dictionaries({"rows": json_values}, optional={"next_url": json_values}),
     st.sampled_from(["application/json", "text/html", "text/plain", ""]),
 )
-def test_any_json_is_a_page_or_an_unexpected_answer(content: object, content_type: str) -> None:
+def test_any_json_is_a_page_or_raises(content: object, content_type: str) -> None:
     body = json.dumps(content)
     if isinstance(content, dict) and isinstance(content.get("rows", ...), list | None):
         next_url = content.get("next_url")
@@ -268,13 +268,11 @@ def test_any_json_is_a_page_or_an_unexpected_answer(content: object, content_typ
     as_ascii=st.booleans(),
     indent=st.sampled_from([None, 2]),
 )
-def test_rows_are_read_as_they_are(
-    rows: list[object], indent: int | None, *, as_ascii: bool
-) -> None:
+def test_rows_are_read_unchanged(rows: list[object], indent: int | None, *, as_ascii: bool) -> None:
     text = json.dumps({"rows": rows}, ensure_ascii=as_ascii, indent=indent)
     try:
         body = text.encode()
-    except UnicodeEncodeError:  # half a pair can only come escaped
+    except UnicodeEncodeError:  # a lone surrogate can only be sent escaped
         body = json.dumps({"rows": rows}).encode()
 
     page = parse(body)
@@ -284,29 +282,29 @@ def test_rows_are_read_as_they_are(
 
 
 @given(st.binary())
-def test_any_bytes_are_a_page_or_an_unexpected_answer(body: bytes) -> None:
+def test_random_bytes_raise(body: bytes) -> None:
     with pytest.raises(InvalidResponseError):
         parse(body)
 
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1E+99999999999999999999"])
-def test_a_number_that_nothing_holds_is_no_number(number: str) -> None:
-    for mark in (b"", BOM_UTF8):  # a byte order mark takes the other parser
-        body = mark + b'{"customers": [{"a": ' + number.encode() + b"}]}"
+def test_a_number_with_an_extreme_exponent_is_not_finite(number: str) -> None:
+    for prefix in (b"", BOM_UTF8):  # a byte order mark requires the second parser
+        body = prefix + b'{"customers": [{"a": ' + number.encode() + b"}]}"
         (row,) = JsonPageParser("customers", NextUrlPaginator).parse(Response(body, {})).rows
         assert not row["a"].is_finite()
 
 
-def test_a_count_that_is_no_number_is_none() -> None:
+def test_a_boolean_count_is_ignored() -> None:
     assert parse('{"rows": [], "count": true}').count is None
 
 
 @pytest.mark.parametrize("length", [309, 310, 2000])
 @pytest.mark.parametrize("before", [0, 1, 17, 33, 34, 1000])
-def test_an_endless_integer_is_seen_wherever_it_stands(length: int, before: int) -> None:
+def test_a_very_long_integer_is_found_at_any_position(length: int, before: int) -> None:
     assert needs_a_look(b" " * before + (b"1234567890" * 200)[:length] + b",")
 
 
-def test_only_what_decoding_does_not_tell_needs_a_look() -> None:
+def test_only_null_characters_and_long_integers_need_a_look() -> None:
     assert needs_a_look(rb'[{"a": "\u0000"}]')
     assert not needs_a_look(rb'[{"a": "\u00e4\n\u0001", "b": %d}]' % 10**270)

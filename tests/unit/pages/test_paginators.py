@@ -13,7 +13,7 @@ resolve = ApiUrl.parse("https://acme.custobar.com/api").resolve
 
 
 @pytest.mark.parametrize("last", [None, ""])
-def test_a_page_without_a_next_one_is_the_last(last: str | None) -> None:
+def test_a_page_without_a_next_link_is_the_last(last: str | None) -> None:
     paginator = NextUrlPaginator(FIRST, resolve)
     assert paginator.current_url == FIRST
 
@@ -23,7 +23,7 @@ def test_a_page_without_a_next_one_is_the_last(last: str | None) -> None:
     assert paginator.page_count == 1
 
 
-def test_after_the_end_there_is_nothing_to_leave() -> None:
+def test_after_the_last_page_there_is_no_next_page() -> None:
     paginator = NextUrlPaginator(FIRST, resolve)
 
     paginator.advance(None)
@@ -33,11 +33,11 @@ def test_after_the_end_there_is_nothing_to_leave() -> None:
     assert paginator.page_count == 1
 
 
-def test_what_is_named_as_next_is_completed_from_the_current_page() -> None:
-    asked: list[tuple[str, str]] = []
+def test_a_next_link_is_resolved_against_the_current_page() -> None:
+    requested: list[tuple[str, str]] = []
 
     def following(url: str, *, current: str) -> str:
-        asked.append((url, current))
+        requested.append((url, current))
         return resolve(url, current=current)
 
     paginator = NextUrlPaginator(FIRST, following)
@@ -45,7 +45,7 @@ def test_what_is_named_as_next_is_completed_from_the_current_page() -> None:
     paginator.advance("../products/?cursor=3")
 
     second = "https://acme.custobar.com/api/data/customers/?cursor=2"
-    assert asked == [("?cursor=2", FIRST), ("../products/?cursor=3", second)]
+    assert requested == [("?cursor=2", FIRST), ("../products/?cursor=3", second)]
     assert paginator.current_url == "https://acme.custobar.com/api/data/products/?cursor=3"
     assert paginator.page_count == 2
 
@@ -61,7 +61,7 @@ def test_what_is_named_as_next_is_completed_from_the_current_page() -> None:
         (["?cursor=a", "?cursor=b", "?limit=5"], 3),
     ],
 )
-def test_a_way_back_is_a_loop(urls: list[str], pages: int) -> None:
+def test_a_url_that_was_requested_before_is_a_loop(urls: list[str], pages: int) -> None:
     paginator = NextUrlPaginator(FIRST, resolve)
     for url in urls[:-1]:
         paginator.advance(url)
@@ -71,7 +71,7 @@ def test_a_way_back_is_a_loop(urls: list[str], pages: int) -> None:
     assert "cursor" not in str(raised.value)  # it is made of records
 
 
-def test_a_url_that_leads_away_is_no_next_page() -> None:
+def test_a_next_link_that_cannot_be_resolved_raises() -> None:
     paginator = NextUrlPaginator(FIRST, resolve)
 
     with pytest.raises(UrlError):
@@ -79,7 +79,7 @@ def test_a_url_that_leads_away_is_no_next_page() -> None:
 
 
 @given(st.lists(st.sampled_from(["?cursor=1", "?cursor=2", "?cursor=3", "?limit=5", "", None])))
-def test_any_paging_ends_or_is_stopped_at_its_first_repeat(next_urls: list[str | None]) -> None:
+def test_pagination_ends_or_raises_at_the_first_repeated_url(next_urls: list[str | None]) -> None:
     paginator = NextUrlPaginator(FIRST, resolve)
     visited = [FIRST]
     for next_url in next_urls:
@@ -101,7 +101,7 @@ CAMPAIGNS = "https://acme.custobar.com/api/campaign/"
 
 
 @pytest.mark.parametrize(
-    ("query", "cursor", "asked"),
+    ("query", "cursor", "requested"),
     [
         ("", "2", "?from=2"),
         ("?limit=5&order=descending", "2", "?limit=5&order=descending&from=2"),
@@ -113,18 +113,18 @@ CAMPAIGNS = "https://acme.custobar.com/api/campaign/"
     ],
 )
 def test_a_cursor_replaces_the_parameter_from_of_the_same_request(
-    query: str, cursor: str, asked: str
+    query: str, cursor: str, requested: str
 ) -> None:
     paginator = CursorParamPaginator(CAMPAIGNS + query, resolve)
 
-    assert paginator.next_url(cursor) == CAMPAIGNS + asked
+    assert paginator.next_url(cursor) == CAMPAIGNS + requested
     paginator.advance(cursor)
 
-    assert paginator.current_url == CAMPAIGNS + asked
+    assert paginator.current_url == CAMPAIGNS + requested
     assert paginator.page_count == 1
 
 
-def test_cursors_lead_from_page_to_page_until_there_is_none_or_one_comes_again() -> None:
+def test_cursors_are_followed_until_there_is_none_or_one_is_repeated() -> None:
     paginator = CursorParamPaginator(f"{CAMPAIGNS}?limit=5", resolve)
     for cursor in "abc":
         paginator.advance(cursor)
@@ -137,7 +137,7 @@ def test_cursors_lead_from_page_to_page_until_there_is_none_or_one_comes_again()
     assert paginator.current_url is None
 
 
-def test_a_cursor_of_half_a_character_is_one_of_a_page_all_the_same() -> None:
+def test_a_cursor_with_a_lone_surrogate_is_accepted() -> None:
     paginator = NextUrlPaginator(FIRST, lambda url, **_: url)
     paginator.advance("?cursor=\ud800")
 
@@ -152,7 +152,7 @@ def test_a_cursor_of_half_a_character_is_one_of_a_page_all_the_same() -> None:
         (CursorParamPaginator, "next", ""),
     ],
 )
-def test_each_api_names_the_next_page_in_its_own_place(
+def test_each_paginator_reads_the_next_page_from_its_field(
     paginator: type[NextUrlPaginator], key: str, header: str
 ) -> None:
     assert (paginator.next_key, paginator.next_header) == (key, header)

@@ -1,4 +1,4 @@
-"""From page to page, against a client that answers from a table."""
+"""Iteration over pages, against a client with prepared responses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 BASE = "https://acme.custobar.com/api/data/customers/"
 FIRST = f"{BASE}?limit=5"
 
-Answer: TypeAlias = "Page | CustobarError"
+PageOrError: TypeAlias = "Page | CustobarError"
 
 
 def page(rows: int = 1, next_link: str | None = None) -> Page:
@@ -42,46 +42,46 @@ def page(rows: int = 1, next_link: str | None = None) -> Page:
 
 
 class Client:
-    """Answers each URL with what stands for it in a table: one after the other, the last again."""
+    """Returns the prepared responses of each URL in order, and repeats the last one."""
 
-    def __init__(self, answers: dict[str, list[Answer]]) -> None:
-        self.answers = {f"{BASE}{query}": list(each) for query, each in answers.items()}
-        self.answer: Answer = page()
-        self.asked: list[str] = []
+    def __init__(self, responses: dict[str, list[PageOrError]]) -> None:
+        self.responses = {f"{BASE}{query}": list(each) for query, each in responses.items()}
+        self.response: PageOrError = page()
+        self.requested: list[str] = []
         self.first_pages: list[bool] = []
         self.prefetched: list[str | None] = []
 
     def get(self, url: str, parse: Callable[[Response], Page], *, first_page: bool) -> Page:
-        self.asked.append(url.removeprefix(BASE))
+        self.requested.append(url.removeprefix(BASE))
         self.first_pages.append(first_page)
-        answers = self.answers[url]
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, CustobarError) and not isinstance(answer, InvalidResponseError):
-            raise answer
-        self.answer = answer
+        responses = self.responses[url]
+        response = responses.pop(0) if len(responses) > 1 else responses[0]
+        if isinstance(response, CustobarError) and not isinstance(response, InvalidResponseError):
+            raise response
+        self.response = response
         return parse(Response(b"", CaseInsensitiveDict()))
 
     def parse(self, _: Response) -> Page:
-        """Return the last answer, or refuse it as a parser does."""
-        if isinstance(self.answer, CustobarError):
-            raise self.answer
-        return self.answer
+        """Return the last response, or raise it as a parser does."""
+        if isinstance(self.response, CustobarError):
+            raise self.response
+        return self.response
 
     def prefetch(self, url: str | None) -> None:
         self.prefetched.append(url and url.removeprefix(BASE))
 
 
 class Reading:
-    """One stream's pages, read to the end."""
+    """The pages of one stream."""
 
     def __init__(
         self,
-        answers: dict[str, list[Answer]],
+        responses: dict[str, list[PageOrError]],
         *,
         stored: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        self.client = Client(answers)
+        self.client = Client(responses)
         self.bookmark: dict[str, Any] = {"resume": stored} if stored else {}
         self.checkpoint = Checkpoint(self.bookmark, fingerprint="f", now=1000)
         connection: Any = SimpleNamespace(
@@ -101,7 +101,7 @@ class Reading:
         )
 
     def rows(self) -> list[int]:
-        """Read to the end, as a sync does, and return how many rows each page had."""
+        """Read all pages as a sync does, and return the number of rows of each."""
         rows = []
         for each in self.pages:
             rows.append(each.row_count)
@@ -115,7 +115,7 @@ def stored(next_url: str = "/api/data/customers/?cursor=2") -> dict[str, Any]:
     return {"next": next_url, "asked": "f", **numbers}
 
 
-def test_an_empty_first_page_leads_on_to_one_with_records() -> None:
+def test_empty_pages_are_followed_to_one_with_records() -> None:
     reading = Reading(
         {
             "?limit=5": [page(0, "?cursor=2")],
@@ -125,18 +125,18 @@ def test_an_empty_first_page_leads_on_to_one_with_records() -> None:
     )
 
     assert reading.rows() == [0, 0, 2]
-    assert reading.client.asked == ["?limit=5", "?cursor=2", "?cursor=3"]
+    assert reading.client.requested == ["?limit=5", "?cursor=2", "?cursor=3"]
     assert not reading.checkpoint.table.ended_on_empty_page
 
 
-def test_an_empty_table_is_one_page_that_is_asked_for_once() -> None:
+def test_an_empty_table_is_requested_once() -> None:
     reading = Reading({"?limit=5": [page(0)]})
 
     assert reading.rows() == [0]
-    assert reading.client.asked == ["?limit=5"]
+    assert reading.client.requested == ["?limit=5"]
 
 
-def test_only_the_first_page_may_owe_its_failure_to_the_settings() -> None:
+def test_only_the_first_page_of_a_sync_is_requested_as_first_page() -> None:
     reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(1)]})
     reading.rows()
     resumed = Reading({"?cursor=2": [page(1)]}, stored=stored())
@@ -146,17 +146,17 @@ def test_only_the_first_page_may_owe_its_failure_to_the_settings() -> None:
     assert resumed.client.first_pages == [False]
 
 
-def test_a_page_that_is_not_committed_comes_again() -> None:
+def test_a_page_that_was_not_committed_is_requested_again() -> None:
     reading = Reading({"?limit=5": [page(1, "?cursor=2")]})
 
     for number, _ in enumerate(reading.pages):
         if number:
             break
 
-    assert reading.client.asked == ["?limit=5", "?limit=5"]
+    assert reading.client.requested == ["?limit=5", "?limit=5"]
 
 
-def test_the_checkpoint_follows_the_pages_and_goes_with_the_last_one() -> None:
+def test_the_checkpoint_is_updated_with_each_page_and_cleared_with_the_last() -> None:
     reading = Reading({"?limit=5": [page(4, "?cursor=2")], "?cursor=2": [page(1)]})
     checkpoints = []
     for each in reading.pages:
@@ -170,7 +170,7 @@ def test_the_checkpoint_follows_the_pages_and_goes_with_the_last_one() -> None:
 @pytest.mark.parametrize(
     ("next_link", "keeps"), [("?cursor=APISECRET", True), ("?cursor=2", False)]
 )
-def test_a_next_link_that_may_not_be_seen_is_not_stored(next_link: str, *, keeps: bool) -> None:
+def test_a_next_link_with_a_secret_is_not_stored(next_link: str, *, keeps: bool) -> None:
     reading = Reading({"?limit=5": [page(1, next_link)]}, stored=stored("/api/data/x/"))
     reading.checkpoint.restart()
 
@@ -179,7 +179,7 @@ def test_a_next_link_that_may_not_be_seen_is_not_stored(next_link: str, *, keeps
     assert reading.bookmark == {"resume": None}
 
 
-def test_an_interrupted_sync_goes_on_at_its_page(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_interrupted_sync_resumes_at_its_page(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     reading = Reading({"?cursor=2": [page(3)]}, stored=stored())
 
@@ -190,19 +190,19 @@ def test_an_interrupted_sync_goes_on_at_its_page(caplog: pytest.LogCaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("answer", "checkpoint", "reason"),
+    ("response", "checkpoint", "reason"),
     [
         (BadRequestError(400, "/api/", "no"), stored(), "400"),
         (page(0), stored(), "empty"),
         (page(1), stored("/admin/"), "not below /api"),
         (page(1), {"next": 5}, "is not"),
     ],
-    ids=["refused", "empty", "elsewhere", "broken"],
+    ids=["rejected", "empty", "outside the API", "invalid"],
 )
-def test_a_checkpoint_that_leads_nowhere_is_left_for_the_beginning(
-    caplog: pytest.LogCaptureFixture, answer: Answer, checkpoint: dict[str, Any], reason: str
+def test_an_unusable_checkpoint_restarts_at_the_first_page(
+    caplog: pytest.LogCaptureFixture, response: PageOrError, checkpoint: dict[str, Any], reason: str
 ) -> None:
-    reading = Reading({"?cursor=2": [answer], "?limit=5": [page(5)]}, stored=checkpoint)
+    reading = Reading({"?cursor=2": [response], "?limit=5": [page(5)]}, stored=checkpoint)
 
     assert reading.rows() == [5]
     assert reading.checkpoint.table.records == 5
@@ -210,7 +210,7 @@ def test_a_checkpoint_that_leads_nowhere_is_left_for_the_beginning(
     assert reason in line
 
 
-def test_an_outage_at_a_checkpoint_costs_only_this_run() -> None:
+def test_an_unrelated_failure_keeps_the_checkpoint() -> None:
     reading = Reading({"?cursor=2": [UnauthorizedError("Token")]}, stored=stored())
 
     with pytest.raises(UnauthorizedError):
@@ -219,30 +219,30 @@ def test_an_outage_at_a_checkpoint_costs_only_this_run() -> None:
     assert reading.bookmark == {"resume": stored()}
 
 
-def test_a_page_without_a_checkpoint_fails_for_good() -> None:
+def test_a_failing_first_page_raises() -> None:
     reading = Reading({"?limit=5": [BadRequestError(400, "/api/", "no")]})
 
     with pytest.raises(BadRequestError):
         reading.rows()
 
 
-def test_a_last_page_that_came_empty_twice_is_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_last_page_that_is_empty_twice_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(0)]})
 
     assert reading.rows() == [1, 0]
-    assert reading.client.asked == ["?limit=5", "?cursor=2", "?cursor=2"]
+    assert reading.client.requested == ["?limit=5", "?cursor=2", "?cursor=2"]
     assert reading.checkpoint.table.ended_on_empty_page
     assert "empty twice: records may be missing" in caplog.text
 
 
-def test_a_last_page_that_came_empty_once_is_the_one_that_comes_next() -> None:
+def test_an_empty_last_page_is_replaced_by_its_second_response() -> None:
     reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(0), page(3)]})
 
     assert reading.rows() == [1, 3]
     assert not reading.checkpoint.table.ended_on_empty_page
 
 
-def test_a_loop_ends_the_stream_and_leaves_no_checkpoint_to_meet_it_again() -> None:
+def test_a_loop_ends_the_stream_and_clears_the_checkpoint() -> None:
     reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(1, "?limit=5")]})
 
     with pytest.raises(PaginationLoopError, match="after 2 pages"):
@@ -251,7 +251,7 @@ def test_a_loop_ends_the_stream_and_leaves_no_checkpoint_to_meet_it_again() -> N
     assert reading.bookmark == {"resume": None}
 
 
-def test_a_next_page_elsewhere_ends_the_stream_after_the_page_that_named_it() -> None:
+def test_a_next_link_to_another_host_raises_after_its_page() -> None:
     reading = Reading({"?limit=5": [page(1, "https://evil.example/")]}, prefetch=True)
     seen = []
 
@@ -266,22 +266,22 @@ def test_a_next_page_elsewhere_ends_the_stream_after_the_page_that_named_it() ->
     assert not any(reading.client.prefetched)
 
 
-def test_pages_without_a_record_end_after_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_pages_without_records_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MAX_PAGES_ALIKE", 3)
-    answers: dict[str, list[Answer]] = {
+    responses: dict[str, list[PageOrError]] = {
         f"?cursor={number}": [page(number == 1, f"?cursor={number + 1}")] for number in range(9)
     }
-    reading = Reading({**answers, "?limit=5": [page(0, "?cursor=0")]})
+    reading = Reading({**responses, "?limit=5": [page(0, "?cursor=0")]})
 
     with pytest.raises(EmptyPagesError, match=r"3 .*in a row"):
         reading.rows()
 
-    # One with a record in between begins the count anew.
-    assert reading.client.asked[-1] == "?cursor=4"
+    # A page with a record restarts the count.
+    assert reading.client.requested[-1] == "?cursor=4"
     assert reading.bookmark == {"resume": None}
 
 
-def test_the_next_page_is_on_its_way_while_one_is_worked_on() -> None:
+def test_the_next_page_is_prefetched_while_a_page_is_processed() -> None:
     reading = Reading({"?limit=5": [page(1, "?b")], "?b": [page(1)]}, prefetch=True)
 
     for each in reading.pages:
@@ -301,7 +301,7 @@ PROBE = LastPageProbe(full_page=5, url=f"{BASE}?limit=1", header="X-Custobar-Nex
     [(page(5), page(1), True), (page(5), page(1, "?cursor=2"), False), (page(4), page(1), False)],
     ids=["full", "full and last", "not full"],
 )
-def test_a_full_last_page_is_doubted_where_its_link_may_get_lost(
+def test_a_full_last_page_is_probed_for_a_lost_next_link(
     last: Page, one_row: Page, *, is_lost: bool
 ) -> None:
     reading = Reading({"?limit=5": [last], "?limit=1": [one_row]}, probe=PROBE)
@@ -311,10 +311,10 @@ def test_a_full_last_page_is_doubted_where_its_link_may_get_lost(
             reading.rows()
     else:
         assert reading.rows() == [last.row_count]
-    assert ("?limit=1" in reading.client.asked) is (last.row_count == 5)
+    assert ("?limit=1" in reading.client.requested) is (last.row_count == 5)
 
 
-def test_a_page_that_cannot_be_read_is_named_by_its_number() -> None:
+def test_an_invalid_page_is_named_by_its_number() -> None:
     html = InvalidResponseError("a page of HTML")
     reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [html]})
 
@@ -331,14 +331,14 @@ def test_a_page_that_cannot_be_read_is_named_by_its_number() -> None:
         ([None, None, None, None], False),
     ],
 )
-def test_pages_with_the_same_records_end_after_so_many(
+def test_too_many_pages_with_the_same_records_raise(
     hashes: list[int | None], monkeypatch: pytest.MonkeyPatch, *, is_loop: bool
 ) -> None:
     monkeypatch.setattr(reader, "MAX_PAGES_ALIKE", 3)
-    answers: dict[str, list[Answer]] = {
+    responses: dict[str, list[PageOrError]] = {
         f"?cursor={number}": [page(1, f"?cursor={number + 1}")] for number in range(9)
     }
-    reading = Reading({**answers, "?limit=5": [page(1, "?cursor=0")]})
+    reading = Reading({**responses, "?limit=5": [page(1, "?cursor=0")]})
     remaining = list(hashes)
 
     def read() -> None:
@@ -356,11 +356,11 @@ def test_pages_with_the_same_records_end_after_so_many(
         assert reading.bookmark["resume"]
 
 
-def test_the_last_page_may_have_the_same_records_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_page_may_repeat_the_same_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MAX_PAGES_ALIKE", 2)
     reading = Reading({"?limit=5": [page(1, "?cursor=2")], "?cursor=2": [page(1)]})
 
     for each in reading.pages:
         reading.pages.commit(each, records=1, keys_hash=7)
 
-    assert reading.client.asked == ["?limit=5", "?cursor=2"]
+    assert reading.client.requested == ["?limit=5", "?cursor=2"]

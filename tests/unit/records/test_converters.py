@@ -1,4 +1,4 @@
-"""The table of conversions, row by row, and what holds for any value."""
+"""Conversion of values to the types of a schema: a table of cases, and properties of any value."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ def of(*types: str, **rest: object) -> dict[str, Any]:
 
 
 def convert(schema: dict[str, Any], value: object, zone: str = "UTC") -> tuple[Any, int]:
-    """Return what a value becomes, and how many parts of it were lost."""
+    """Return the converted value, and how many parts of it were discarded."""
     lost: list[None] = []
-    fit = ConverterFactory(ZoneInfo(zone), lambda: lost.append(None)).compile(schema)
-    return fit(value), len(lost)
+    converter = ConverterFactory(ZoneInfo(zone), lambda: lost.append(None)).compile(schema)
+    return converter(value), len(lost)
 
 
-def become(schema: dict[str, Any], value: object, zone: str = "UTC") -> Any:  # noqa: ANN401 - any JSON value
-    fitting_value, lost = convert(schema, value, zone)
+def converted(schema: dict[str, Any], value: object, zone: str = "UTC") -> Any:  # noqa: ANN401 - any JSON value
+    result, lost = convert(schema, value, zone)
     assert lost == 0
-    return fitting_value
+    return result
 
 
-def same(one: object, other: object) -> bool:
+def equal_as_json(one: object, other: object) -> bool:
     """Compare as JSON: 1, 1.0 and true are different."""
     return bool(encode(one) == encode(other))
 
@@ -66,7 +66,7 @@ def nullable_or_not(name: str, **rest: object) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("schema", nullable_or_not("string"), ids=str)
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "string"),
     [
         ("", ""),
         ("ä 😀\n", "ä 😀\n"),
@@ -87,8 +87,8 @@ def nullable_or_not(name: str, **rest: object) -> list[dict[str, Any]]:
     ],
     ids=ascii,
 )
-def test_text(schema: dict[str, Any], value: object, text: str) -> None:
-    assert become(schema, value) == text
+def test_string(schema: dict[str, Any], value: object, string: str) -> None:
+    assert converted(schema, value) == string
 
 
 @pytest.mark.parametrize("schema", nullable_or_not("integer"), ids=str)
@@ -113,7 +113,7 @@ def test_text(schema: dict[str, Any], value: object, text: str) -> None:
     ids=repr,
 )
 def test_integer(schema: dict[str, Any], value: object, number: int) -> None:
-    result = become(schema, value)
+    result = converted(schema, value)
 
     assert type(result) is int
     assert result == number
@@ -138,7 +138,7 @@ def test_integer(schema: dict[str, Any], value: object, number: int) -> None:
     ids=repr,
 )
 def test_number(schema: dict[str, Any], value: object, number: str) -> None:
-    assert encode(become(schema, value)).decode() == number
+    assert encode(converted(schema, value)).decode() == number
 
 
 @pytest.mark.parametrize("schema", nullable_or_not("boolean"), ids=str)
@@ -151,11 +151,11 @@ def test_number(schema: dict[str, Any], value: object, number: str) -> None:
     ids=repr,
 )
 def test_boolean(schema: dict[str, Any], value: object, *, truth: bool) -> None:
-    assert become(schema, value) is truth
+    assert converted(schema, value) is truth
 
 
 @pytest.mark.parametrize(
-    ("value", "zone", "instant"),
+    ("value", "zone", "timestamp"),
     [
         ("2024-02-29", "UTC", "2024-02-29T00:00:00Z"),
         ("2024-02-29", "Europe/Helsinki", "2024-02-28T22:00:00Z"),
@@ -172,13 +172,13 @@ def test_boolean(schema: dict[str, Any], value: object, *, truth: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("schema", nullable_or_not("string", format="date-time"), ids=str)
-def test_date_time(schema: dict[str, Any], value: str, zone: str, instant: str) -> None:
-    assert become(schema, value, zone) == instant
+def test_date_time(schema: dict[str, Any], value: str, zone: str, timestamp: str) -> None:
+    assert converted(schema, value, zone) == timestamp
 
 
 @pytest.mark.parametrize("value", ["2024-02-29", " 2024-02-29 ", "2024-02-29T00:00:00Z"])
 def test_date(value: str) -> None:
-    assert become(DATE, value, "Europe/Helsinki") == "2024-02-29"
+    assert converted(DATE, value, "Europe/Helsinki") == "2024-02-29"
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ def test_date(value: str) -> None:
     ids=ascii,
 )
 def test_array(schema: dict[str, Any], value: object, expected: object) -> None:
-    assert same(become(schema, value), expected)
+    assert equal_as_json(converted(schema, value), expected)
 
 
-def test_object_members_fit_and_others_stay() -> None:
+def test_declared_properties_are_converted_and_others_are_unchanged() -> None:
     schema = of("object", properties={"a": {"type": "integer"}, "b": DATE_TIME})
     value = {"x": [lone, {lone: 1}], "b": "2024-02-29", "a": "7", "y": None}
 
-    result = become(schema, value)
+    result = converted(schema, value)
 
     assert list(result.items()) == [
         ("x", ["\ufffd", {"\ufffd": 1}]),
@@ -222,24 +222,32 @@ def test_object_members_fit_and_others_stay() -> None:
     assert value["a"] == "7"
 
 
-NOT_TEXT = [of("integer"), of("number"), of("boolean"), of("array"), of("object"), DATE, DATE_TIME]
+NOT_STRING = [
+    of("integer"),
+    of("number"),
+    of("boolean"),
+    of("array"),
+    of("object"),
+    DATE,
+    DATE_TIME,
+]
 
 
-@pytest.mark.parametrize("schema", [*NOT_TEXT, of("string")], ids=str)
-def test_null_stays_where_it_may(schema: dict[str, Any]) -> None:
-    assert become({**schema, "type": [*schema["type"], "null"]}, None) is None
+@pytest.mark.parametrize("schema", [*NOT_STRING, of("string")], ids=str)
+def test_null_is_kept_if_the_type_allows_null(schema: dict[str, Any]) -> None:
+    assert converted({**schema, "type": [*schema["type"], "null"]}, None) is None
     with pytest.raises(ConversionError):
         convert({**schema, "type": schema["type"][0]}, None)
 
 
-@pytest.mark.parametrize("schema", NOT_TEXT, ids=str)
-def test_an_empty_text_is_null_where_it_may(schema: dict[str, Any]) -> None:
-    assert become({**schema, "type": [*schema["type"], "null"]}, "") is None
+@pytest.mark.parametrize("schema", NOT_STRING, ids=str)
+def test_an_empty_string_becomes_null_if_the_type_allows_null(schema: dict[str, Any]) -> None:
+    assert converted({**schema, "type": [*schema["type"], "null"]}, "") is None
     with pytest.raises(ConversionError):
         convert({**schema, "type": schema["type"][0]}, "")
 
 
-UNFIT: list[tuple[dict[str, Any], list[object]]] = [
+INVALID: list[tuple[dict[str, Any], list[object]]] = [
     (
         of("integer"),
         [
@@ -279,10 +287,10 @@ UNFIT: list[tuple[dict[str, Any], list[object]]] = [
 
 @pytest.mark.parametrize(
     ("schema", "value"),
-    [(schema, value) for schema, values in UNFIT for value in values],
+    [(schema, value) for schema, values in INVALID for value in values],
     ids=ascii,
 )
-def test_anything_else_does_not_fit(schema: dict[str, Any], value: object) -> None:
+def test_other_values_cannot_be_converted(schema: dict[str, Any], value: object) -> None:
     with pytest.raises(ConversionError):
         convert(schema, value)
 
@@ -307,12 +315,12 @@ def test_anything_else_does_not_fit(schema: dict[str, Any], value: object) -> No
     ],
     ids=str,
 )
-def test_parts_that_do_not_fit_are_lost_alone(
+def test_only_the_invalid_parts_of_a_value_are_discarded(
     schema: dict[str, Any], value: object, expected: object, lost: int
 ) -> None:
     result, count = convert(schema, value)
 
-    assert same(result, expected)
+    assert equal_as_json(result, expected)
     assert count == lost
 
 
@@ -337,18 +345,18 @@ def test_parts_that_do_not_fit_are_lost_alone(
     ],
     ids=repr,
 )
-def test_of_several_types_the_one_that_takes_the_value_as_it_is_counts(
+def test_of_several_types_the_one_that_matches_without_conversion_is_used(
     types: list[str], value: object, expected: object
 ) -> None:
-    assert same(become(of(*types), value), expected)
+    assert equal_as_json(converted(of(*types), value), expected)
 
 
 @pytest.mark.parametrize("schema", [{}, {"description": "anything"}], ids=str)
-def test_without_a_type_anything_stays(schema: dict[str, Any]) -> None:
+def test_without_a_type_values_are_unchanged(schema: dict[str, Any]) -> None:
     values: list[object] = [None, "", 5, True, Decimal("1.50"), ["a", None], {"a": {}}]
     for value in values:
-        assert same(become(schema, value), value)
-    assert become(schema, [lone]) == ["\ufffd"]
+        assert equal_as_json(converted(schema, value), value)
+    assert converted(schema, [lone]) == ["\ufffd"]
 
 
 NUMBERS = [
@@ -358,7 +366,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=str)
-def test_a_number_that_no_double_holds_is_lost_wherever_it_stands(number: object) -> None:
+def test_a_number_outside_the_range_of_a_double_is_discarded_at_any_depth(number: object) -> None:
     for schema in ({}, of("string", "null"), of("number", "integer", "string")):
         with pytest.raises(ConversionError):
             convert(schema, number)
@@ -368,20 +376,20 @@ def test_a_number_that_no_double_holds_is_lost_wherever_it_stands(number: object
     assert convert(of("string"), {"a": number}) == ('{"a":null}', 1)
 
 
-def test_what_must_be_replaced_in_a_text_is_told() -> None:
-    told: list[None] = []
-    rules = ConverterFactory(ZoneInfo("UTC"), pytest.fail, lambda: told.append(None))
-    texts: list[object] = ["ä", "\0", lone, ["a", {"\0": "b"}], "a\tb\x01"]
+def test_replaced_characters_are_reported_once_per_value() -> None:
+    replaced: list[None] = []
+    rules = ConverterFactory(ZoneInfo("UTC"), pytest.fail, lambda: replaced.append(None))
+    strings: list[object] = ["ä", "\0", lone, ["a", {"\0": "b"}], "a\tb\x01"]
 
-    fitting_texts = [rules.compile({})(text) for text in texts]
+    results = [rules.compile({})(string) for string in strings]
 
-    assert fitting_texts == ["ä", "\ufffd", "\ufffd", ["a", {"\ufffd": "b"}], "a\tb\x01"]
-    assert len(told) == 3
+    assert results == ["ä", "\ufffd", "\ufffd", ["a", {"\ufffd": "b"}], "a\tb\x01"]
+    assert len(replaced) == 3
     assert rules.compile(of("integer", "string", "null"))("\0") == "\ufffd"
-    assert len(told) == 4
+    assert len(replaced) == 4
 
 
-def test_of_two_names_that_become_one_a_member_is_lost_and_counted() -> None:
+def test_of_two_names_that_become_equal_one_is_discarded_and_counted() -> None:
     assert convert({}, {"\0": 1, "\ufffd": 2}) == ({"\ufffd": 2}, 1)
 
 
@@ -393,17 +401,19 @@ PRODUCTS = {"type": ["array", "null"], "items": {"type": "object", "x-text-membe
     [
         (["P1", {"total": 1}], [{"product_id": "P1"}, {"total": 1}]),
         ("P1", [{"product_id": "P1"}]),
-        ([["P1"], 7, True, ""], [{"product_id": text} for text in ("P1", "7", "true", "")]),
+        ([["P1"], 7, True, ""], [{"product_id": string} for string in ("P1", "7", "true", "")]),
         (["P\0"], [{"product_id": "P\ufffd"}]),
         ("", None),
         ([], []),
     ],
 )
-def test_a_text_in_place_of_an_object_becomes_its_member(value: object, products: object) -> None:
-    assert become(PRODUCTS, value) == products
+def test_a_string_in_place_of_an_object_becomes_its_text_member(
+    value: object, products: object
+) -> None:
+    assert converted(PRODUCTS, value) == products
 
 
-def test_a_catalog_keeps_what_a_text_becomes_a_member_of() -> None:
+def test_text_members_are_restored_in_the_schema_of_a_catalog() -> None:
     bare = {"type": ["array", "null"], "items": {"type": "object"}}
     mixed = {"type": ["array", "null"], "items": {"type": ["object", "string"]}}
 
@@ -412,8 +422,8 @@ def test_a_catalog_keeps_what_a_text_becomes_a_member_of() -> None:
     assert with_text_members(bare, {}) == bare
 
 
-def same_line(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Decode what leaves the process as a strict target would."""
+def decode_strictly(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Decode a written line as a strict target would."""
 
     def reject(name: str) -> None:
         raise AssertionError(name)
@@ -421,43 +431,43 @@ def same_line(line: bytes) -> Any:  # noqa: ANN401 - any JSON value
     return json.loads(line.decode("utf-8"), parse_constant=reject)
 
 
-def check(fit: Callable[[Any], Any], schema: dict[str, Any], value: object) -> None:
+def check(converter: Callable[[Any], Any], schema: dict[str, Any], value: object) -> None:
     try:
-        result = fit(value)
+        result = converter(value)
     except (ConversionError, RecursionError):
         return
     line = encode(result)
-    decoded = same_line(line)
+    decoded = decode_strictly(line)
     Draft202012Validator(schema, format_checker=formats).validate(decoded)
-    assert encode(fit(result)) == line
+    assert encode(converter(result)) == line
     json.dumps(decoded, ensure_ascii=False).encode()
 
 
 @given(schemas | mixed_schemas, json_values, st.sampled_from(["UTC", "Europe/Helsinki"]))
-def test_what_leaves_is_valid_and_stays_as_it_is(
+def test_converted_values_are_valid_and_converting_again_changes_nothing(
     schema: dict[str, Any], value: object, zone: str
 ) -> None:
     check(ConverterFactory(ZoneInfo(zone), lambda: None).compile(schema), schema, value)
 
 
 @given(schemas, st.data())
-def test_what_fits_stays_as_it_is(schema: dict[str, Any], data: st.DataObject) -> None:
+def test_valid_values_are_unchanged(schema: dict[str, Any], data: st.DataObject) -> None:
     value = data.draw(fitting(schema))
 
-    assert same(become(schema, value, "Europe/Helsinki"), value)
+    assert equal_as_json(converted(schema, value, "Europe/Helsinki"), value)
 
 
 @given(mixed_schemas, st.data())
-def test_what_fits_one_of_several_types_stays_as_it_is(
+def test_values_valid_for_one_of_several_types_are_unchanged(
     schema: dict[str, Any], data: st.DataObject
 ) -> None:
     value = data.draw(fitting(schema))
 
-    assert same(convert(schema, value, "Europe/Helsinki")[0], value)
+    assert equal_as_json(convert(schema, value, "Europe/Helsinki")[0], value)
 
 
 @given(json_values)
-def test_a_text_can_hold_any_value(value: object) -> None:
+def test_any_value_can_be_converted_to_a_string(value: object) -> None:
     rules = ConverterFactory(ZoneInfo("UTC"), lambda: None)
     try:
         whole = rules.compile({})(value)
@@ -466,15 +476,15 @@ def test_a_text_can_hold_any_value(value: object) -> None:
     for schema in nullable_or_not("string"):
         if whole is None:
             continue
-        text = rules.compile(schema)(value)
-        assert text == (whole if isinstance(whole, str) else encode(whole).decode())
+        string = rules.compile(schema)(value)
+        assert string == (whole if isinstance(whole, str) else encode(whole).decode())
 
 
-def test_nesting_without_end_is_no_fault_of_its_own() -> None:
-    fit = ConverterFactory(ZoneInfo("UTC"), lambda: None).compile({"type": "array"})
+def test_extreme_nesting_raises_no_other_error() -> None:
+    converter = ConverterFactory(ZoneInfo("UTC"), lambda: None).compile({"type": "array"})
 
     with pytest.raises((ConversionError, RecursionError)):
-        fit(nested("a", 100_000))
+        converter(nested("a", 100_000))
 
 
 @pytest.mark.parametrize(
@@ -491,12 +501,12 @@ def test_nesting_without_end_is_no_fault_of_its_own() -> None:
     ],
     ids=repr,
 )
-def test_of_several_types_one_is_chosen_that_loses_nothing(
+def test_of_several_types_one_that_discards_nothing_is_used(
     types: list[str], value: object, kept: object
 ) -> None:
     schema = {"type": types, "items": {"type": "integer"}}
 
-    assert same(become(schema, value), kept)
+    assert equal_as_json(converted(schema, value), kept)
 
 
 @pytest.mark.parametrize(
@@ -514,5 +524,7 @@ def test_of_several_types_one_is_chosen_that_loses_nothing(
     ],
     ids=str,
 )
-def test_timestamps_are_found_at_any_depth(schema: dict[str, Any], *, found: bool) -> None:
+def test_schemas_with_timestamps_are_recognized_at_any_depth(
+    schema: dict[str, Any], *, found: bool
+) -> None:
     assert holds_timestamps(schema) is found

@@ -1,4 +1,4 @@
-"""Structs give what conversions one by one give, to the byte, or leave the block to them."""
+"""Decoding by structs writes the same bytes as converting each record, or falls back to that."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tap_custobar.records.raw_rows import names_in
 from tap_custobar.records.schema import SelectedSchema
 from tap_custobar.records.struct_records import MAX_IGNORED, FallbackRequired, StructRecords
 from tests.unit.strategies import (
+    EDGE_STRINGS,
     EDGES,
-    TELLING_TEXTS,
     fitting,
     json_values,
     mixed_schemas,
@@ -45,8 +45,8 @@ ANY: dict[str, Any] = {}
 NULLABLE: dict[str, dict[str, Any]] = {
     name: {"type": [name, "null"]} for name in ("string", "integer", "number", "boolean", "object")
 }
-TEXTS = {"type": ["array", "null"], "items": {"type": "string"}}
-NULLABLE_TEXTS = {"type": ["array", "null"], "items": {"type": ["string", "null"]}}
+STRINGS = {"type": ["array", "null"], "items": {"type": "string"}}
+NULLABLE_STRINGS = {"type": ["array", "null"], "items": {"type": ["string", "null"]}}
 TIMESTAMP = {"type": ["string", "null"], "format": "date-time"}
 DAY = {"type": ["string", "null"], "format": "date"}
 
@@ -61,7 +61,7 @@ def json_body(rows: Sequence[object]) -> bytes:
     content = {"rows": rows}
     try:
         return encode_lines([content])
-    except UnicodeEncodeError:  # half a surrogate pair can only come escaped
+    except UnicodeEncodeError:  # a lone surrogate can only be sent escaped
         return json.dumps(content, default=str).encode()
 
 
@@ -96,7 +96,7 @@ def decoded(
 def converted(
     schema: SelectedSchema, bodies: Iterable[bytes], *, is_csv: bool = False
 ) -> tuple[bytes, Losses]:
-    """Return the same of records that were all converted one by one."""
+    """Return the lines and the losses if every record is converted separately."""
     stream = DictRecords(schema)
     lines = b""
     for number, page in enumerate(parsed(schema, bodies, is_csv=is_csv), 1):
@@ -108,7 +108,7 @@ def converted(
 
 
 def fast(schema: SelectedSchema, rows: Sequence[object]) -> bytes | None:
-    """Return the lines that structs give; None where they do not take all rows."""
+    """Return the lines that structs encode, or None if a row requires the fallback."""
     structs = StructRecords(schema)
     lines = b""
     for page in parsed(schema, [json_body(rows)], is_csv=False):
@@ -123,10 +123,10 @@ def fast(schema: SelectedSchema, rows: Sequence[object]) -> bytes | None:
 
 definitions = schemas | mixed_schemas | st.just(ANY)
 keys = texts | st.integers()
-#: Many that structs cannot have: quotes, control characters, half surrogate pairs.
+#: Many are not valid names of struct fields: quotes, control characters, lone surrogates.
 unknown_names = st.sampled_from(["unknown", "p0", "i0", "", 'a"b', "a\\b", "\n", "\0", "\ud800"])
 cells = (
-    st.sampled_from([*TELLING_TEXTS, *map(str, EDGES), "null", "True", "a,b", '["a"]', '"\\u0000"'])
+    st.sampled_from([*EDGE_STRINGS, *map(str, EDGES), "null", "True", "a,b", '["a"]', '"\\u0000"'])
     | valid_texts
     | json_values.map(lambda value: json.dumps(value, default=str))
 )
@@ -177,12 +177,12 @@ def test_any_cells_give_the_same_lines_and_losses_on_both_paths(
     assert decoded(schema, bodies, is_csv=True) == converted(schema, bodies, is_csv=True)
 
 
-#: Values at the ends of blocks, of pages of more than one.
-PLACES = [0, 1, BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1, 299]
+#: Positions around the ends of batches, in pages of several batches.
+POSITIONS = [0, 1, BATCH_SIZE - 1, BATCH_SIZE, BATCH_SIZE + 1, 299]
 MANY: dict[str, dict[str, Any]] = {
     **NULLABLE,
-    "texts": TEXTS,
-    "nullable_texts": NULLABLE_TEXTS,
+    "texts": STRINGS,
+    "nullable_texts": NULLABLE_STRINGS,
     "at": TIMESTAMP,
     "on": DAY,
     "any": ANY,
@@ -203,16 +203,16 @@ ODD: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
-@pytest.mark.parametrize("place", PLACES)
-def test_pages_of_several_blocks_with_an_odd_row_give_the_same_on_both_paths(
-    place: int, odd: dict[str, Any]
+@pytest.mark.parametrize("position", POSITIONS)
+def test_pages_of_several_batches_with_an_odd_row_give_the_same_on_both_paths(
+    position: int, odd: dict[str, Any]
 ) -> None:
     schema = schema_of(MANY, zone="Europe/Helsinki")
     tidy = {"string": "a", "integer": 1, "texts": ["a"], "nullable_texts": [None, "b"], "any": {}}
     bodies = []
     for page in range(3):
         rows: list[dict[str, Any]] = [{"id": f"{page}-{n}", **tidy} for n in range(300)]
-        rows[place] |= odd if page else {}
+        rows[position] |= odd if page else {}
         bodies.append(json_body(rows))
 
     lines, losses = decoded(schema, bodies)
@@ -221,20 +221,22 @@ def test_pages_of_several_blocks_with_an_odd_row_give_the_same_on_both_paths(
     assert lines.count(b"\n") == 900 - 2 * (odd.get("id") == "")
 
 
-@pytest.mark.parametrize("place", [0, 1023, 1024, 1100])
-def test_tables_of_several_blocks_with_an_odd_row_give_the_same_on_both_paths(place: int) -> None:
-    schema = schema_of({"n": NULLABLE["integer"], "texts": TEXTS, "at": TIMESTAMP})
+@pytest.mark.parametrize("position", [0, 1023, 1024, 1100])
+def test_csv_pages_of_several_batches_with_an_odd_row_give_the_same_on_both_paths(
+    position: int,
+) -> None:
+    schema = schema_of({"n": NULLABLE["integer"], "texts": STRINGS, "at": TIMESTAMP})
     rows = [[str(n), str(n), "a,b", "2024-01-01T00:00:00Z"] for n in range(1101)]
-    rows[place] = [str(place), "odd", '["a, b"]', "2024-01-01 10:00"]
+    rows[position] = [str(position), "odd", '["a, b"]', "2024-01-01 10:00"]
     bodies = [csv_body(["id", "n", "texts", "at"], rows)] * 2
 
     lines, losses = decoded(schema, bodies, is_csv=True)
 
     assert (lines, losses) == converted(schema, bodies, is_csv=True)
-    assert losses.nulled == {"n": Loss(2, 1, place + 1)}
+    assert losses.nulled == {"n": Loss(2, 1, position + 1)}
 
 
-def test_only_the_rows_around_an_odd_one_leave_the_fast_path(
+def test_only_the_batch_of_an_odd_row_leaves_the_fast_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows: list[dict[str, object]] = [{"id": str(n), "n": n} for n in range(3 * BATCH_SIZE)]
@@ -257,7 +259,7 @@ def test_only_the_rows_around_an_odd_one_leave_the_fast_path(
 
 
 @given(st.data())
-def test_what_fits_takes_the_fast_path(data: st.DataObject) -> None:
+def test_valid_values_take_the_fast_path(data: st.DataObject) -> None:
     definition = data.draw(schemas)
     rows = [{"id": "1", "x": data.draw(fitting(definition))} for _ in range(3)]
 
@@ -267,8 +269,8 @@ def test_what_fits_takes_the_fast_path(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("definition", "values"),
     [
-        (TEXTS, ["Shoes", ["Shoes", "Boots"], None, "", [], ["a", ["b", 1]], 5]),
-        (NULLABLE_TEXTS, [["Shoes", None], [], None, "Shoes", ["a", 1]]),
+        (STRINGS, ["Shoes", ["Shoes", "Boots"], None, "", [], ["a", ["b", 1]], 5]),
+        (NULLABLE_STRINGS, [["Shoes", None], [], None, "Shoes", ["a", 1]]),
         (NULLABLE["string"], ["00100", 100, True, 19.90, {"a": [1]}, None, ""]),
         (NULLABLE["integer"], [1095, "1095", 1000.0, "", None, 2**63 - 1, -(2**63)]),
         (NULLABLE["number"], [4.5, 4, "4.50", "", None]),
@@ -282,14 +284,14 @@ def test_what_fits_takes_the_fast_path(data: st.DataObject) -> None:
     ],
     ids=str,
 )
-def test_what_companies_are_known_to_send_stays_on_the_fast_path(
+def test_common_deviations_from_the_schema_stay_on_the_fast_path(
     definition: dict[str, Any], values: list[object]
 ) -> None:
     schema = schema_of({"x": definition}, zone="Europe/Helsinki")
     rows = [{"id": str(n), "x": value} for n, value in enumerate(values)]
 
     assert fast(schema, rows) == converted(schema, [json_body(rows)])[0]
-    # Each alone too, where no other value makes the structs take it.
+    # Also each alone: another value may have relaxed the type of the struct.
     for row in rows:
         assert fast(schema, [row]) == converted(schema, [json_body([row])])[0]
 
@@ -322,7 +324,7 @@ def test_what_companies_are_known_to_send_stays_on_the_fast_path(
     ],
     ids=str,
 )
-def test_what_is_lost_or_odd_is_left_to_the_path_that_counts(row: object) -> None:
+def test_values_that_are_discarded_or_replaced_require_the_fallback(row: object) -> None:
     schema = schema_of(
         {
             "n": NULLABLE["integer"],
@@ -338,12 +340,12 @@ def test_what_is_lost_or_odd_is_left_to_the_path_that_counts(row: object) -> Non
     assert fast(schema, [{"id": "0"}, row]) is None
 
 
-def test_a_number_for_a_key_becomes_its_text() -> None:
+def test_a_number_as_primary_key_becomes_a_string() -> None:
     assert fast(schema_of({}), [{"id": 7}, {"id": "8"}]) == b'{"id":"7"}\n{"id":"8"}\n'
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63)])
-def test_integers_of_64_bits_stay_after_a_column_was_relaxed(value: int) -> None:
+def test_64_bit_integers_are_kept_after_a_column_was_relaxed(value: int) -> None:
     schema = schema_of({"n": NULLABLE["integer"]})
     beyond = value + (1 if value > 0 else -1)
     bodies = [json_body([{"id": "1", "n": n}]) for n in ("5", value, beyond, str(value))]
@@ -355,7 +357,7 @@ def test_integers_of_64_bits_stay_after_a_column_was_relaxed(value: int) -> None
 
 
 @pytest.mark.parametrize("value", [100, True, 19.90, ["a", None], {"a": {"b": [1.50]}}, "", None])
-def test_undeclared_strings_come_as_the_text_of_anything(value: object) -> None:
+def test_nullable_strings_accept_any_value_as_json(value: object) -> None:
     schema = schema_of({"acme__x": NULLABLE["string"]})
     text = value if isinstance(value, str | None) else json.dumps(value, separators=(",", ":"))
     bodies = [json_body([{"id": "1", "acme__x": value}, {"id": "2", "acme__x": "a\nb"}])] * 2
@@ -366,9 +368,9 @@ def test_undeclared_strings_come_as_the_text_of_anything(value: object) -> None:
     assert losses == Losses()
 
 
-@pytest.mark.parametrize("is_late_page", [True, False], ids=["on page 2", "in block 2"])
+@pytest.mark.parametrize("is_late_page", [True, False], ids=["on page 2", "in batch 2"])
 @pytest.mark.parametrize("others", [[], ["weird \"'\\ name"], [f"x{n}" for n in range(300)]])
-def test_an_unknown_property_is_noticed_wherever_it_comes_first(
+def test_an_unknown_property_is_found_in_any_batch(
     others: list[str], *, is_late_page: bool
 ) -> None:
     schema = schema_of({"x": NULLABLE["integer"]})
@@ -398,7 +400,7 @@ def test_unknown_properties_of_any_name_stay_on_the_fast_path(names: list[str]) 
     assert fast(schema_of({"x": NULLABLE["integer"]}), rows) == b'{"id":"1","x":1}\n'
 
 
-def test_more_unknown_properties_than_structs_have_stay_on_the_fast_path() -> None:
+def test_more_unknown_properties_than_structs_ignore_stay_on_the_fast_path() -> None:
     names = [f"x{n}" for n in range(MAX_IGNORED + 1)]
     rows = [{"id": str(n), **dict.fromkeys(names, n)} for n in range(300)]
 
@@ -406,8 +408,8 @@ def test_more_unknown_properties_than_structs_have_stay_on_the_fast_path() -> No
 
 
 @pytest.mark.parametrize("name", ['size "EU"', "a\\b", "a\nb", "\x01", "", "ä"], ids=ascii)
-def test_properties_of_any_name_leave_under_it(name: str) -> None:
-    schema = schema_of({name: NULLABLE["integer"], "x": TEXTS})
+def test_properties_of_any_name_keep_their_name(name: str) -> None:
+    schema = schema_of({name: NULLABLE["integer"], "x": STRINGS})
     rows = [{"id": "1", name: 1, "x": ["a"]}, {"id": "2", name: "2", "x": "a"}, {"id": "3"}]
 
     lines, losses = decoded(schema, [json_body(rows)] * 2)
@@ -417,7 +419,7 @@ def test_properties_of_any_name_leave_under_it(name: str) -> None:
     assert losses == Losses()
 
 
-def test_fractions_stay_whole_until_the_surrogate_key_is_made() -> None:
+def test_fractions_are_truncated_after_the_surrogate_key_is_computed() -> None:
     times = {"type": ["array", "null"], "items": {"type": "string", "format": "date-time"}}
     properties: dict[str, Any] = {"key": KEY, "at": TIMESTAMP, "times": times}
     schema = SelectedSchema(properties, properties, [], ZoneInfo("UTC"), surrogate_key="key")
@@ -435,7 +437,7 @@ def test_fractions_stay_whole_until_the_surrogate_key_is_made() -> None:
         assert batch.dicts()[:3] == [{"at": cut, "times": [cut]}, {"at": cut}, {"at": None}]
 
 
-def test_a_batch_is_read_and_changed_by_the_column() -> None:
+def test_a_column_of_a_batch_can_be_read_and_replaced() -> None:
     schema = schema_of({"x": NULLABLE["integer"]})
     (page,) = parsed(
         schema,

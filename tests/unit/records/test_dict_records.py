@@ -35,7 +35,7 @@ SCHEMA: dict[str, Any] = {
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def conformer(
+def dict_records(
     schema: dict[str, Any] = SCHEMA,
     *,
     selected: list[str] | None = None,
@@ -48,10 +48,10 @@ def conformer(
     )
 
 
-def test_keys_leave_in_schema_order_and_records_in_their_own() -> None:
+def test_properties_are_in_schema_order_and_records_in_row_order() -> None:
     rows = [{"tags": [1], "price": 5, "id": "b"}, {"must": True, "id": "a"}]
 
-    records = conformer().convert(rows, 1)
+    records = dict_records().convert(rows, 1)
 
     assert [list(record.items()) for record in records] == [
         [("id", "b"), ("price", 5), ("tags", [1])],
@@ -59,17 +59,17 @@ def test_keys_leave_in_schema_order_and_records_in_their_own() -> None:
     ]
 
 
-def test_what_is_left_out_stays_out_and_null_stays_null() -> None:
-    assert conformer().convert([{"id": "a", "price": None, "tags": ""}, {"id": "b"}], 1) == [
+def test_missing_properties_stay_missing_and_null_stays_null() -> None:
+    assert dict_records().convert([{"id": "a", "price": None, "tags": ""}, {"id": "b"}], 1) == [
         {"id": "a", "price": None, "tags": None},
         {"id": "b"},
     ]
 
 
-def test_the_zone_is_that_of_the_stream() -> None:
+def test_timestamps_are_converted_from_the_zone_of_the_schema() -> None:
     row = {"id": "a", "seen": "2024-02-29"}
 
-    assert conformer(zone="Europe/Helsinki").convert([row], 1) == [
+    assert dict_records(zone="Europe/Helsinki").convert([row], 1) == [
         {"id": "a", "seen": "2024-02-28T22:00:00Z"}
     ]
 
@@ -78,15 +78,15 @@ def test_the_zone_is_that_of_the_stream() -> None:
     ("key", "text"),
     [(7, "7"), (0, "0"), (10**30, str(10**30)), (Decimal("1.50"), "1.50"), (False, "false")],
 )
-def test_a_key_that_is_no_text_becomes_one(key: object, text: str) -> None:
-    stream = conformer()
+def test_a_primary_key_becomes_a_string(key: object, text: str) -> None:
+    stream = dict_records()
 
     assert stream.convert([{"id": key}], 1) == [{"id": text}]
     assert not stream.losses.skipped
 
 
-def test_rows_that_are_no_records_are_skipped_and_counted_by_reason() -> None:
-    stream = conformer()
+def test_invalid_rows_are_skipped_and_counted_by_reason() -> None:
+    stream = dict_records()
     assert stream.convert([{"id": "a"}], 1) == [{"id": "a"}]
 
     rows = [None, {"id": "b"}, {"id": None}, [{"id": "c"}], {"id": ""}, {}, 5, "d", True]
@@ -96,15 +96,15 @@ def test_rows_that_are_no_records_are_skipped_and_counted_by_reason() -> None:
     assert not stream.losses.nulled
 
 
-def test_every_one_of_several_keys_is_needed() -> None:
-    stream = conformer(keys=("id", "seen"))
+def test_a_row_without_one_of_several_keys_is_skipped() -> None:
+    stream = dict_records(keys=("id", "seen"))
 
     assert stream.convert([{"id": "a"}, {"seen": "2024-02-29"}], 1) == []
     assert stream.losses.skipped == {"no id, seen": Loss(2, 1, 1)}
 
 
-def test_what_does_not_fit_becomes_null_and_is_counted_with_its_first_place() -> None:
-    stream = conformer()
+def test_invalid_values_become_null_and_are_counted_with_the_first_row() -> None:
+    stream = dict_records()
     good: list[dict[str, object]] = [{"id": "a", "price": 5, "must": True}] * 2
 
     stream.convert(good, 1)
@@ -116,8 +116,8 @@ def test_what_does_not_fit_becomes_null_and_is_counted_with_its_first_place() ->
     assert stream.losses.nulled == {"price": Loss(3, 2, 3), "must": Loss(1, 3, 1)}
 
 
-def test_what_may_not_be_null_is_left_out() -> None:
-    stream = conformer()
+def test_an_invalid_value_that_may_not_be_null_is_left_out() -> None:
+    stream = dict_records()
 
     assert stream.convert([{"id": "a", "must": None}, {"id": "b", "must": "x"}], 1) == [
         {"id": "a"},
@@ -126,8 +126,8 @@ def test_what_may_not_be_null_is_left_out() -> None:
     assert stream.losses.nulled == {"must": Loss(2, 1, 1)}
 
 
-def test_parts_lost_of_one_value_are_one_loss_of_its_field() -> None:
-    stream = conformer()
+def test_discarded_parts_of_one_value_count_as_one_loss() -> None:
+    stream = dict_records()
     rows = [
         {"id": "a", "tags": [1, "x", "y", 2], "stock": [{"n": "x"}, {"n": 1}, "z"], "price": 1},
         {"id": "b", "tags": [3], "stock": [], "price": "x"},
@@ -146,8 +146,8 @@ def test_parts_lost_of_one_value_are_one_loss_of_its_field() -> None:
     }
 
 
-def test_nesting_without_end_costs_one_value_only() -> None:
-    stream = conformer()
+def test_extreme_nesting_discards_only_its_value() -> None:
+    stream = dict_records()
 
     records = stream.convert([{"id": "a", "tags": nested(1, 100_000), "price": 5}], 1)
 
@@ -155,15 +155,15 @@ def test_nesting_without_end_costs_one_value_only() -> None:
     assert stream.losses.nulled == {"tags": Loss(1, 1, 1)}
 
 
-def test_an_empty_text_and_null_are_no_loss() -> None:
-    stream = conformer()
+def test_empty_strings_and_null_are_not_counted_as_losses() -> None:
+    stream = dict_records()
     stream.convert([{"id": "a", "price": "", "tags": None, "seen": "", "stock": ""}], 1)
 
     assert not stream.losses.nulled
 
 
 def test_deselected_properties_are_dropped_silently() -> None:
-    stream = conformer(selected=["id", "price"])
+    stream = dict_records(selected=["id", "price"])
 
     assert stream.convert([{"id": "a", "price": 1, "tags": ["x"], "must": "x"}], 1) == [
         {"id": "a", "price": 1}
@@ -172,8 +172,8 @@ def test_deselected_properties_are_dropped_silently() -> None:
     assert not stream.losses.unknown
 
 
-def test_properties_that_the_schema_does_not_have_are_named_without_their_values() -> None:
-    stream = conformer()
+def test_unknown_properties_are_recorded_without_their_values() -> None:
+    stream = dict_records()
     stream.note_unknown({"id", "shoe", "age", "price"})
 
     records = stream.convert([{"id": "a", "shoe": 1}, {"id": "b"}, {"id": "c", "age": "SECRET"}], 1)
@@ -183,48 +183,48 @@ def test_properties_that_the_schema_does_not_have_are_named_without_their_values
     assert "SECRET" not in repr(stream.losses)
 
 
-def test_the_rows_themselves_are_left_as_they_came() -> None:
+def test_the_rows_are_not_modified() -> None:
     row = {"id": 1, "stock": [{"n": "x"}], "tags": ["1"]}
     before = json.dumps(row)
 
-    conformer().convert([row], 1)
+    dict_records().convert([row], 1)
 
     assert json.dumps(row) == before
 
 
-def test_a_text_for_a_list_of_texts_is_one_in_the_shipped_schema() -> None:
-    stream = conformer(SCHEMAS["products"], keys=("external_id",))
+def test_a_string_becomes_a_list_in_the_shipped_schema() -> None:
+    stream = dict_records(SCHEMAS["products"], keys=("external_id",))
 
     assert stream.convert([{"external_id": 1, "category": "books", "category_id": [["1"]]}], 1) == [
         {"external_id": "1", "category": ["books"], "category_id": ["1"]}
     ]
 
 
-def line_of(record: dict[str, Any]) -> bytes:
+def encode_record(record: dict[str, Any]) -> bytes:
     return encode(record)
 
 
-def leaves(line: bytes, schema: dict[str, Any]) -> None:
-    """Check what a target would read: strict JSON in UTF-8 that fits the schema."""
+def check_line(line: bytes, schema: dict[str, Any]) -> None:
+    """Check a line as a target reads it: strict JSON in UTF-8 that fits the schema."""
 
-    def refuse(name: str) -> None:
+    def reject(name: str) -> None:
         raise AssertionError(name)
 
-    record = json.loads(line.decode("utf-8"), parse_constant=refuse)
+    record = json.loads(line.decode("utf-8"), parse_constant=reject)
     Draft202012Validator(schema, format_checker=formats).validate(record)
-    json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair would not encode
+    json.dumps(record, ensure_ascii=False).encode()  # a lone surrogate would raise
 
 
 def check(schema: dict[str, Any], rows: list[dict[str, object]], key: str) -> None:
-    stream = conformer(schema, keys=(key,))
+    stream = dict_records(schema, keys=(key,))
     records = stream.convert(rows, 1)
-    lines = [line_of(record) for record in records]
+    lines = [encode_record(record) for record in records]
     for line in lines:
-        leaves(line, schema)
+        check_line(line, schema)
         assert b"\n" not in line
 
-    again = conformer(schema, keys=(key,))
-    assert [line_of(record) for record in again.convert(records, 1)] == lines
+    again = dict_records(schema, keys=(key,))
+    assert [encode_record(record) for record in again.convert(records, 1)] == lines
     assert not again.losses.nulled
     assert not again.losses.skipped
     assert len(records) + sum(loss.count for loss in stream.losses.skipped.values()) == len(rows)
@@ -245,7 +245,7 @@ def rows_of(schema: dict[str, Any], key: str) -> st.SearchStrategy[list[dict[str
 
 @pytest.mark.parametrize("name", SCHEMAS)
 @given(data=st.data())
-def test_any_row_leaves_as_the_shipped_schema_says(name: str, data: st.DataObject) -> None:
+def test_records_of_any_row_fit_the_shipped_schema(name: str, data: st.DataObject) -> None:
     schema = SCHEMAS[name]
     key = schema["required"][0]
 
@@ -253,7 +253,7 @@ def test_any_row_leaves_as_the_shipped_schema_says(name: str, data: st.DataObjec
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), schemas, min_size=1), st.data())
-def test_any_row_leaves_as_any_schema_says(
+def test_records_of_any_row_fit_any_schema(
     properties: dict[str, dict[str, Any]], data: st.DataObject
 ) -> None:
     schema = {"type": "object", "properties": {"id": {"type": "string"}, **properties}}
@@ -263,7 +263,7 @@ def test_any_row_leaves_as_any_schema_says(
 
 @pytest.mark.parametrize("name", SCHEMAS)
 @given(data=st.data())
-def test_a_record_that_fits_leaves_as_it_came(name: str, data: st.DataObject) -> None:
+def test_a_valid_record_is_unchanged(name: str, data: st.DataObject) -> None:
     schema = SCHEMAS[name]
     properties: dict[str, Any] = schema["properties"]
     key = next(iter(properties))
@@ -273,18 +273,18 @@ def test_a_record_that_fits_leaves_as_it_came(name: str, data: st.DataObject) ->
             optional={n: fitting(d) for n, d in properties.items() if n != key},
         )
     )
-    stream = conformer(schema, keys=(key,), zone="Europe/Helsinki")
+    stream = dict_records(schema, keys=(key,), zone="Europe/Helsinki")
 
     [result] = stream.convert([record], 1)
 
     in_order = {n: record[n] for n in properties if n in record}
-    assert line_of(result) == encode(in_order)
+    assert encode_record(result) == encode(in_order)
     assert not stream.losses.nulled
 
 
 @given(st.lists(json_values))
-def test_any_list_is_a_page(rows: list[object]) -> None:
-    stream = conformer()
+def test_any_list_of_rows_is_converted_or_skipped(rows: list[object]) -> None:
+    stream = dict_records()
 
     records = stream.convert(rows, 1)
 
@@ -292,9 +292,9 @@ def test_any_list_is_a_page(rows: list[object]) -> None:
     assert len(records) + skipped == len(rows)
 
 
-def test_a_text_with_a_character_that_no_target_takes_is_counted_with_its_first_place() -> None:
+def test_replaced_characters_are_counted_with_the_first_row() -> None:
     properties = {"id": {"type": "string"}, "name": {"type": ["string", "null"]}, "any": {}}
-    stream = conformer({"properties": properties})
+    stream = dict_records({"properties": properties})
 
     records = stream.convert(
         [{"id": "a"}, {"id": "b", "name": "x\0"}, {"id": "c", "any": ["\ud800", "\0"]}], 2
@@ -310,8 +310,8 @@ def test_a_text_with_a_character_that_no_target_takes_is_counted_with_its_first_
 
 
 @pytest.mark.parametrize("key", ["a\0", "a\ud800"], ids=ascii)
-def test_a_key_that_would_be_another_skips_the_record(key: str) -> None:
-    stream = conformer()
+def test_a_primary_key_with_invalid_characters_skips_the_row(key: str) -> None:
+    stream = dict_records()
 
     records = stream.convert([{"id": key}, {"id": "a\ufffd"}], 1)
 
@@ -326,10 +326,12 @@ def test_a_key_that_would_be_another_skips_the_record(key: str) -> None:
         ({"type": "integer"}, "no number"),
         ({"type": "string"}, nested("C1", 2000)),
     ],
-    ids=["of another type", "deeper than can be told"],
+    ids=["of another type", "nested too deeply"],
 )
-def test_a_key_that_cannot_be_kept_skips_the_record(definition: object, key: object) -> None:
-    stream = conformer({"properties": {"id": definition}})
+def test_a_primary_key_that_cannot_be_converted_skips_the_row(
+    definition: object, key: object
+) -> None:
+    stream = dict_records({"properties": {"id": definition}})
 
     assert stream.convert([{"id": key}], 1) == []
     assert stream.losses.skipped == {"no id": Loss(1, 1, 1)}

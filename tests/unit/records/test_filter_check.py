@@ -69,7 +69,7 @@ PROOF: list[tuple[str, str, object]] = [
 
 
 @pytest.mark.parametrize(("name", "wanted", "came"), SAME, ids=str)
-def test_what_the_api_may_take_for_the_same_is_fine(
+def test_values_the_api_may_consider_equal_are_accepted(
     name: str, wanted: str, came: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     check(name, wanted, came)
@@ -78,7 +78,7 @@ def test_what_the_api_may_take_for_the_same_is_fine(
 
 
 @pytest.mark.parametrize(("name", "wanted", "came"), OTHER_TEXT, ids=str)
-def test_another_text_is_warned_about_once_without_showing_it(
+def test_another_string_is_logged_once_without_showing_it(
     name: str, wanted: str, came: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     checking = check_of({name: wanted})
@@ -92,7 +92,7 @@ def test_another_text_is_warned_about_once_without_showing_it(
 
 
 @pytest.mark.parametrize(("name", "wanted", "came"), PROOF, ids=str)
-def test_a_value_that_proves_a_filter_without_effect_ends_the_stream(
+def test_a_value_that_proves_a_filter_without_effect_raises(
     name: str, wanted: str, came: object
 ) -> None:
     with pytest.raises(FilterIgnoredError, match=rf"customers\.filters\.{name}") as raised:
@@ -101,6 +101,6 @@ def test_a_value_that_proves_a_filter_without_effect_ends_the_stream(
     assert str(came) not in str(raised.value)
 
 
-def test_a_filter_on_what_does_not_come_cannot_be_checked() -> None:
+def test_a_filter_on_a_missing_property_is_not_checked() -> None:
     assert not check_of({"deselected": "x", "unknown": "y"})
     assert check_of({"deselected": "x", "city": "y"})

@@ -156,7 +156,7 @@ def test_what_no_schema_has_leaves_nothing(record: dict[str, Any], flat: dict[st
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "b"]), valid_texts), min_size=1))
-def test_columns_get_other_names_and_keep_their_values(records: list[dict[str, str]]) -> None:
+def test_renamed_columns_keep_their_values(records: list[dict[str, str]]) -> None:
     properties = {name: {"type": "string"} for name in ("a", "b")}
     columns = [column._replace(name=f"x_{column.name}") for column in plain_columns(properties)]
 

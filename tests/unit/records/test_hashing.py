@@ -39,14 +39,14 @@ def test_hashes_are_those_of_hmac_at_every_length_of_a_block(key: str) -> None:
     assert ValueHasher(key).hash_all(values) == [hash_of(value, key) for value in values]
 
 
-def test_what_is_no_text_is_hashed_by_its_json_and_what_is_empty_stays() -> None:
+def test_other_values_are_hashed_as_json_and_empty_values_are_kept() -> None:
     values = [5, True, {"a": 1}, ["x", 5], None, UNSET, ""]
     texts = [encode(value) for value in values[:4]]
 
     assert ValueHasher(KEY).hash_all(values) == [*map(hash_of, texts), None, UNSET, ""]
 
 
-def test_a_list_is_hashed_element_by_element_where_there_may_be_one() -> None:
+def test_a_list_is_hashed_by_element_if_the_type_allows_lists() -> None:
     hashed = ValueHasher(KEY).hash_all([["a", "", None, 5], "b", []], has_lists=True)
 
     assert hashed == [[hash_of("a"), "", None, hash_of("5")], hash_of("b"), []]
@@ -77,7 +77,7 @@ def test_a_list_is_hashed_element_by_element_where_there_may_be_one() -> None:
     ],
     ids=str,
 )
-def test_the_schema_of_hashes_is_one_of_texts(
+def test_the_schema_of_a_hashed_column_has_strings(
     schema: dict[str, Any], hashed: dict[str, Any] | None, *, hashable: bool
 ) -> None:
     assert is_hashable(schema) is hashable
@@ -103,7 +103,7 @@ def test_only_the_named_columns_are_hashed_and_emails_by_what_tells_them_apart()
     ]
 
 
-def test_emails_in_lists_are_hashed_like_others() -> None:
+def test_emails_in_lists_are_hashed_like_other_emails() -> None:
     hasher = ValueHasher(KEY)
 
     assert hasher.hash_all([[" A@b.C", None, " "]], has_lists=True, are_emails=True) == [

@@ -1,4 +1,4 @@
-"""The rows of a page mean the same in whichever form they came."""
+"""Rows have the same values in each format of a page."""
 
 from __future__ import annotations
 
@@ -65,17 +65,17 @@ def test_rows_are_the_same_as_values_and_as_structs(rows: RawRows) -> None:
     ],
     ids=["too large", "no object", "half a pair", "no number", "untidy", "no key", "no key JSON"],
 )
-def test_what_structs_cannot_take_requires_the_other_path(rows: RawRows) -> None:
+def test_rows_that_structs_cannot_decode_require_the_fallback(rows: RawRows) -> None:
     with pytest.raises(FallbackRequired):
         rows.to_structs(structs())
     assert len(rows.to_values()) == 1
 
 
-def test_names_are_found_beside_what_cannot_be_decoded() -> None:
+def test_names_are_found_in_rows_that_cannot_be_decoded() -> None:
     assert json_rows('{"a": 1e400}', '{"b": 1}').names() == {"a", "b"}
     assert json_rows('{"a": 1}', "5", "[1]", "null").names() == {"a"}
     assert names_in([]) == frozenset()
 
 
-def test_rows_of_no_column_are_empty_all_the_same() -> None:
+def test_rows_without_columns_are_empty() -> None:
     assert ColumnRows({}, 2).to_values() == [{}, {}]

@@ -51,7 +51,7 @@ def normalized(name: str) -> str:
         (["email"], []),  # declared again: it is documented
     ],
 )
-def test_only_names_that_need_it_get_another(own: list[str], renamed: list[str]) -> None:
+def test_only_invalid_names_are_replaced(own: list[str], renamed: list[str]) -> None:
     assert sorted(safe_names(own, DOCUMENTED)) == sorted(renamed)
 
 
@@ -64,7 +64,7 @@ def test_a_safe_name_is_its_beginning_and_a_digest_of_itself() -> None:
 
 
 @given(st.lists(names, max_size=8))
-def test_all_names_are_short_and_unlike_each_other(own: list[str]) -> None:
+def test_all_names_are_short_and_distinct(own: list[str]) -> None:
     made = safe_names(own, DOCUMENTED)
 
     leaving = {made.get(name, name) for name in {*own, *DOCUMENTED}}
@@ -83,7 +83,7 @@ def test_the_order_and_the_other_names_make_no_difference(own: list[str], shuffl
         assert safe_names([*own, "another"], DOCUMENTED)[name] == safe
 
 
-def test_a_field_with_the_safe_name_of_another_gets_one_of_its_own() -> None:
+def test_a_field_named_like_the_safe_name_of_another_gets_its_own() -> None:
     names = ["x" * 70]
     names += safe_names(names, []).values()
     names += safe_names([names[-1], names[-1].upper()], []).values()

@@ -1,4 +1,4 @@
-"""Rows that fit become structs; the rest of the ways is compared in test_decoder."""
+"""Valid rows are decoded to structs; test_decoder.py compares both paths."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_records_leave_in_the_order_of_the_schema_without_what_they_lack() -> No
     ],
     ids=str,
 )
-def test_what_does_not_fit_requires_the_fallback(row: dict[str, Any], *, may_adapt: bool) -> None:
+def test_invalid_rows_require_the_fallback(row: dict[str, Any], *, may_adapt: bool) -> None:
     with pytest.raises(FallbackRequired) as raised:
         decoded(structs(), row)
 
     assert raised.value.may_adapt is may_adapt
 
 
-def test_what_a_company_sends_once_is_taken_from_then_on() -> None:
+def test_a_column_stays_relaxed_after_the_first_deviation() -> None:
     records = structs()
     row = {"id": "1", "count": "5", "new": [1]}
 
@@ -100,7 +100,7 @@ def test_a_column_can_be_set() -> None:
     assert [each["note"] for each in records.to_dicts(rows)] == ["b", "c"]
 
 
-def test_names_that_json_must_escape_leave_by_the_other_path() -> None:
+def test_names_that_json_must_escape_require_the_fallback() -> None:
     odd = 'size "EU"'
     schema = SelectedSchema({"id": {"type": "string"}, odd: {}}, ["id", odd], ["id"], UTC)
     records = StructRecords(schema)

@@ -27,7 +27,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 @pytest.mark.parametrize(
-    ("text", "instant"),
+    ("text", "timestamp"),
     [
         ("2024-02-29T10:20:30Z", "2024-02-29T10:20:30Z"),
         ("2024-02-29t10:20:30z", "2024-02-29T10:20:30Z"),
@@ -58,13 +58,15 @@ NEW_YORK = ZoneInfo("America/New_York")
     ],
 )
 @pytest.mark.parametrize("zone", [UTC, HELSINKI], ids=str)
-def test_an_instant_with_its_zone_is_the_same_in_utc(text: str, instant: str, zone: tzinfo) -> None:
-    assert to_utc(text, zone) == instant
-    assert is_timestamp(instant)
+def test_a_timestamp_with_an_offset_is_converted_to_utc(
+    text: str, timestamp: str, zone: tzinfo
+) -> None:
+    assert to_utc(text, zone) == timestamp
+    assert is_timestamp(timestamp)
 
 
 @pytest.mark.parametrize(
-    ("text", "zone", "instant"),
+    ("text", "zone", "timestamp"),
     [
         ("2024-01-15T10:20:30", UTC, "2024-01-15T10:20:30Z"),
         ("2024-01-15", UTC, "2024-01-15T00:00:00Z"),
@@ -74,11 +76,11 @@ def test_an_instant_with_its_zone_is_the_same_in_utc(text: str, instant: str, zo
         ("2024-01-15", HELSINKI, "2024-01-14T22:00:00Z"),
         ("2024-07-15", HELSINKI, "2024-07-14T21:00:00Z"),
         ("2024-07-15", NEW_YORK, "2024-07-15T04:00:00Z"),
-        # the clock goes from 3:00 to 4:00: the time of before counts
+        # the clock goes from 3:00 to 4:00: the offset before the change is used
         ("2024-03-31T02:59:59", HELSINKI, "2024-03-31T00:59:59Z"),
         ("2024-03-31T03:30:00", HELSINKI, "2024-03-31T01:30:00Z"),
         ("2024-03-31T04:00:00", HELSINKI, "2024-03-31T01:00:00Z"),
-        # and from 4:00 to 3:00: the first of the two
+        # the clock goes from 4:00 to 3:00: the first of the two times is used
         ("2024-10-27T02:59:59", HELSINKI, "2024-10-26T23:59:59Z"),
         ("2024-10-27T03:30:00", HELSINKI, "2024-10-27T00:30:00Z"),
         ("2024-10-27T03:59:59.9", HELSINKI, "2024-10-27T00:59:59.9Z"),
@@ -89,10 +91,10 @@ def test_an_instant_with_its_zone_is_the_same_in_utc(text: str, instant: str, zo
     ],
     ids=str,
 )
-def test_without_a_zone_the_time_is_told_in_the_given_one(
-    text: str, zone: tzinfo, instant: str
+def test_without_an_offset_a_timestamp_is_local_time_of_the_given_zone(
+    text: str, zone: tzinfo, timestamp: str
 ) -> None:
-    assert to_utc(text, zone) == instant
+    assert to_utc(text, zone) == timestamp
 
 
 @pytest.mark.parametrize(
@@ -120,11 +122,11 @@ def test_without_a_zone_the_time_is_told_in_the_given_one(
     ],
     ids=ascii,
 )
-def test_no_real_instant_is_none(text: str) -> None:
+def test_an_invalid_timestamp_returns_none(text: str) -> None:
     assert to_utc(text, UTC) is None
 
 
-def test_an_instant_outside_the_years_in_utc_is_none_without_a_zone_too() -> None:
+def test_a_local_time_outside_the_supported_years_in_utc_returns_none() -> None:
     assert to_utc("0001-01-01", timezone(timedelta(hours=14))) is None
     assert to_utc("9999-12-31", timezone(timedelta(hours=14))) == "9999-12-30T10:00:00Z"
     assert to_utc("9999-12-31T23:00:00", NEW_YORK) is None
@@ -140,11 +142,11 @@ offsets = st.integers(-(24 * 60 - 1), 24 * 60 - 1).map(
     st.sampled_from(["T", " ", "t"]),
     st.sampled_from([UTC, HELSINKI]),
 )
-def test_any_instant_is_the_same_in_utc(moment: datetime, separator: str, zone: tzinfo) -> None:
-    text = to_utc(moment.isoformat().replace("T", separator), zone)
+def test_any_timestamp_is_converted_to_utc(local: datetime, separator: str, zone: tzinfo) -> None:
+    text = to_utc(local.isoformat().replace("T", separator), zone)
 
     try:
-        expected = moment.astimezone(UTC)
+        expected = local.astimezone(UTC)
     except OverflowError:
         assert text is None
         return
@@ -155,16 +157,16 @@ def test_any_instant_is_the_same_in_utc(moment: datetime, separator: str, zone: 
 
 
 @given(
-    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - told in the zone
+    st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - local times
     st.timezones(),
 )
-def test_any_time_without_a_zone_is_that_of_the_zone(moment: datetime, zone: ZoneInfo) -> None:
-    moment = moment.replace(fold=0)
+def test_any_timestamp_without_an_offset_is_local_time(local: datetime, zone: ZoneInfo) -> None:
+    local = local.replace(fold=0)
 
-    text = to_utc(moment.isoformat(), zone)
+    text = to_utc(local.isoformat(), zone)
 
     assert text is not None
-    assert datetime.fromisoformat(text) == moment.replace(tzinfo=zone).astimezone(UTC)
+    assert datetime.fromisoformat(text) == local.replace(tzinfo=zone).astimezone(UTC)
 
 
 @pytest.mark.parametrize(
@@ -177,16 +179,16 @@ def test_any_time_without_a_zone_is_that_of_the_zone(moment: datetime, zone: Zon
         ("9999-12-31T23:59:59.999999999999Z", "9999-12-31T23:59:59.999999Z"),
     ],
 )
-def test_fractions_are_cut_and_not_rounded(whole: str, cut: str) -> None:
+def test_fractions_are_truncated_and_not_rounded(whole: str, cut: str) -> None:
     assert cut_fraction(whole) == cut
     assert are_timestamps([whole]) is (whole == cut)
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,+Zz -]*", fullmatch=True))
-def test_any_text_is_a_real_instant_or_none(text: str) -> None:
-    instant = to_utc(text, HELSINKI)
+def test_any_string_returns_a_valid_timestamp_or_none(text: str) -> None:
+    timestamp = to_utc(text, HELSINKI)
 
-    assert instant is None or is_timestamp(instant)
+    assert timestamp is None or is_timestamp(timestamp)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_any_text_is_a_real_instant_or_none(text: str) -> None:
         *("T00:00:00 Z", "T00:00:00+00:00", "T00:00:00.000-00:00", "T00:00:00+0000", "T00:00+00"),
     ],
 )
-def test_a_date_is_a_date_and_so_is_its_midnight(end: str) -> None:
+def test_a_date_or_its_midnight_returns_the_date(end: str) -> None:
     assert to_date(f"2024-02-29{end}") == "2024-02-29"
 
 
@@ -212,17 +214,17 @@ def test_a_date_is_a_date_and_so_is_its_midnight(end: str) -> None:
     ],
     ids=ascii,
 )
-def test_no_real_date_is_none(text: str) -> None:
+def test_an_invalid_date_returns_none(text: str) -> None:
     assert to_date(text) is None
 
 
 @given(st.dates())
-def test_any_date_stays(day: datetime) -> None:
+def test_any_date_is_unchanged(day: datetime) -> None:
     assert to_date(day.isoformat()) == day.isoformat()
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,+Zz -]*)?"))
-def test_any_text_is_a_real_date_or_none(text: str) -> None:
+def test_any_string_returns_a_valid_date_or_none(text: str) -> None:
     day = to_date(text)
 
     assert day is None or (re.fullmatch(r"\d{4}-\d\d-\d\d", day) and is_real_date(day))
@@ -253,7 +255,7 @@ PLAIN = "2024-02-29T10:00:00Z"
     ids=ascii,
 )
 @pytest.mark.parametrize("good", [PLAIN, f"{PLAIN[:-1]}.50Z"])
-def test_one_odd_value_among_timestamps_is_found(odd: object, good: str) -> None:
+def test_one_invalid_value_among_timestamps_is_found(odd: object, good: str) -> None:
     for values in ([odd], [good, odd], [odd, good], [good, odd, good]):
         assert not are_timestamps(values)
 
@@ -276,7 +278,7 @@ _altered_timestamps = st.tuples(
 ).map(lambda drawn: f"{drawn[0][: drawn[1]]}{drawn[3]}{drawn[0][drawn[1] + drawn[2] :]}")
 
 
-@given(st.lists(st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")))
+@given(st.lists(st.datetimes().map(lambda local: f"{local.isoformat()}Z")))
 @example([])
 @example([PLAIN, f"{PLAIN[:-1]}.50Z"])
 def test_any_timestamps_in_utc_are_accepted(values: list[str]) -> None:
@@ -284,7 +286,7 @@ def test_any_timestamps_in_utc_are_accepted(values: list[str]) -> None:
 
 
 @given(st.lists(_any_timestamps | _altered_timestamps, max_size=3))
-def test_timestamps_checked_at_once_are_those_checked_one_by_one(values: list[str]) -> None:
+def test_checking_a_list_of_timestamps_equals_checking_each(values: list[str]) -> None:
     assert are_timestamps(values) is all(map(_is_timestamp, values))
 
 
@@ -296,7 +298,7 @@ def test_timestamps_checked_at_once_are_those_checked_one_by_one(values: list[st
     ],
     ids=ascii,
 )
-def test_one_odd_text_among_plain_dates_is_seen(odd: object) -> None:
+def test_one_invalid_value_among_dates_is_found(odd: object) -> None:
     assert are_dates([])
     assert are_dates(["2024-02-29", "0001-01-01", "9999-12-31"])
     for texts in ([odd], ["2024-02-29", odd], [odd, "2024-02-29"]):
@@ -315,19 +317,19 @@ def test_one_odd_text_among_plain_dates_is_seen(odd: object) -> None:
         ("soon", None),
     ],
 )
-def test_a_date_is_told_from_a_date_time(text: str, kind: str | None) -> None:
+def test_dates_and_date_times_are_distinguished(text: str, kind: str | None) -> None:
     assert is_date(text) is (kind == "date")
     assert is_date_time(text) is (kind == "date-time")
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["", ".0", ".5", ".50", ".05"]))))
-def test_instants_sort_by_time_and_not_by_text(times: list[tuple[int, str]]) -> None:
-    instants = [f"2024-02-29T10:00:{second:02}{fraction}Z" for second, fraction in times]
+def test_timestamps_sort_by_time_and_not_alphabetically(times: list[tuple[int, str]]) -> None:
+    timestamps = [f"2024-02-29T10:00:{second:02}{fraction}Z" for second, fraction in times]
 
-    by_time = sorted(instants, key=datetime.fromisoformat)
+    by_time = sorted(timestamps, key=datetime.fromisoformat)
 
-    assert sorted(instants, key=sort_key) == by_time
-    assert len(set(map(sort_key, instants))) == len(set(map(datetime.fromisoformat, instants)))
+    assert sorted(timestamps, key=sort_key) == by_time
+    assert len(set(map(sort_key, timestamps))) == len(set(map(datetime.fromisoformat, timestamps)))
 
 
 @pytest.mark.parametrize(
@@ -340,5 +342,5 @@ def test_instants_sort_by_time_and_not_by_text(times: list[tuple[int, str]]) -> 
         (10**12, "0001-01-01T00:00:00Z"),
     ],
 )
-def test_days_are_looked_back_at_the_same_time_of_day(days: int, before: str) -> None:
+def test_days_before_keeps_the_time_of_day(days: int, before: str) -> None:
     assert days_before("2024-03-01T10:00:00.5Z", days) == before

@@ -84,20 +84,20 @@ def start() -> Callable[..., AbstractContextManager[Sandbox]]:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
-    """One with more customers than a page; not to be stopped by a test."""
+    """A sandbox with more customers than a page; tests must not stop it."""
     with started(*SIZES) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def rows_sandbox() -> Iterator[Sandbox]:
-    """One whose sales are rows, and whose CSV has semicolons."""
+    """A sandbox whose sales are rows and whose CSV delimiter is a semicolon."""
     with started(*SIZES, "--sales-shape=rows", "--csv-delimiter=semicolon") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def later_sandbox() -> Iterator[Sandbox]:
-    """The first one, three days later; its CSV has tabs."""
+    """The first sandbox three days later, whose CSV delimiter is a tab."""
     with started(*SIZES, "--day=3", "--csv-delimiter=tab") as running:
         yield running

@@ -39,7 +39,7 @@ def test_pages_cover_every_campaign_once_and_in_order(
     assert sizes[-1] > 0
 
 
-def test_next_is_the_only_mark_of_another_page(sandbox: Sandbox) -> None:
+def test_only_next_shows_that_there_is_another_page(sandbox: Sandbox) -> None:
     assert get(sandbox).keys() == {"campaigns", "next"}
     assert get(sandbox)["next"] == "i15"
     assert get(sandbox, limit=100).keys() == {"campaigns"}

@@ -57,7 +57,7 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(package: str) -
 
 
 @pytest.mark.parametrize("options", [["--port", "x"], ["--customers", "-1"], ["--products", "1e9"]])
-def test_a_wrong_option_is_refused(options: list[str]) -> None:
+def test_an_invalid_option_is_rejected(options: list[str]) -> None:
     result = run("-m", "tap_custobar.sandbox", *options)
     assert result.returncode == 2
     assert options[0] in result.stderr

@@ -1,4 +1,4 @@
-"""The sample data: every field, plausible values, and what makes a tap stumble."""
+"""The sample data: every field, plausible values, and difficult cases for a tap."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_every_documented_field_occurs_and_about_a_quarter_is_missing(
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_key_and_date_are_always_there_and_grow(sandbox: Sandbox, stream: str) -> None:
+def test_key_and_date_are_always_present_and_increase(sandbox: Sandbox, stream: str) -> None:
     records = sandbox.records(stream, limit=10_000)
     for name in ALWAYS[stream]:
         column = [each[name] for each in records]
@@ -116,7 +116,7 @@ def test_one_custom_field_has_values_of_all_kinds(sandbox: Sandbox, stream: str)
     assert kinds == {int, float, str, bool, list}
 
 
-def test_texts_hold_what_breaks_naive_formats(sandbox: Sandbox) -> None:
+def test_strings_contain_characters_that_break_naive_formats(sandbox: Sandbox) -> None:
     texts = "|".join(values(sandbox, "customers", "acme__note"))
     assert all(each in texts for each in ("ä", "Å", "🎉", '"', ",", "\n"))
 

@@ -1,4 +1,4 @@
-"""What the sandbox's API answers: paging, filters, order, formats, errors."""
+"""Responses of the sandbox: paging, filters, order, formats, errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUERIES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_the_pages_together_are_the_whole(sandbox: Sandbox, query: dict[str, Any]) -> None:
+def test_the_pages_contain_every_record_once(sandbox: Sandbox, query: dict[str, Any]) -> None:
     whole = sandbox.get("customers/", {**query, "limit": 10_000}).json()
     assert whole["count"] == len(whole["customers"])
     assert "next_url" not in whole
@@ -65,7 +65,7 @@ def test_next_url_is_absolute_and_repeats_the_whole_query(sandbox: Sandbox) -> N
         query["cursor"] = cursor
 
 
-def test_limit_is_100_unless_told_otherwise(sandbox: Sandbox) -> None:
+def test_the_default_limit_is_100(sandbox: Sandbox) -> None:
     assert len(sandbox.records("customers")) == 100
 
 
@@ -160,13 +160,13 @@ def test_csv_allows_more_records_and_json_can_be_named(sandbox: Sandbox) -> None
         ("cursor=x", "cursor"),
     ],
 )
-def test_a_query_that_cannot_be_answered_is_400(sandbox: Sandbox, query: str, reason: str) -> None:
+def test_an_invalid_query_is_400(sandbox: Sandbox, query: str, reason: str) -> None:
     reply = sandbox.get("customers/", query)
     assert reply.status_code == 400
     assert reason in reply.json()["error"]["reason"]
 
 
-def test_a_cursor_is_refused_once_changed_or_with_another_query(sandbox: Sandbox) -> None:
+def test_a_changed_cursor_or_one_of_another_query_is_rejected(sandbox: Sandbox) -> None:
     next_url = sandbox.get("customers/", "can_email=true&order=city").json()["next_url"]
     cursor = dict(parse_qsl(urlsplit(next_url).query))["cursor"]
     changed = ("B" if cursor[8] == "A" else "A").join([cursor[:8], cursor[9:]])
@@ -194,7 +194,7 @@ def test_a_cursor_is_refused_once_changed_or_with_another_query(sandbox: Sandbox
         (None, 401, 401),
     ],
 )
-def test_a_token_opens_the_streams_of_its_scope(
+def test_a_token_can_read_the_streams_of_its_scope(
     sandbox: Sandbox, authorization: str | None, customers: int, products: int
 ) -> None:
     for stream, status in (("customers", customers), ("products", products)):

@@ -1,4 +1,4 @@
-"""`--untidy`: every case of untidy data, in every answer the same, and nothing else changed."""
+"""`--untidy`: every case of untidy data, the same in every response, and no other change."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def records(sandbox: Sandbox, stream: str, **query: Any) -> list[dict[str, Any]]
 
 
 def kinds(stream: str) -> dict[str, str]:
-    """What the table above calls each field: mostly by its type."""
+    """Return the kind of each field in the table above: mostly its type."""
     special = {"stock", "category", "category_id"}
     portions = (STREAMS[stream].own, *STREAMS[stream].shared)
     return {
@@ -133,8 +133,8 @@ def kinds(stream: str) -> dict[str, str]:
     }
 
 
-def held(sandbox: Sandbox, stream: str) -> dict[str, Counter[str]]:
-    """By field, how often its values occur in records; `repr` tells 1, 1.0 and true apart."""
+def value_counts(sandbox: Sandbox, stream: str) -> dict[str, Counter[str]]:
+    """Return by field how often its values occur; `repr` distinguishes 1, 1.0 and true."""
     values: dict[str, Counter[str]] = defaultdict(Counter)
     for row in records(sandbox, stream):
         for name, value in row.items():
@@ -144,7 +144,7 @@ def held(sandbox: Sandbox, stream: str) -> dict[str, Counter[str]]:
 
 @every_stream
 def test_every_field_gets_every_case_of_its_type(sandbox: Sandbox, stream: str) -> None:
-    values = held(sandbox, stream)
+    values = value_counts(sandbox, stream)
     for name, kind in kinds(stream).items():
         if name not in (*STREAMS[stream].keys, "acme__unused"):
             assert {repr(case) for case in CASES.get(kind, STRING)} <= values[name].keys(), name
@@ -163,7 +163,7 @@ def test_each_row_has_few_untidy_values(sandbox: Sandbox, tidy: Sandbox, stream:
 
 
 @every_stream
-def test_some_rows_are_no_record_and_are_counted(
+def test_some_rows_are_not_records_and_are_counted(
     sandbox: Sandbox, tidy: Sandbox, stream: str
 ) -> None:
     found = rows(sandbox, stream)
@@ -188,17 +188,17 @@ def test_some_keys_are_numbers_and_no_two_are_equal(sandbox: Sandbox, stream: st
 
 
 @every_stream
-def test_what_does_not_fit_is_counted_by_field(sandbox: Sandbox, stream: str) -> None:
+def test_invalid_values_are_counted_by_field(sandbox: Sandbox, stream: str) -> None:
     counts = {
         name: sum(values[repr(value)] for value in UNFIT)
-        for name, values in held(sandbox, stream).items()
+        for name, values in value_counts(sandbox, stream).items()
     }
     assert untidy.unfit(STREAMS[stream]) == {name: count for name, count in counts.items() if count}
     assert sum(counts.values()) > 20
 
 
 @every_stream
-def test_every_answer_has_the_same_rows(sandbox: Sandbox, start: Start, stream: str) -> None:
+def test_every_response_has_the_same_rows(sandbox: Sandbox, start: Start, stream: str) -> None:
     whole = rows(sandbox, stream)
     with start(*SIZES, "--untidy") as other:
         assert rows(other, stream) == whole
@@ -215,9 +215,7 @@ def test_every_answer_has_the_same_rows(sandbox: Sandbox, start: Start, stream: 
 
 
 @every_stream
-def test_filters_and_order_look_at_tidy_values(
-    sandbox: Sandbox, tidy: Sandbox, stream: str
-) -> None:
+def test_filters_and_order_use_tidy_values(sandbox: Sandbox, tidy: Sandbox, stream: str) -> None:
     keys = [str(row) for row in rows(tidy, stream)]
     whole = dict(zip(keys, rows(sandbox, stream), strict=True))
     query = QUERIES[stream]
@@ -240,7 +238,7 @@ def test_the_first_and_every_second_page_has_a_byte_order_mark(
     assert len(marks) > 3
 
 
-def test_texts_are_sent_as_escapes_and_numbers_digit_by_digit(sandbox: Sandbox) -> None:
+def test_strings_are_sent_escaped_and_numbers_with_every_digit(sandbox: Sandbox) -> None:
     body = sandbox.get("customers/", {"limit": 300}).content
     for text in (rb'"\ud83d"', b":12.50,", b":0.1234567890123456789012345,", b":1000.0,"):
         assert text in body

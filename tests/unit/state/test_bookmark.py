@@ -16,19 +16,19 @@ from tap_custobar.state.completeness import Completeness
 
 Dates = list[str | None]
 
-#: Few different ones, so that equal dates, borders and fractions are common.
-instants = st.builds(
+#: Few different values, so that equal timestamps, bounds and fractions are common.
+timestamps = st.builds(
     lambda day, fraction: f"2024-01-{day:02}T00:00:00{fraction}Z",
     st.integers(1, 9),
     st.sampled_from(["", ".5", ".50", ".123456789"]),
 )
-dates = st.none() | instants
+dates = st.none() | timestamps
 tables = st.lists(dates, max_size=24)
 
 
-def rank(instant: str) -> tuple[str, float]:
-    """Return what sorts as the instant does, by another way than the code's."""
-    return instant[:19], float(f"0{instant[19:-1] or '.0'}")
+def rank(timestamp: str) -> tuple[str, float]:
+    """Return a sort key of a timestamp, computed differently than in the code."""
+    return timestamp[:19], float(f"0{timestamp[19:-1] or '.0'}")
 
 
 def is_descending(table: Dates) -> bool:
@@ -40,7 +40,11 @@ def in_pages(table: Dates, size: int) -> list[Dates]:
 
 
 def read(pages: list[Dates], since: str, block: int) -> tuple[int, Dates, str]:
-    """Read as a stream does: how many pages it took, what was new, and the bookmark then."""
+    """Read as a stream does.
+
+    Returns:
+        The number of pages read, the new dates, and the bookmark afterwards.
+    """
     bookmark: dict[str, Any] = {"replication_key_value": since}
     increment = IncrementalBookmark(
         bookmark,
@@ -52,9 +56,9 @@ def read(pages: list[Dates], since: str, block: int) -> tuple[int, Dates, str]:
         logger=logging.getLogger("test"),
     )
     new: Dates = []
-    asked = 0
+    requested = 0
     for page in pages:
-        asked += 1
+        requested += 1
         for part in in_pages(page, block):
             new += [
                 date
@@ -63,58 +67,58 @@ def read(pages: list[Dates], since: str, block: int) -> tuple[int, Dates, str]:
             ]
         if increment.end_page():
             break
-    increment.commit(Completeness(), is_drained=asked == len(pages))
-    return asked, new, bookmark["replication_key_value"]
+    increment.commit(Completeness(), is_drained=requested == len(pages))
+    return requested, new, bookmark["replication_key_value"]
 
 
 def wanted(table: Dates, since: str) -> Dates:
     return [date for date in table if date is None or rank(date) >= rank(since)]
 
 
-@given(st.lists(instants, max_size=24), instants, st.integers(1, 5), st.integers(1, 3))
-def test_in_the_order_asked_for_all_that_is_new_is_read_and_no_page_more(
+@given(st.lists(timestamps, max_size=24), timestamps, st.integers(1, 5), st.integers(1, 3))
+def test_in_the_requested_order_all_new_records_are_read_and_at_most_one_page_more(
     table: list[str], since: str, size: int, block: int
 ) -> None:
     ordered: Dates = [*sorted(table, key=rank, reverse=True)]
 
-    asked, new, _ = read(in_pages(ordered, size), since, block)
+    requested, new, _ = read(in_pages(ordered, size), since, block)
 
     assert new == wanted(ordered, since)
     if new:
-        # One page that is wholly older proves the end.
-        assert asked <= len(new) // size + 2
+        # One page that is completely older proves the end.
+        assert requested <= len(new) // size + 2
 
 
-@given(tables, instants, st.integers(1, 5), st.integers(1, 3))
-def test_in_any_other_order_all_that_is_new_is_read(
+@given(tables, timestamps, st.integers(1, 5), st.integers(1, 3))
+def test_in_any_other_order_all_new_records_are_read(
     table: Dates, since: str, size: int, block: int
 ) -> None:
     pages = in_pages(table, size)
 
-    asked, new, reached = read(pages, since, block)
+    requested, new, reached = read(pages, since, block)
 
-    seen = list(chain(*pages[:asked]))
+    seen = list(chain(*pages[:requested]))
     assert new == wanted(seen, since)
     latest = max([since, *filter(None, seen)], key=rank)
     assert rank(reached) == rank(latest)
-    if asked < len(pages):
+    if requested < len(pages):
         event("stopped early")
-        # Never where anything read so far tells that the order does not hold.
+        # Never if the dates read so far are not in descending order.
         assert is_descending(seen)
-        assert rank(max(filter(None, pages[asked - 1]), key=rank)) < rank(since)
+        assert rank(max(filter(None, pages[requested - 1]), key=rank)) < rank(since)
         assert len({*map(rank, filter(None, seen))}) > 1
     else:
         assert new == wanted(table, since)
 
 
-@given(st.lists(instants, min_size=1, max_size=9), st.integers(1, 3))
-def test_old_dates_that_are_all_the_same_prove_no_order(old: list[str], size: int) -> None:
+@given(st.lists(timestamps, min_size=1, max_size=9), st.integers(1, 3))
+def test_equal_old_dates_do_not_prove_the_order(old: list[str], size: int) -> None:
     same: Dates = [old[0]] * len(old)
 
-    asked, new, _ = read([*in_pages(same, size), ["2024-01-20T00:00:00Z"]], "2024-01-10", 2)
+    requested, new, _ = read([*in_pages(same, size), ["2024-01-20T00:00:00Z"]], "2024-01-10", 2)
 
     assert new == ["2024-01-20T00:00:00Z"]
-    assert asked == len(in_pages(same, size)) + 1
+    assert requested == len(in_pages(same, size)) + 1
 
 
 OLD, NEW = "2024-01-05T00:00:00Z", "2024-01-09T00:00:00Z"
@@ -123,7 +127,7 @@ EARLIER = "2024-01-01T00:00:00Z"
 
 
 def load(state: dict[str, Any], **options: Any) -> IncrementalBookmark:
-    """Begin a run with what the last one left in the state."""
+    """Return the bookmark of a run that starts with a state."""
     defaults = {"key": "date", "start_date": None, "lookback_days": 0, "zone": UTC, "now": NOW}
     return IncrementalBookmark(state, logger=logging.getLogger("test"), **{**defaults, **options})
 
@@ -133,7 +137,7 @@ def at(value: object) -> dict[str, Any]:
 
 
 def table(*counts: int | None, records: int = 2, ended_on_empty_page: bool = False) -> Completeness:
-    """Return what came of a table: pages of two records and the counts that the API gave."""
+    """Return the completeness of a table, with one page for each count of the API."""
     read = Completeness()
     for count in counts:
         read.add_page(records=records, skipped=0, count=count)
@@ -148,7 +152,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def assert_logged(logged: pytest.LogCaptureFixture, *patterns: str) -> None:
-    """Compare the lines logged since the last look with patterns as of file names."""
+    """Compare the lines logged since the last call with shell-style patterns."""
     lines = list(logged.messages)
     logged.clear()
     assert len(lines) == len(patterns), lines
@@ -177,7 +181,7 @@ def assert_logged(logged: pytest.LogCaptureFixture, *patterns: str) -> None:
     ],
     ids=str,
 )
-def test_reading_begins_at_the_bookmark_less_the_lookback_or_at_the_start_date(
+def test_the_lower_bound_is_the_bookmark_less_the_lookback_or_the_start_date(
     logged: pytest.LogCaptureFixture,
     state: dict[str, Any],
     options: dict[str, Any],
@@ -191,7 +195,7 @@ def test_reading_begins_at_the_bookmark_less_the_lookback_or_at_the_start_date(
 
 
 @pytest.mark.parametrize("value", [5, "soon", "", [OLD], {"a": 1}, False], ids=str)
-def test_a_bookmark_that_is_no_timestamp_lets_everything_be_read(
+def test_with_an_invalid_bookmark_everything_is_read(
     logged: pytest.LogCaptureFixture, value: object
 ) -> None:
     assert load(at(value)).lower_bound == ""
@@ -202,7 +206,7 @@ def test_a_bookmark_that_is_no_timestamp_lets_everything_be_read(
     ("value", "lines"),
     [(NOW, []), (FUTURE, [f"The bookmark {FUTURE} is in the future*(Meltano: --full-refresh)"])],
 )
-def test_a_bookmark_of_the_future_is_pointed_out(
+def test_a_bookmark_in_the_future_is_logged(
     logged: pytest.LogCaptureFixture, value: str, lines: list[str]
 ) -> None:
     load(at(value))
@@ -223,19 +227,19 @@ def test_a_bookmark_of_the_future_is_pointed_out(
     ],
     ids=str,
 )
-def test_the_bookmark_moves_to_the_latest_that_is_not_of_the_future(
+def test_the_bookmark_moves_to_the_latest_date_not_in_the_future(
     dates: Dates, state: dict[str, Any]
 ) -> None:
-    came = at(OLD)
-    bookmark = load(came)
+    stored = at(OLD)
+    bookmark = load(stored)
 
     bookmark.select_new(dates)
     bookmark.commit(table(), is_drained=False)
 
-    assert came == state
+    assert stored == state
 
 
-def test_a_first_run_without_a_record_leaves_no_bookmark() -> None:
+def test_a_first_run_without_dated_records_stores_no_bookmark() -> None:
     for dates in ([], [None], [FUTURE]):
         state: dict[str, Any] = {}
         bookmark = load(state)
@@ -244,7 +248,7 @@ def test_a_first_run_without_a_record_leaves_no_bookmark() -> None:
         assert state == {}
 
 
-def test_a_bookmark_of_another_key_is_replaced_by_one_of_this_key() -> None:
+def test_a_bookmark_of_another_replication_key_is_replaced() -> None:
     state = {**at(NEW), "replication_key": "created"}
     bookmark = load(state)
 
@@ -265,13 +269,13 @@ def test_a_bookmark_of_another_key_is_replaced_by_one_of_this_key() -> None:
     ],
     ids=str,
 )
-def test_a_page_has_news_where_a_dated_record_is_new(dates: Dates, *, has_news: bool) -> None:
+def test_a_page_has_news_if_a_dated_record_is_new(dates: Dates, *, has_news: bool) -> None:
     bookmark = load(at(OLD))
     bookmark.select_new(dates)
 
     assert bookmark.has_news is has_news
     bookmark.end_page()
-    assert not bookmark.has_news  # that was asked of the page before
+    assert not bookmark.has_news  # it was about the previous page
 
 
 @pytest.mark.parametrize(
@@ -280,13 +284,13 @@ def test_a_page_has_news_where_a_dated_record_is_new(dates: Dates, *, has_news: 
         (at(OLD), None, [[NEW], [EARLIER]], [False, True]),
         (at(OLD), None, [[NEW, EARLIER], [EARLIER]], [False, True]),
         (at(OLD), None, [[NEW], [None], [EARLIER]], [False, False, True]),
-        # The bookmark's own record is still there, so the latest came first ...
+        # The record of the bookmark is still there, so the latest date was first ...
         (at(OLD), None, [[OLD], [EARLIER]], [False, True]),
-        # ... while without it the order is not proved.
+        # ... and without it the order is not known.
         (at(OLD), None, [[EARLIER], [EARLIER]], [False, False]),
         (at(OLD), None, [[FUTURE], [EARLIER]], [False, False]),
         (at(OLD), None, [[EARLIER, NEW], [EARLIER]], [False, False]),
-        # No record need be of the start date itself.
+        # No record with the start date itself is required.
         ({}, OLD, [[NEW], [EARLIER]], [False, True]),
         ({}, OLD, [[OLD], [EARLIER]], [False, False]),
         ({}, None, [[NEW], [EARLIER]], [False, False]),
@@ -294,7 +298,7 @@ def test_a_page_has_news_where_a_dated_record_is_new(dates: Dates, *, has_news: 
     ],
     ids=str,
 )
-def test_reading_ends_with_a_page_without_news_once_the_latest_came_first(
+def test_reading_ends_with_a_page_without_news_if_the_latest_date_was_first(
     state: dict[str, Any], start_date: str | None, pages: list[Dates], exhausted: list[bool]
 ) -> None:
     bookmark = load(state, start_date=start_date)
@@ -306,12 +310,12 @@ def test_reading_ends_with_a_page_without_news_once_the_latest_came_first(
     assert ends == exhausted
 
 
-def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_one(
+def test_a_wrong_order_is_stored_until_a_complete_run_finds_the_requested_one(
     logged: pytest.LogCaptureFixture,
 ) -> None:
     state = at(OLD)
     bookmark = load(state)
-    for page in ([OLD], [NEW]):  # the order holds from page to page too
+    for page in ([OLD], [NEW]):  # the order applies across pages too
         bookmark.select_new(page)
         assert not bookmark.end_page()
     bookmark.commit(table(), is_drained=True)
@@ -322,7 +326,7 @@ def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_
     assert_logged(logged, "*ll pages*the latest date first")
     bookmark.select_new([NEW, OLD])
     bookmark.commit(table(ended_on_empty_page=True), is_drained=False)
-    assert state["unordered"]  # not known of the rest of the table
+    assert state["unordered"]  # the rest of the table was not read
 
     bookmark = load(state)
     bookmark.select_new([NEW, OLD])
@@ -339,7 +343,7 @@ def test_another_order_than_asked_for_is_remembered_until_a_run_finds_the_right_
 
 
 @pytest.mark.parametrize(("is_drained", "what"), [(True, "the table"), (False, "new")])
-def test_a_count_that_fell_is_pointed_out_and_stops_no_bookmark(
+def test_a_decreased_count_is_logged_and_the_bookmark_moves(
     logged: pytest.LogCaptureFixture, what: str, *, is_drained: bool
 ) -> None:
     state = at(OLD)
@@ -363,16 +367,16 @@ def test_a_count_that_fell_is_pointed_out_and_stops_no_bookmark(
         (table(None), at(NEW), []),
     ],
 )
-def test_the_bookmark_stays_where_the_last_page_came_empty_and_nothing_was_counted(
+def test_the_bookmark_stays_if_the_last_page_was_empty_and_there_is_no_count(
     logged: pytest.LogCaptureFixture, read: Completeness, state: dict[str, Any], lines: list[str]
 ) -> None:
-    came = at(OLD)
-    bookmark = load(came)
+    stored = at(OLD)
+    bookmark = load(stored)
     bookmark.select_new([NEW])
 
     bookmark.commit(read, is_drained=True)
 
-    assert came == state
+    assert stored == state
     assert_logged(logged, *lines)
 
 
@@ -382,7 +386,7 @@ def commit(state: dict[str, Any], *, missing: int, is_drained: bool = True) -> N
     bookmark.commit(table(4 + missing, 4 + missing), is_drained=is_drained)
 
 
-def test_the_bookmark_stays_for_records_that_did_not_come_unless_they_are_missing_again(
+def test_the_bookmark_stays_until_the_same_number_of_records_is_missing_again(
     logged: pytest.LogCaptureFixture,
 ) -> None:
     state = at(OLD)
@@ -406,7 +410,7 @@ def test_the_bookmark_stays_for_records_that_did_not_come_unless_they_are_missin
     assert (state["missing"], state["short_runs"]) == (2, 1)
 
 
-def test_the_bookmark_moves_after_five_runs_that_each_lacked_another_number(
+def test_the_bookmark_moves_after_five_runs_with_different_missing_counts(
     logged: pytest.LogCaptureFixture,
 ) -> None:
     state = at(OLD)
@@ -421,7 +425,7 @@ def test_the_bookmark_moves_after_five_runs_that_each_lacked_another_number(
     assert_logged(logged, "*9 records fewer than *, and too few in the 5 *: the bookmark moves*")
 
 
-def test_a_run_that_needs_no_whole_table_ends_the_series_of_short_ones() -> None:
+def test_a_run_that_stops_early_resets_the_short_runs() -> None:
     state = at(OLD)
     commit(state, missing=1)
 
@@ -431,7 +435,7 @@ def test_a_run_that_needs_no_whole_table_ends_the_series_of_short_ones() -> None
 
 
 @pytest.mark.parametrize("short_runs", ["many", None, [1], 2.5], ids=str)
-def test_a_number_of_short_runs_that_is_none_begins_anew(short_runs: object) -> None:
+def test_an_invalid_number_of_short_runs_restarts_the_count(short_runs: object) -> None:
     state = {**at(OLD), "short_runs": short_runs}
 
     commit(state, missing=1)

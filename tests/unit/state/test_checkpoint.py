@@ -1,4 +1,4 @@
-"""An interrupted sync goes on where it ended, or says why it does not."""
+"""An interrupted sync resumes at its checkpoint, or the reason for a restart is given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BEGAN = 1_700_000_000
 OURS = fingerprint("customers", "Token")
 NEXT = "/api/data/customers/?limit=5&cursor=2"
 
-#: What an interrupted run leaves in the state.
+#: The checkpoint of an interrupted run.
 STORED: dict[str, Any] = {
     "next": NEXT,
     "asked": OURS,
@@ -28,22 +28,22 @@ STORED: dict[str, Any] = {
 
 
 def load(bookmark: dict[str, Any], *, hours: float = 1, **options: Any) -> Checkpoint:
-    """Begin a run some hours after the one that was interrupted."""
+    """Return the checkpoint of a run that starts some hours after the interrupted one."""
     defaults = {"fingerprint": OURS, "counts_all_keys": True}
     return Checkpoint(bookmark, now=BEGAN + int(hours * 3600), **{**defaults, **options})
 
 
-def why_not(changed: dict[str, Any]) -> str | None:
+def rejection(changed: dict[str, Any]) -> str | None:
     return load({"resume": {**STORED, **changed}}).rejection
 
 
-#: Why a checkpoint is not used.
-FOREIGN = why_not({"next": None})
-OTHER_REQUEST = why_not({"asked": "another"})
-TOO_OLD = why_not({"began": BEGAN - MAX_HOURS * 3600})
+#: The reasons why a checkpoint is rejected.
+FOREIGN = rejection({"next": None})
+OTHER_REQUEST = rejection({"asked": "another"})
+TOO_OLD = rejection({"began": BEGAN - MAX_HOURS * 3600})
 
 
-def test_each_reason_is_a_line_of_its_own() -> None:
+def test_each_reason_is_a_different_line() -> None:
     reasons = [str(reason) for reason in (FOREIGN, OTHER_REQUEST, TOO_OLD)]
 
     assert len({*reasons}) == 3
@@ -51,7 +51,7 @@ def test_each_reason_is_a_line_of_its_own() -> None:
     assert f"in the last {MAX_HOURS} hours" in str(TOO_OLD).replace(" of ", " in ")
 
 
-def test_a_first_run_begins_at_the_beginning() -> None:
+def test_a_first_run_starts_at_the_first_page() -> None:
     bookmark: dict[str, Any] = {}
 
     first = load(bookmark, hours=0)
@@ -61,7 +61,7 @@ def test_a_first_run_begins_at_the_beginning() -> None:
     assert bookmark == {}
 
 
-def test_an_interrupted_sync_goes_on_with_all_that_came_before() -> None:
+def test_an_interrupted_sync_resumes_with_its_counts() -> None:
     resumed = load({"resume": STORED})
 
     assert (resumed.next, resumed.rejection) == (NEXT, None)
@@ -76,7 +76,7 @@ def test_an_interrupted_sync_goes_on_with_all_that_came_before() -> None:
     [(["lowest"], 100, 3), (["repeated"], 90, 0), (["lowest", "repeated"], 100, 0)],
     ids=str,
 )
-def test_a_checkpoint_of_the_first_version_is_taken(
+def test_a_checkpoint_of_the_first_version_is_accepted(
     left_out: list[str], lowest: int, repeated: int
 ) -> None:
     resumed = load({"resume": {name: STORED[name] for name in STORED if name not in left_out}})
@@ -94,7 +94,7 @@ def test_a_checkpoint_of_the_first_version_is_taken(
     ],
     ids=str,
 )
-def test_what_came_is_stored_with_each_page(
+def test_the_counts_are_stored_with_each_page(
     counts: list[int | None], stored: dict[str, int]
 ) -> None:
     bookmark: dict[str, Any] = {}
@@ -108,7 +108,7 @@ def test_what_came_is_stored_with_each_page(
     assert load(json.loads(json.dumps(bookmark))).table.records == 8
 
 
-def test_without_a_query_the_path_alone_is_stored() -> None:
+def test_without_a_query_only_the_path_is_stored() -> None:
     bookmark: dict[str, Any] = {}
 
     load(bookmark).advance("https://acme.example/api/data/customers/")
@@ -116,7 +116,7 @@ def test_without_a_query_the_path_alone_is_stored() -> None:
     assert bookmark["resume"]["next"] == "/api/data/customers/"
 
 
-def test_keys_that_came_twice_are_stored_only_where_deletes_or_a_bookmark_need_them() -> None:
+def test_repeated_keys_are_stored_only_if_all_keys_are_counted() -> None:
     bookmark: dict[str, Any] = {}
     running = load(bookmark, counts_all_keys=False)
     running.table.add_page(records=2, skipped=0, count=None, keys="aa")
@@ -131,7 +131,7 @@ def test_keys_that_came_twice_are_stored_only_where_deletes_or_a_bookmark_need_t
     [({"counts_all_keys": True}, 2), ({"counts_all_keys": False}, 1)],
     ids=str,
 )
-def test_only_where_something_needs_them_all_keys_are_remembered(
+def test_all_keys_are_remembered_only_if_all_keys_are_counted(
     options: dict[str, bool], repeated: int
 ) -> None:
     table = load({}, **options).table
@@ -151,7 +151,7 @@ def test_by_default_a_run_remembers_a_bounded_number_of_keys() -> None:
     assert table.repeated == 0
 
 
-def test_behind_the_last_page_nothing_is_left_to_go_on_from() -> None:
+def test_the_checkpoint_is_cleared_after_the_last_page() -> None:
     bookmark = {"resume": STORED}
 
     load(bookmark).advance("")
@@ -178,7 +178,7 @@ def test_behind_the_last_page_nothing_is_left_to_go_on_from() -> None:
     ],
     ids=str,
 )
-def test_another_checkpoint_is_not_used_and_the_reason_is_given(
+def test_an_unusable_checkpoint_is_rejected_with_the_reason(
     changed: dict[str, Any], options: dict[str, Any], reason: str
 ) -> None:
     fresh = load({"resume": {**STORED, **changed}}, **options)
@@ -190,12 +190,12 @@ def test_another_checkpoint_is_not_used_and_the_reason_is_given(
 
 
 @pytest.mark.parametrize("hours", [0, 19.99])
-def test_a_checkpoint_holds_for_hours(hours: float) -> None:
+def test_a_checkpoint_is_valid_for_20_hours(hours: float) -> None:
     assert load({"resume": STORED}, hours=hours).next == NEXT
 
 
 @pytest.mark.parametrize("value", ["text", 5, [STORED], {}, False], ids=str)
-def test_what_is_no_checkpoint_is_not_used(value: object) -> None:
+def test_a_checkpoint_of_another_type_is_rejected(value: object) -> None:
     fresh = load({"resume": value})
 
     assert fresh.rejection == FOREIGN
@@ -203,13 +203,13 @@ def test_what_is_no_checkpoint_is_not_used(value: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["next", "asked", "began", "records", "skipped", "count"])
-def test_a_checkpoint_that_lacks_something_is_not_used(name: str) -> None:
+def test_a_checkpoint_without_a_required_key_is_rejected(name: str) -> None:
     part = {key: STORED[key] for key in STORED if key != name}
 
     assert load({"resume": part}).rejection == FOREIGN
 
 
-def test_a_restart_keeps_the_checkpoint_until_the_first_page_has_come() -> None:
+def test_a_restart_keeps_the_checkpoint_until_the_first_page_is_read() -> None:
     bookmark = {"resume": STORED}
     running = load(bookmark)
 
@@ -222,7 +222,7 @@ def test_a_restart_keeps_the_checkpoint_until_the_first_page_has_come() -> None:
     assert bookmark["resume"]["began"] == BEGAN + 3600
 
 
-def test_a_restart_of_a_sync_that_keeps_no_checkpoint_takes_it_away() -> None:
+def test_a_restart_clears_the_checkpoint_if_checkpoints_are_disabled() -> None:
     bookmark = {"resume": STORED}
 
     load(bookmark, disabled_by="it is incremental").restart()
@@ -231,7 +231,7 @@ def test_a_restart_of_a_sync_that_keeps_no_checkpoint_takes_it_away() -> None:
 
 
 @pytest.mark.parametrize("bookmark", [{"resume": STORED}, {"version": 1}], ids=str)
-def test_a_discarded_checkpoint_is_gone_from_the_state_too(bookmark: dict[str, Any]) -> None:
+def test_a_discarded_checkpoint_is_removed_from_the_state(bookmark: dict[str, Any]) -> None:
     running = load(bookmark)
 
     running.discard()
@@ -241,7 +241,7 @@ def test_a_discarded_checkpoint_is_gone_from_the_state_too(bookmark: dict[str, A
     assert ("resume" in bookmark) is ("version" not in bookmark)
 
 
-def test_a_sync_that_keeps_no_checkpoint_stores_none() -> None:
+def test_if_checkpoints_are_disabled_none_is_stored() -> None:
     bookmark: dict[str, Any] = {}
     running = load(bookmark, disabled_by="it is incremental")
 

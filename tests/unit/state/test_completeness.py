@@ -1,4 +1,4 @@
-"""Counts of what came are right, in one run or in several."""
+"""Counts of received records are correct, in one run or in several."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ some_keys = st.text(min_size=1, max_size=2) | st.tuples(st.text(max_size=1), st.
 
 
 @given(st.lists(st.lists(some_keys) | st.none(), max_size=8))
-def test_keys_that_came_before_are_counted_as_a_set_counts_them(
+def test_repeated_keys_are_counted_like_a_set_does(
     steps: list[list[Any] | None],
 ) -> None:
     repeated, all_keys = RepeatedKeys(None), list[Any]()
 
     for keys in steps:
-        if keys is None:  # looked at in between, as checkpoints do
+        if keys is None:  # the count is read in between, as for checkpoints
             assert repeated.count == len(all_keys) - len(set(all_keys))
         else:
             repeated.add(iter(keys))
@@ -50,7 +50,7 @@ def test_beyond_a_limit_no_page_of_keys_is_remembered(limit: int, pages: list[li
 
 
 class Counts(NamedTuple):
-    """What one page gives."""
+    """The counts of one page."""
 
     keys: Sequence[str]
     skipped: int
@@ -64,7 +64,7 @@ class Counts(NamedTuple):
 
 @st.composite
 def pages_of_a_table(draw: st.DrawFn) -> list[Counts]:
-    """Pages with keys of their own, which may come twice on a page, and counts of many pages."""
+    """Return pages with distinct keys, which may repeat within a page, and total counts."""
     numbers = count()
     counts = st.sampled_from([None, 100]) if draw(st.booleans()) else st.integers(100, 103)
     pages = []
@@ -80,7 +80,7 @@ def checkpoint(bookmark: dict[str, Any]) -> Checkpoint:
 
 
 @given(pages_of_a_table(), st.sets(st.integers(0, 7)))
-def test_a_table_is_as_complete_in_several_runs_as_in_one(
+def test_completeness_is_the_same_in_one_run_and_in_several(
     pages: list[Counts], interruptions: set[int]
 ) -> None:
     whole, bookmark = Completeness(key_limit=None), dict[str, Any]()
@@ -129,7 +129,7 @@ def table_of(*pages: Counts) -> Completeness:
         ([Counts("ab", 1, 3)], "1 row skipped"),
         ([Counts("ab", 0, 4), Counts("cd", 0, 5)], "Custobar's count changed between 4 and 5"),
         ([Counts("ab", 0, 4), Counts("c", 0, 4)], "received 1 record fewer than Custobar's count"),
-        # One that came twice stands for no other.
+        # A repeated record does not replace a missing one.
         ([Counts("ab", 0, 4), Counts("bc", 0, 4)], "received 1 record fewer than Custobar's count"),
         ([Counts("ab", 0, 3), Counts("bc", 0, 3)], None),
         (
@@ -139,13 +139,11 @@ def table_of(*pages: Counts) -> Completeness:
     ],
     ids=str,
 )
-def test_deletes_need_a_table_that_is_known_to_be_whole(
-    pages: list[Counts], gap: str | None
-) -> None:
+def test_a_table_not_read_completely_has_a_gap(pages: list[Counts], gap: str | None) -> None:
     assert table_of(*pages).gap() == gap
 
 
-def test_a_count_that_falls_is_no_less_a_shortfall_for_rising_again() -> None:
+def test_a_count_that_decreased_and_rose_again_is_a_shortfall() -> None:
     table = table_of(Counts("ab", 0, 9), Counts("cd", 0, 7), Counts("efghi", 0, 9))
 
     assert [line.partition(":")[0] for line in table.shortfalls()] == [
@@ -154,7 +152,7 @@ def test_a_count_that_falls_is_no_less_a_shortfall_for_rising_again() -> None:
     assert table.fell_by == 2
 
 
-def test_more_records_than_counted_and_keys_that_came_twice_are_told() -> None:
+def test_surplus_records_and_repeated_keys_are_reported() -> None:
     table = table_of(Counts("abc", 0, 4), Counts("adef", 0, 4))
 
     assert list(table.oddities()) == [
@@ -171,21 +169,21 @@ def test_keys_are_counted_only_up_to_the_limit() -> None:
     assert read.repeated == 0
 
 
-def test_rows_without_a_record_add_up_and_count_as_rows_of_their_page() -> None:
-    # Each page counts its own rows, so nothing is known of the whole.
+def test_skipped_rows_are_summed_and_count_as_rows_of_their_page() -> None:
+    # Each page counts its own rows, so the total is unknown.
     read = table_of(Counts("ab", 1, 3), Counts("cd", 2, 4))
 
     assert (read.skipped, read.count) == (3, None)
 
 
-def test_a_new_table_is_not_known_to_lack_anything() -> None:
+def test_a_new_table_has_no_counts() -> None:
     read = Completeness()
 
     assert (read.records, read.skipped, read.repeated, read.highest, read.lowest) == (0,) * 5
     assert read.ended_on_empty_page is False
 
 
-def test_what_a_drained_table_lacks_is_reported() -> None:
+def test_missing_records_of_a_table_are_reported() -> None:
     table = table_of(Counts("ab", 0, 1009), Counts("cd", 0, 1007))
 
     fell, missing = table.shortfalls()
@@ -197,7 +195,7 @@ def test_what_a_drained_table_lacks_is_reported() -> None:
     assert missing == "Received 1,005 records fewer than Custobar's count"
 
 
-def test_a_last_page_that_came_empty_leaves_a_gap() -> None:
+def test_an_empty_last_page_is_a_gap() -> None:
     table = table_of(Counts("ab", 0, None))
     table.ended_on_empty_page = True
 

@@ -18,7 +18,7 @@ def note(bookmark: dict[str, Any], key: str, caplog: pytest.LogCaptureFixture) -
     return list(caplog.messages)
 
 
-def test_another_key_than_in_the_run_before_is_pointed_out_once(
+def test_a_key_changed_since_the_last_run_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bookmark: dict[str, Any] = {}
@@ -31,7 +31,7 @@ def test_another_key_than_in_the_run_before_is_pointed_out_once(
 
 
 @pytest.mark.parametrize("before", ["", 5, ["x"], {}], ids=str)
-def test_whatever_else_is_in_the_state_is_another_key(
+def test_an_invalid_fingerprint_in_the_state_is_a_changed_key(
     before: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     bookmark = {"hash_key": before}
@@ -40,6 +40,6 @@ def test_whatever_else_is_in_the_state_is_another_key(
     assert bookmark == {"hash_key": hash_key_fingerprint(KEY)}
 
 
-def test_the_state_keeps_a_fingerprint_that_every_run_makes_alike() -> None:
+def test_the_state_has_the_same_fingerprint_in_every_run() -> None:
     assert hash_key_fingerprint(KEY) == "2e63c08d4d6a8a47cf1414e7"
     assert hash_key_fingerprint(KEY) != hash_key_fingerprint(OTHER)
