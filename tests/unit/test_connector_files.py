@@ -16,14 +16,14 @@ METADATA = yaml.safe_load((CONNECTOR / "metadata.yaml").read_text())["data"]
 TESTS = yaml.safe_load((CONNECTOR / "acceptance-test-config.yml").read_text())
 
 
-def test_the_metadata_tells_what_the_package_tells() -> None:
+def test_the_metadata_equals_that_of_the_package() -> None:
     assert METADATA["connectorType"] == "source"
     assert METADATA["suggestedStreams"]["streams"] == [
         stream.name for stream in STREAMS if stream.selected_by_default
     ]
 
 
-def test_the_icon_is_a_square_that_needs_nothing_else() -> None:
+def test_the_icon_is_square_and_self_contained() -> None:
     text = (CONNECTOR / METADATA["icon"]).read_text(encoding="utf-8")
     icon = ET.fromstring(text)  # noqa: S314 - our own file
     left, top, width, height = map(float, icon.attrib["viewBox"].split())
@@ -34,7 +34,7 @@ def test_the_icon_is_a_square_that_needs_nothing_else() -> None:
     assert [name for name in ("script", "href", "style", "<text", "url(") if name in text] == []
 
 
-def test_every_config_that_is_no_secret_is_here() -> None:
+def test_every_config_without_secrets_exists() -> None:
     named = {
         test["config_path"]
         for section in TESTS["acceptance_tests"].values()

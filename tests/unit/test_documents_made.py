@@ -1,4 +1,4 @@
-"""What is told twice is told alike: `make docs` would change nothing."""
+"""Generated documents are up to date: `make docs` changes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.benchmarks.results import Results
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_all_files_are_what_make_docs_writes() -> None:
+def test_all_generated_documents_are_up_to_date() -> None:
     check = [sys.executable, "-m", "scripts.documents", "--check"]
     result = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -34,51 +34,51 @@ MARKED = (
 )
 
 
-def test_what_people_wrote_around_a_region_stays() -> None:
+def test_text_around_a_generated_region_is_kept() -> None:
     filled = region.fill(MARKED, "one", "new\n")
 
     assert filled == MARKED.replace("old\nolder\n", "new\n")
     assert region.fill(filled, "one", "new\n") == filled
 
 
-def test_of_several_regions_the_named_one_is_filled() -> None:
+def test_only_the_named_region_is_filled() -> None:
     assert region.fill(MARKED, "two", "new\n") == MARKED.replace(
         f"docs\n{END}", f"docs\nnew\n{END}"
     )
 
 
 @pytest.mark.parametrize("text", ["", "mine\n", MARKED + MARKED])
-def test_a_file_without_the_one_region_is_refused(text: str) -> None:
+def test_a_file_without_exactly_one_region_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="once"):
         region.fill(text, "one", "new\n")
 
 
-def test_the_benchmark_is_told_as_it_was_measured(tmp_path: Path) -> None:
+def test_documents_show_the_figures_of_the_benchmark(tmp_path: Path) -> None:
     speed = {"ours": [Run(1.5, 99.0), Run(1.25, 98.0)], "stock": [Run(15, 70), Run(15, 70)]}
     packages = {"singer-sdk": "0.54.9"}
-    told_of = {"cores": 2, "cpu": "Some", "system": "Linux", "python": "CPython 3.11.7"}
-    machine = {**told_of, "packages": packages}
+    described = {"cores": 2, "cpu": "Some", "system": "Linux", "python": "CPython 3.11.7"}
+    machine = {**described, "packages": packages}
     results = Results(300_000, machine, speed={**speed, "specification": [Run(5.5, 60)]})
     results.ways = [WayCost("plain", 8, 8, 136, 90), WayCost("csv", 20, 8, None, 80.4)]
     (tmp_path / "benchmark.json").write_text(as_json(results))
 
-    told = figures.benchmark(tmp_path)
+    text = figures.benchmark(tmp_path)
 
-    assert "2 cores (Some, Linux) with CPython 3.11.7 and singer-sdk 0.54.9" in told
-    assert "10.9 times as long" in told
-    assert "4.0 times" in told
+    assert "2 cores (Some, Linux) with CPython 3.11.7 and singer-sdk 0.54.9" in text
+    assert "10.9 times as long" in text
+    assert "4.0 times" in text
     table = figures.ways(tmp_path)
     assert "| plain | 8.0 | 1.00 | 17.0 | 90 | stock / ours ≥ 12 | aim met |" in table
     assert "| csv | 20.0 | 2.50 |  | 80 | x plain ≤ 2 | MISSED |" in table
 
 
-def test_what_was_not_measured_is_not_told(tmp_path: Path) -> None:
+def test_figures_that_were_not_measured_are_omitted(tmp_path: Path) -> None:
     parts = (figures.benchmark, figures.durations, figures.requests, figures.ways)
 
     assert [part(tmp_path) for part in parts] == [""] * 4
 
 
-def test_of_the_ways_to_read_each_has_its_row(tmp_path: Path) -> None:
+def test_every_way_of_reading_has_a_row(tmp_path: Path) -> None:
     run = {"records": 9.0, "seconds": 1.25, "requests": 3.0, "megabytes": 0.5}
     found = {"stream": "events", "records": 9000, "ways": {"all": run, "some": run}}
     (tmp_path / "requests.json").write_text(json.dumps(found))
@@ -112,7 +112,7 @@ HUB_CAPABILITIES = {
 }
 
 
-def test_the_hub_is_told_in_its_own_words() -> None:
+def test_the_hub_definition_uses_the_vocabulary_of_the_hub() -> None:
     """The Hub's JSON schemas allow no others."""
     definition = yaml.safe_load((ROOT / "hub/tap-custobar.yml").read_text(encoding="utf-8"))
     settings = definition["settings"]

@@ -29,13 +29,13 @@ def test_each_manifest_is_valid(kind: str, version: str) -> None:
     kubernetes_validate.validate(MANIFESTS[kind], version, strict=True)
 
 
-def test_no_two_runs_overlap_and_none_goes_on_for_ever() -> None:
+def test_runs_do_not_overlap_and_have_a_deadline() -> None:
     assert CRON_JOB["concurrencyPolicy"] == "Forbid"
     assert CRON_JOB["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 0
     assert POD["restartPolicy"] == "Never"
 
 
-def test_the_pod_may_do_no_more_than_it_needs() -> None:
+def test_the_pod_has_minimal_permissions() -> None:
     """What Kubernetes' own Pod Security Standard `restricted` asks for, and a read-only root."""
     assert {"runAsNonRoot": True, "runAsUser": 1000}.items() <= POD["securityContext"].items()
     assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -48,7 +48,7 @@ def test_the_pod_may_do_no_more_than_it_needs() -> None:
     assert CONTAINER["resources"]["limits"].keys() >= {"cpu", "memory"}
 
 
-def test_only_tmp_can_be_written_and_meltano_writes_there() -> None:
+def test_only_tmp_is_writable_and_meltano_uses_it() -> None:
     writable = [v["mountPath"] for v in CONTAINER["volumeMounts"] if not v.get("readOnly")]
     variables = dict(re.findall(r"([A-Z_]+)=(\S+)", DOCKERFILE.split("FROM ${TAP}")[1]))
 

@@ -1,4 +1,4 @@
-"""The architecture, as the sources' own imports tell it."""
+"""The layers of the architecture: which module may import which."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MODULES = {
 SANDBOX = {name for name in MODULES if name.startswith(f"{PACKAGE}.sandbox.")}
 TAP = sorted(MODULES.keys() - SANDBOX)
 
-#: Packages and modules from the ground up: each knows only itself and what stands on lower floors.
-FLOORS = [
+#: Packages and modules by layer, the lowest first: each imports only itself and lower layers.
+LAYERS = [
     "errors redaction signals wording",
     "records",
     "api",
@@ -39,14 +39,14 @@ FLOORS = [
     "__main__",
     "airbyte",
 ]
-HEIGHTS = {part: height for height, floor in enumerate(FLOORS) for part in floor.split()}
+LAYER_OF = {part: number for number, layer in enumerate(LAYERS) for part in layer.split()}
 
-#: Those that know the SDK; every other one works without it.
+#: Those that import the SDK.
 WITH_SDK = {"catalog", "singer", "stream", "tap", "airbyte"}
 
 
 def imported(name: str) -> Iterator[str]:
-    """Every module and every name that a module imports, wherever in it."""
+    """Yield the modules and names that a module imports, anywhere in it."""
     for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
         match node:
             case ast.Import():
@@ -64,35 +64,35 @@ def imported_modules(name: str) -> set[str]:
 
 
 def part_of(name: str) -> str:
-    """Return what a module is part of: the entry of FLOORS that it belongs to."""
+    """Return the part in LAYERS that a module belongs to."""
     inner = name.removeprefix(f"{PACKAGE}.")
-    return inner if inner in HEIGHTS else inner.partition(".")[0]
+    return inner if inner in LAYER_OF else inner.partition(".")[0]
 
 
-def test_there_is_something_to_look_at() -> None:
+def test_modules_and_imports_are_found() -> None:
     assert {f"{PACKAGE}.{name}" for name in ("tap", "api.client", "sandbox.app")} <= MODULES.keys()
     assert f"{PACKAGE}.errors" in imported_modules(f"{PACKAGE}.api.client")
     assert f"{PACKAGE}.api.urls" in imported_modules(f"{PACKAGE}.api.responses")
     assert "singer_sdk" in {module.partition(".")[0] for module in imported(f"{PACKAGE}.tap")}
 
 
-def test_every_module_is_on_a_floor_and_no_floor_is_empty() -> None:
-    assert {part_of(name) for name in TAP} == HEIGHTS.keys()
+def test_every_module_belongs_to_a_layer_and_no_layer_is_empty() -> None:
+    assert {part_of(name) for name in TAP} == LAYER_OF.keys()
 
 
 @pytest.mark.parametrize("name", TAP)
-def test_no_import_runs_upwards(name: str) -> None:
+def test_no_module_imports_a_higher_layer(name: str) -> None:
     part = part_of(name)
     others = {part_of(module) for module in imported_modules(name) - SANDBOX} - {part}
 
-    assert {other for other in others if HEIGHTS[other] >= HEIGHTS[part]} == set()
+    assert {other for other in others if LAYER_OF[other] >= LAYER_OF[part]} == set()
 
 
-def test_no_import_runs_in_a_circle() -> None:
+def test_no_imports_are_circular() -> None:
     TopologicalSorter({name: imported_modules(name) for name in MODULES}).prepare()
 
 
-def test_only_the_joining_parts_know_the_sdk() -> None:
+def test_only_some_parts_import_the_sdk() -> None:
     roots = {
         name: {module.partition(".")[0] for module in imported(name)} for name in sorted(MODULES)
     }
@@ -101,7 +101,7 @@ def test_only_the_joining_parts_know_the_sdk() -> None:
 
 
 @pytest.mark.parametrize("name", TAP)
-def test_the_tap_runs_without_the_sandbox(name: str) -> None:
+def test_the_tap_does_not_import_the_sandbox(name: str) -> None:
     assert not any("sandbox" in module for module in imported(name))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     ],
     ids=str,
 )
-def test_the_share_of_noticed_faults_decides(
+def test_the_share_of_killed_mutants_decides(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -37,12 +37,12 @@ def test_the_share_of_noticed_faults_decides(
 
     assert mutation_score.main() == failed
 
-    table, _, unnoticed = capsys.readouterr().out.partition("\n\n")
+    table, _, survivors = capsys.readouterr().out.partition("\n\n")
     assert [line.split() for line in table.splitlines()[1:]] == [
         ["state/bookmark", *row],
         ["total", *row],
     ]
-    assert unnoticed.splitlines()[1:] == [
+    assert survivors.splitlines()[1:] == [
         *(name for name, code in faults.items() if code == 0),
         *(name for name, code in faults.items() if code in {5, 33, None}),
     ]

@@ -39,7 +39,7 @@ def lines() -> Iterator[Lines]:
     logger.removeHandler(handler)
 
 
-def test_a_line_comes_every_ten_seconds_at_most(clock: Clock, lines: Lines) -> None:
+def test_a_progress_line_is_logged_at_most_every_ten_seconds(clock: Clock, lines: Lines) -> None:
     progress = Progress(logger, RequestStats(), clock)
     for seconds in (4, 5.9, 0.1, 0, 9.9, 0.1, 35, 1):
         clock.work(seconds)
@@ -53,7 +53,7 @@ def test_a_line_comes_every_ten_seconds_at_most(clock: Clock, lines: Lines) -> N
     assert set(lines.levels) == {logging.INFO}
 
 
-def test_a_line_says_how_much_there_is_where_that_is_known(clock: Clock, lines: Lines) -> None:
+def test_a_progress_line_has_the_total_if_it_is_known(clock: Clock, lines: Lines) -> None:
     progress = Progress(logger, RequestStats(), clock)
     clock.work(10)
     progress.count_page(26_321, done=26_321, total=120_000)
@@ -135,7 +135,7 @@ def test_without_losses_the_summary_is_the_only_line(clock: Clock, lines: Lines)
     )
 
 
-def test_what_was_not_read_to_its_end_says_so(clock: Clock, lines: Lines) -> None:
+def test_the_summary_of_an_incomplete_read_says_so(clock: Clock, lines: Lines) -> None:
     stats = RequestStats()
     progress = Progress(logger, stats, clock)
     clock.work(1)

@@ -45,14 +45,14 @@ def found(folder: Path, tag: str | None = None) -> list[str]:
 
 @pytest.mark.parametrize("tagged", [False, True])
 @pytest.mark.parametrize("given", [None, "v1.2.0"])
-def test_a_release_that_lacks_nothing(checkout: Path, tagged: bool, given: str | None) -> None:  # noqa: FBT001
+def test_a_complete_release_passes(checkout: Path, tagged: bool, given: str | None) -> None:  # noqa: FBT001
     if tagged or given:
         git(checkout, "tag", "v1.2.0")
 
     assert found(checkout, given) == []
 
 
-def test_an_empty_section_of_what_is_to_come_may_stay(checkout: Path) -> None:
+def test_an_empty_unreleased_section_is_allowed(checkout: Path) -> None:
     commit(checkout, changelog=CHANGELOG.replace("## 1.2.0", "## Unreleased\n\n## 1.2.0"))
 
     assert found(checkout) == []
@@ -66,17 +66,19 @@ def add(folder: Path) -> None:
     (folder / "new.txt").touch()
 
 
-@pytest.mark.parametrize(("act", "told"), [(change, "pyproject.toml"), (add, "new.txt")])
-def test_what_is_not_committed_is_named(
-    checkout: Path, act: Callable[[Path], None], told: str
+@pytest.mark.parametrize(
+    ("change_files", "message"), [(change, "pyproject.toml"), (add, "new.txt")]
+)
+def test_uncommitted_files_are_named(
+    checkout: Path, change_files: Callable[[Path], None], message: str
 ) -> None:
-    act(checkout)
+    change_files(checkout)
 
-    assert found(checkout) == [f"Not committed: {told}"]
+    assert found(checkout) == [f"Not committed: {message}"]
 
 
 @pytest.mark.parametrize(
-    ("tags", "given", "told"),
+    ("tags", "given", "message"),
     [
         ([], "v1.2.1", "The tag is v1.2.1, but pyproject.toml has the version 1.2.0"),
         ([], "1.2.0", "The tag is 1.2.0, but pyproject.toml has the version 1.2.0"),
@@ -84,16 +86,16 @@ def test_what_is_not_committed_is_named(
         (["v1.2"], None, "This commit has the tag v1.2, but pyproject.toml has the version 1.2.0"),
     ],
 )
-def test_a_tag_is_the_version(
-    checkout: Path, tags: list[str], given: str | None, told: str
+def test_the_tag_must_equal_the_version(
+    checkout: Path, tags: list[str], given: str | None, message: str
 ) -> None:
     for tag in tags:
         git(checkout, "tag", tag)
 
-    assert found(checkout, given) == [told]
+    assert found(checkout, given) == [message]
 
 
-def test_a_version_is_released_once(checkout: Path) -> None:
+def test_a_released_version_is_rejected(checkout: Path) -> None:
     git(checkout, "tag", "v1.2.0")
     commit(checkout)
 
@@ -103,7 +105,7 @@ def test_a_version_is_released_once(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.2.0.dev1", "1.2.0+here", "1.02", "latest"])
-def test_a_version_is_one_that_an_index_takes(checkout: Path, version: str) -> None:
+def test_a_version_must_be_valid_for_a_package_index(checkout: Path, version: str) -> None:
     commit(checkout, version, CHANGELOG.replace("1.2.0", version))
 
     assert found(checkout) == [
@@ -112,7 +114,7 @@ def test_a_version_is_one_that_an_index_takes(checkout: Path, version: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("heading", "told"),
+    ("heading", "message"),
     [
         ("Unreleased", "move the entries under Unreleased to a section of the version"),
         (
@@ -124,13 +126,15 @@ def test_a_version_is_one_that_an_index_takes(checkout: Path, version: str) -> N
         ("1.2.0 - 2026-13-01", "'1.2.0 - 2026-13-01' needs the release date, e.g. "),
     ],
 )
-def test_the_changelog_begins_with_the_version(checkout: Path, heading: str, told: str) -> None:
+def test_the_changelog_must_begin_with_the_version(
+    checkout: Path, heading: str, message: str
+) -> None:
     commit(checkout, changelog=CHANGELOG.replace("1.2.0 - 2026-01-31", heading))
 
-    assert found(checkout)[0].startswith(f"CHANGELOG.md: {told}")
+    assert found(checkout)[0].startswith(f"CHANGELOG.md: {message}")
 
 
-def test_a_changelog_without_a_version_is_noticed(checkout: Path) -> None:
+def test_a_changelog_without_a_version_is_rejected(checkout: Path) -> None:
     commit(checkout, changelog="# Changelog\n")
 
     assert found(checkout) == [

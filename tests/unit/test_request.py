@@ -75,11 +75,11 @@ def test_fields_are_left_out_of_a_query_that_is_too_long_once_encoded(
     fields: str, filter_value: str, *, names_fields: bool
 ) -> None:
     names = [name for name in fields.split(",") if name]
-    asked = request(fields=names, filters={"city": filter_value})
+    stream_request = request(fields=names, filters={"city": filter_value})
 
-    assert asked.names_fields is names_fields
-    assert ("fields=" in asked.first_url) is names_fields
-    assert len(asked.first_url) < MAX_LENGTH - 1_000
+    assert stream_request.names_fields is names_fields
+    assert ("fields=" in stream_request.first_url) is names_fields
+    assert len(stream_request.first_url) < MAX_LENGTH - 1_000
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_order_of_selection_does_not_matter(data: st.DataObject, names: list[str
 
 @pytest.mark.parametrize("name", ["Size, cm", ",", "", " size", "size\u00a0"])
 def test_a_name_that_a_list_cannot_hold_is_not_in_the_query(name: str) -> None:
-    asked = request(fields=["external_id", name], is_csv=True)
+    stream_request = request(fields=["external_id", name], is_csv=True)
 
-    assert not asked.names_fields
-    assert asked.first_url.endswith("/data/customers/?format=csv")
+    assert not stream_request.names_fields
+    assert stream_request.first_url.endswith("/data/customers/?format=csv")
     assert request(fields=["external_id", "Size in cm"]).names_fields

@@ -1,4 +1,4 @@
-"""The version is told in pyproject.toml, and everything else has it from there."""
+"""The version is written in pyproject.toml only, and everything else reads it from there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["
 PLACES = ("Dockerfile", "Makefile", ".github", "examples", "hub", "scripts", "tap_custobar")
 
 
-def test_everything_that_tells_the_version_tells_the_one_of_the_project() -> None:
+def test_every_interface_shows_the_version_of_the_project() -> None:
     metadata = yaml.safe_load((ROOT / "airbyte/metadata.yaml").read_text())
 
     # The User-Agent header has it from there too: `test_errors.py`.

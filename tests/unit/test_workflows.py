@@ -38,7 +38,7 @@ def test_every_command_is_a_make_target_or_our_own_script() -> None:
             assert command.startswith(("make ", ".ci/"))
 
 
-def test_only_the_job_that_publishes_may_and_it_runs_none_of_our_code() -> None:
+def test_only_the_publishing_job_has_permission_and_it_runs_no_code_of_the_project() -> None:
     allowed = {name: job["permissions"] for name, job in JOBS.items()}
     (publish,) = (name for name, given in allowed.items() if "id-token" in given)
     job = JOBS[publish]
@@ -56,7 +56,7 @@ def test_only_the_job_that_publishes_may_and_it_runs_none_of_our_code() -> None:
     assert "secrets." not in WORKFLOWS["release.yml"]
 
 
-def test_what_is_published_is_what_was_checked() -> None:
+def test_the_published_files_are_the_checked_ones() -> None:
     steps = JOBS["build"]["steps"]
     (check,) = (step["run"] for step in steps if "run" in step)
 

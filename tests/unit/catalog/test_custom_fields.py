@@ -39,7 +39,7 @@ from tap_custobar.records.schema import SelectedSchema
     ],
     ids=str,
 )
-def test_a_type_is_guessed_where_all_values_look_like_it(values: list[Any], type_name: str) -> None:
+def test_a_type_is_suggested_if_all_values_match_it(values: list[Any], type_name: str) -> None:
     assert guess_type(values) == type_name
     assert type_name in JSON_SCHEMAS
 
@@ -57,14 +57,14 @@ def test_a_type_is_guessed_where_all_values_look_like_it(values: list[Any], type
     ],
     ids=str,
 )
-def test_another_type_than_documented_contradicts(
+def test_a_type_that_differs_from_the_documented_one_is_a_contradiction(
     type_name: str, documented: dict[str, Any], *, contradiction: bool
 ) -> None:
     assert contradicts(type_name, documented) is contradiction
 
 
 @pytest.mark.parametrize("type_name", JSON_SCHEMAS)
-def test_every_field_of_the_companys_own_may_be_null_and_is_marked_as_such(type_name: str) -> None:
+def test_every_custom_field_is_nullable_and_described_as_custom(type_name: str) -> None:
     field = custom_field(type_name)
 
     assert "null" in field["type"]
@@ -73,7 +73,7 @@ def test_every_field_of_the_companys_own_may_be_null_and_is_marked_as_such(type_
     assert " as " not in field["description"]
 
 
-def test_a_field_that_leaves_under_another_name_says_so() -> None:
+def test_the_description_of_a_renamed_field_says_so() -> None:
     assert " as acme__size_2," in custom_field("number", "acme__size_2")["description"]
 
 
@@ -84,7 +84,7 @@ def batch_of(*rows: dict[str, Any]) -> Batch:
     return batch
 
 
-def test_fields_that_no_record_has_are_left_over() -> None:
+def test_fields_that_no_record_has_are_reported() -> None:
     unseen = UnseenFields(["a", "b", "c"])
 
     unseen.look_in(batch_of({}, {"a": None}))

@@ -20,7 +20,7 @@ ROWS = LineItemShape("sale_rows", ["sale_id", "row_id"], ["date"])
     ids=str,
 )
 @pytest.mark.parametrize("is_discovered", [True, False])
-def test_records_of_another_shape_than_their_key_are_refused(
+def test_records_that_contradict_the_primary_key_are_rejected(
     keys: list[str], names: list[str], problem: str | None, *, is_discovered: bool
 ) -> None:
     arguments = {"primary_keys": keys, "names": {*names}, "is_discovered": is_discovered}

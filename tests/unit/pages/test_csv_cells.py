@@ -25,7 +25,7 @@ def read(cells: list[str], *types: str) -> list[Any]:
         ("string", ["true", "", "007"], ["true", UNSET, "007"]),
     ],
 )
-def test_what_is_written_as_json_writes_it_is_read_as_json(
+def test_cells_in_the_notation_of_json_are_read_as_json(
     name: str, cells: list[str], values: list[object]
 ) -> None:
     assert list(map(repr, read(cells, name))) == list(map(repr, values))
@@ -33,7 +33,7 @@ def test_what_is_written_as_json_writes_it_is_read_as_json(
 
 @pytest.mark.parametrize("name", ["integer", "number", "boolean", "string"])
 @pytest.mark.parametrize("cell", ["x", "a,b", '["a"]', "null", " ", "007", "1,2", "1e99999", "NaN"])
-def test_a_column_with_another_cell_is_one_of_strings(name: str, cell: str) -> None:
+def test_a_column_with_any_other_cell_is_read_as_strings(name: str, cell: str) -> None:
     assert read(["1", "", cell], name) == ["1", UNSET, cell]
 
 

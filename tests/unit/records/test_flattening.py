@@ -139,7 +139,9 @@ def test_shipped_streams_are_flattened_as_the_sdk_flattens_them(
     ],
     ids=str,
 )
-def test_what_no_schema_has_leaves_nothing(record: dict[str, Any], flat: dict[str, Any]) -> None:
+def test_properties_that_are_in_no_schema_are_not_written(
+    record: dict[str, Any], flat: dict[str, Any]
+) -> None:
     inner = {"type": ["object", "null"], "properties": {"b": {"type": "array"}}}
     properties: dict[str, Any] = {
         "id": {"type": "string"},

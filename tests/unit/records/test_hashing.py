@@ -85,7 +85,7 @@ def test_the_schema_of_a_hashed_column_has_strings(
         assert hashed_schema(schema) == {"description": "hashed", **hashed}
 
 
-def test_only_the_named_columns_are_hashed_and_emails_by_what_tells_them_apart() -> None:
+def test_only_the_named_columns_are_hashed_and_emails_are_normalized() -> None:
     batch = batch_of({"email": " Maija@Example.fi", "tags": ["a", "b"], "city": "Oulu"}, {})
     hasher = ColumnHasher(KEY, {"email": TEXT, "tags": TEXTS}, emails=["email"])
 
@@ -140,14 +140,14 @@ EMAIL = "Maija+1@example.fi"
         ("", False),
     ],
 )
-def test_a_link_that_shows_a_hashed_value_is_found(link: str, *, shown: bool) -> None:
+def test_a_link_that_contains_a_hashed_value_is_found(link: str, *, shown: bool) -> None:
     hasher = ColumnHasher(KEY, {"email": TEXT, "tags": TEXTS}, emails=["email"])
     hasher.apply(batch_of({"email": EMAIL, "tags": ["Ou", " "]}))
 
     assert hasher.is_shown_by(link) is shown
 
 
-def test_an_empty_batch_leaves_what_was_hashed_last() -> None:
+def test_an_empty_batch_keeps_the_values_of_the_last_one() -> None:
     hasher = ColumnHasher(KEY, {"email": TEXT})
     batch = batch_of({"email": EMAIL})
     hasher.apply(batch)

@@ -50,7 +50,7 @@ def test_no_number_is_rounded(number: str) -> None:
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_what_strict_decoding_refuses_is_read_without_losing_its_neighbours(
+def test_values_that_strict_decoding_rejects_do_not_affect_others(
     body: bytes, value: object
 ) -> None:
     lenient = decode_lenient(body)
@@ -60,14 +60,14 @@ def test_what_strict_decoding_refuses_is_read_without_losing_its_neighbours(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1,]", b"nul", b'{"a" 1}', b"[1] [2]"])
-def test_what_is_no_json_is_none_either_way(body: bytes) -> None:
+def test_invalid_json_is_rejected_by_both_decoders(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode(body)
     with pytest.raises(json.JSONDecodeError):
         decode_lenient(body)
 
 
-def test_a_page_in_another_charset_is_told_from_some_odd_values() -> None:
+def test_another_charset_is_distinguished_from_single_invalid_values() -> None:
     few = [b'"\xe4"'] * MAX_NOT_UTF8
 
     assert decode_lenient(b"[%b]" % b",".join(few)) == ["\udce4"] * MAX_NOT_UTF8
@@ -86,9 +86,7 @@ def test_bytes_that_were_not_utf8_are_found(text: str, *, found: bool) -> None:
 
 
 @given(st.integers(0, 40), st.integers(250, 400), st.sampled_from(["0", "1", "7", "9"]))
-def test_an_endless_integer_is_found_wherever_it_begins(
-    before: int, length: int, digit: str
-) -> None:
+def test_an_overlong_integer_is_found_at_any_offset(before: int, length: int, digit: str) -> None:
     body = b"%b%b," % (b" " * before, digit.encode() * length)
 
     assert needs_a_look(body) is (length > len(LONGEST))
@@ -106,12 +104,12 @@ def test_an_endless_integer_is_found_wherever_it_begins(
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_only_odd_pages_need_a_look(body: bytes, *, found: bool) -> None:
+def test_only_pages_with_invalid_values_are_detected(body: bytes, *, found: bool) -> None:
     assert needs_a_look(body) is found
 
 
 @given(st.text(max_size=9), st.integers(65_530, 65_540))
-def test_utf8_is_checked_over_the_seams_of_its_pieces(text: str, length: int) -> None:
+def test_utf8_is_checked_across_chunk_boundaries(text: str, length: int) -> None:
     body = b" " * length + text.encode() + "ä".encode()
 
     validate_utf8(body)
@@ -124,14 +122,14 @@ def test_utf8_is_checked_over_the_seams_of_its_pieces(text: str, length: int) ->
     [("", ""), ("a\0b", "a\ufffdb"), ("\ud800x\udfff", "\ufffdx\ufffd"), ("ä\U0001f600\t", None)],
     ids=ascii,
 )
-def test_characters_that_no_target_takes_are_replaced(text: str, valid: str | None) -> None:
+def test_characters_that_targets_reject_are_replaced(text: str, valid: str | None) -> None:
     replaced = replace_invalid(text)
 
     assert replaced == (text if valid is None else valid)
     assert (replaced is text) is (valid in {None, text})
 
 
-def test_records_are_written_one_on_each_line() -> None:
+def test_each_record_is_one_line() -> None:
     rows = [{"b": Decimal("19.90"), "a": "ä\n"}, {}]
 
     assert encode_lines(rows) == '{"b":19.90,"a":"ä\\n"}\n{}\n'.encode()
