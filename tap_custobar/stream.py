@@ -276,10 +276,11 @@ class CustobarStream(BaseStream):
                 "some."
             )
             raise CatalogError(msg)
+        compared = self._compared_names
         properties = {
             name: with_text_members(definition, self._known.get(name) or {})
             for name, definition in self._definitions.items()
-            if name in self.effective_schema["properties"] or name in self._compared_names
+            if name in self.effective_schema["properties"] or name in compared
         }
         return SelectedSchema(
             properties,
@@ -288,7 +289,7 @@ class CustobarStream(BaseStream):
             zone=self._settings.zone,
             surrogate_key=self.surrogate_key,
             hashed=self._hashed,
-            compared=self._compared_names,
+            compared=compared,
         )
 
     def _hasher(self, schema: SelectedSchema) -> ColumnHasher:

@@ -155,14 +155,14 @@ class Sync:
             self.is_drained = False
             return False
         # The values of skipped rows are not known.
-        may_be_stored = not (self._hasher and skipped) and not self._hasher.is_shown_by(
+        may_show_values = (self._hasher and skipped) or self._hasher.is_shown_by(
             page.next_link or ""
         )
         self.pages.commit(
             page,
             records=counts.listed,
             keys_hash=None if self._has_surrogate_key else hash(tuple(counts.keys)),
-            keeps_checkpoint=may_be_stored,
+            keeps_checkpoint=not may_show_values,
         )
         return True
 
