@@ -115,9 +115,7 @@ def test_all_fields_are_requested_if_their_names_are_too_long_for_a_url(
     entry = entry_of(selected)
     for number in range(300):
         entry["schema"]["properties"][f"acme__{number:030}"] = {"type": ["string", "null"]}
-    entry["metadata"].append(
-        {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
-    )
+    entry["metadata"] += metadata_of(("city", False))
 
     run = run_tap(server.config, catalog=selected)
 
@@ -563,9 +561,7 @@ def test_a_query_that_names_fields_leaves_room_for_the_cursor_of_next_url(
     for number in range(count):
         name = f"яблоко__лояльность_баллы_{number}"
         entry["schema"]["properties"][name] = {"type": ["string", "null"]}
-    entry["metadata"].append(
-        {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
-    )
+    entry["metadata"] += metadata_of(("city", False))
 
     def answer(request: Request) -> Reply:
         query = dict(request.query)
@@ -597,9 +593,7 @@ def test_a_selected_field_may_have_a_comma_in_its_name(
     selected = catalog(customers=True)
     entry = entry_of(selected)
     entry["schema"]["properties"]["Size, cm"] = {"type": ["string", "null"]}
-    entry["metadata"].append(
-        {"breadcrumb": ["properties", "city"], "metadata": {"selected": False}}
-    )
+    entry["metadata"] += metadata_of(("city", False))
 
     run = run_tap({**server.config, "response_format": response_format}, catalog=selected)
 
@@ -617,9 +611,7 @@ def test_a_deselected_field_with_a_comma_in_its_name_changes_nothing(
     selected = catalog(customers=["city"])
     entry = entry_of(selected)
     entry["schema"]["properties"]["Size, cm"] = {"type": ["string", "null"]}
-    entry["metadata"].append(
-        {"breadcrumb": ["properties", "Size, cm"], "metadata": {"selected": False}}
-    )
+    entry["metadata"] += metadata_of(("Size, cm", False))
 
     run = run_tap(server.config, catalog=selected)
 
