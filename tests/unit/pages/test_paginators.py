@@ -156,3 +156,10 @@ def test_each_paginator_reads_the_next_page_from_its_field(
     paginator: type[NextUrlPaginator], key: str, header: str
 ) -> None:
     assert (paginator.next_key, paginator.next_header) == (key, header)
+
+
+def test_a_cursor_that_is_not_valid_unicode_is_rejected() -> None:
+    paginator = CursorParamPaginator(CAMPAIGNS, resolve)
+
+    with pytest.raises(UrlError, match=r"^next is not valid Unicode$"):
+        paginator.next_url("\ud83d")

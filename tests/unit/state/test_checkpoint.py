@@ -69,6 +69,7 @@ def test_an_interrupted_sync_resumes_with_its_counts() -> None:
     table = resumed.table
     assert (table.records, table.skipped, table.repeated) == (8, 2, 3)
     assert (table.count, table.lowest) == (100, 90)
+    assert table.is_resumed
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,14 @@ def test_an_empty_last_page_is_a_gap() -> None:
     table.ended_on_empty_page = True
 
     assert fnmatchcase(str(table.gap()), "the last page * Custobar *empty")
+
+
+def test_a_resumed_table_may_have_a_gap_although_all_counts_agree() -> None:
+    table = Completeness(records=1, highest=3, lowest=3, is_resumed=True)
+    Counts("bc", 0, 3).add_to(table)
+
+    assert table.missing == 0
+    assert table.gap() == (
+        "the sync was resumed, so records that moved meanwhile may be missing. The next sync that "
+        "is not interrupted sends them"
+    )
