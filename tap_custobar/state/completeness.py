@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tap_custobar.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 #: Maximum number of keys that are remembered if only a warning depends on them, to limit memory.
 MAX_KEYS = 100_000
@@ -42,11 +42,11 @@ class RepeatedKeys:
         # Sorted hashes, by their lowest byte.
         self._parts: list[array[int]] = []
 
-    def add(self, keys: Iterable[Hashable]) -> None:
-        """Add the keys of further records."""
+    def add(self, hashes: Iterable[int]) -> None:
+        """Add the hashes of the keys of further records."""
         if self._limit is None or self._added < self._limit:
             before = len(self._new)
-            self._new.extend(map(hash, keys))
+            self._new.extend(hashes)
             self._added += len(self._new) - before
 
     @property
@@ -123,7 +123,7 @@ class Completeness:
         self._keys = RepeatedKeys(key_limit)
 
     def add_page(
-        self, *, records: int, skipped: int, count: int | None, keys: Iterable[Hashable] = ()
+        self, *, records: int, skipped: int, count: int | None, key_hashes: Iterable[int] = ()
     ) -> None:
         """Add the counts of a page.
 
@@ -131,11 +131,12 @@ class Completeness:
             records: Number of its records, new or not.
             skipped: Number of its rows that are not valid records.
             count: The API's number of records on all pages; None if the page does not have it.
-            keys: The primary keys of the records; none if they are surrogate keys.
+            key_hashes: The hashes of the primary keys of the records; none if they are surrogate
+                keys.
         """
         self.records += records
         self.skipped += skipped
-        self._keys.add(keys)
+        self._keys.add(key_hashes)
         if count is None:
             return
         self._is_per_page = self._is_per_page and count == records + skipped

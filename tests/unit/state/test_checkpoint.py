@@ -101,7 +101,7 @@ def test_the_counts_are_stored_with_each_page(
     bookmark: dict[str, Any] = {}
     running = load(bookmark, hours=0)
     for count in counts:
-        running.table.add_page(records=4, skipped=1, count=count, keys="aabc")
+        running.table.add_page(records=4, skipped=1, count=count, key_hashes=map(hash, "aabc"))
 
     running.advance(f"https://token@acme.example:8443{NEXT}#part")
 
@@ -120,7 +120,7 @@ def test_without_a_query_only_the_path_is_stored() -> None:
 def test_repeated_keys_are_stored_only_if_all_keys_are_counted() -> None:
     bookmark: dict[str, Any] = {}
     running = load(bookmark, counts_all_keys=False)
-    running.table.add_page(records=2, skipped=0, count=None, keys="aa")
+    running.table.add_page(records=2, skipped=0, count=None, key_hashes=map(hash, "aa"))
 
     running.advance(NEXT)
 
@@ -136,18 +136,18 @@ def test_all_keys_are_remembered_only_if_all_keys_are_counted(
     options: dict[str, bool], repeated: int
 ) -> None:
     table = load({}, **options).table
-    table.add_page(records=MAX_KEYS, skipped=0, count=None, keys=[0, *range(MAX_KEYS - 1)])
+    table.add_page(records=MAX_KEYS, skipped=0, count=None, key_hashes=[0, *range(MAX_KEYS - 1)])
 
-    table.add_page(records=1, skipped=0, count=None, keys=[0])
+    table.add_page(records=1, skipped=0, count=None, key_hashes=[0])
 
     assert table.repeated == repeated
 
 
 def test_by_default_a_run_remembers_a_bounded_number_of_keys() -> None:
     table = Checkpoint({}, fingerprint=OURS, now=BEGAN).table
-    table.add_page(records=MAX_KEYS, skipped=0, count=None, keys=range(MAX_KEYS))
+    table.add_page(records=MAX_KEYS, skipped=0, count=None, key_hashes=range(MAX_KEYS))
 
-    table.add_page(records=1, skipped=0, count=None, keys=[0])
+    table.add_page(records=1, skipped=0, count=None, key_hashes=[0])
 
     assert table.repeated == 0
 
