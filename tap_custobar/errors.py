@@ -73,7 +73,7 @@ class UrlError(CustobarError):
 
 
 class PaginationLoopError(CustobarError):
-    """The next link of a page leads to a page that this sync has already read, by whatever URL."""
+    """The next link of a page leads to a page that this sync has already read."""
 
     def __init__(self, pages: int) -> None:
         """Create the error with the number of pages that were read."""
@@ -83,14 +83,14 @@ class PaginationLoopError(CustobarError):
         )
 
 
-class EmptyPagesError(CustobarError):
-    """Too many consecutive pages were empty, although each of them had a next link."""
+class NoNewRecordsError(CustobarError):
+    """Too many consecutive pages had no new record, although each of them had a next link."""
 
     def __init__(self, pages: int) -> None:
-        """Create the error with the number of consecutive empty pages."""
+        """Create the error with the number of consecutive pages."""
         super().__init__(
-            f"Custobar returned {pages:,} empty pages in a row, each with a next_url: "
-            "the stream was stopped. Report this to Custobar."
+            f"Custobar returned {pages:,} pages in a row without a new record, each with a "
+            "next_url: the stream was stopped. Report this to Custobar."
         )
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from tap_custobar.errors import (
     NOT_PAGE_SPECIFIC,
     CustobarError,
-    EmptyPagesError,
     InvalidResponseError,
     NextLinkLostError,
+    NoNewRecordsError,
     PaginationLoopError,
     UrlError,
 )
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from tap_custobar.pages.paginators import Paginator
     from tap_custobar.state.checkpoint import Checkpoint
 
-#: Number of consecutive pages with a next link after which the stream fails if all of them are
-#: empty, or all have the same records: only the URLs are new then. A table that changes while it is
-#: read may repeat a page, but not this often.
-MAX_PAGES_ALIKE = 1_000
+#: Number of consecutive pages with a next link after which the stream fails if each of them is
+#: empty, or has the records of an earlier page: only the URLs are new then. A table that changes
+#: while it is read may repeat a page, but not this often.
+MAX_PAGES_WITHOUT_NEWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class PageIterator:
         self._prefetches = prefetch
         self._probe = probe
         self._logger = logger
-        self._pages_alike = 0
-        self._last_records: tuple[int, int | None] | None = None
+        self._pages_without_news = 0
+        self._keys_hashes: set[int] = set()
         self._paginator = paginator(self._start_url(), self._base_url.resolve)
 
     def __iter__(self) -> Iterator[Page]:
@@ -142,16 +142,16 @@ class PageIterator:
 
         Raises:
             UrlError: the URL of the next page must not be requested.
-            PaginationLoopError: the next page was already read, or too many consecutive pages had
-                the same records.
-            EmptyPagesError: too many consecutive pages had no record.
+            PaginationLoopError: the next page was already read.
+            NoNewRecordsError: too many consecutive pages were empty, or had the records of earlier
+                ones.
             NextLinkLostError: a proxy or gateway removed the next link.
         """
         self._confirm_end(page)
         try:
             self._paginator.advance(page.next_link)
-            self._count_alike(records, keys_hash)
-        except (EmptyPagesError, PaginationLoopError):
+            self._count_pages_without_news(records, keys_hash)
+        except (NoNewRecordsError, PaginationLoopError):
             self._checkpoint.discard()  # resuming from it would fail again
             raise
         next_url = self._paginator.current_url or ""
@@ -190,15 +190,15 @@ class PageIterator:
         if self._client.get(probe.url, self._parse, first_page=False).next_link is None:
             raise NextLinkLostError(probe.header)
 
-    def _count_alike(self, records: int, keys_hash: int | None) -> None:
-        is_comparable = keys_hash is not None or not records
-        is_alike = is_comparable and (records, keys_hash) == self._last_records
-        self._last_records = records, keys_hash
-        self._pages_alike = self._pages_alike + 1 if is_alike else 1
-        if self._pages_alike >= MAX_PAGES_ALIKE and self._paginator.current_url:
-            if records:
-                raise PaginationLoopError(self._paginator.page_count)
-            raise EmptyPagesError(self._pages_alike)
+    def _count_pages_without_news(self, records: int, keys_hash: int | None) -> None:
+        if records and keys_hash not in self._keys_hashes:
+            self._pages_without_news = 0
+        else:
+            self._pages_without_news += 1
+        if keys_hash is not None:
+            self._keys_hashes.add(keys_hash)
+        if self._pages_without_news >= MAX_PAGES_WITHOUT_NEWS and self._paginator.current_url:
+            raise NoNewRecordsError(self._pages_without_news)
 
     def _prefetch_and_parse(self, response: Response) -> Page:
         """Parse a page, after prefetching the next one if a header has the link to it."""

@@ -333,7 +333,7 @@ def test_an_endless_chain_of_empty_pages_fails_the_stream(
 
     assert run.exit_code == 1
     assert len(run.errors) == 1
-    assert "1,000 empty pages in a row" in run.errors[0]
+    assert "1,000 pages in a row without a new record" in run.errors[0]
     assert len(server.requests) <= 1002
 
 
