@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from tap_custobar.records.decoder import Batch
 
 
-#: The compression level of gzip, the default of its command. Python's default, 9, takes three times
-#: as long for files that are 6 % smaller.
-COMPRESS_LEVEL = 6
+#: The compression level of gzip. Level 6 takes 1.4 times as long for files that are 5 % smaller, and
+#: Python's default, 9, takes 3.7 times as long for files that are 11 % smaller.
+COMPRESS_LEVEL = 5
 
 
 class BatchFiles:
