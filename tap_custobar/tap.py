@@ -41,6 +41,7 @@ STREAM_OPTIONS = th.ObjectType(
         ),
         title="Filters",
         description="Field name to the value that its records must have; all filters must match.",
+        examples=[{"can_email": True}],
     ),
     th.Property(
         "order",
@@ -53,6 +54,7 @@ STREAM_OPTIONS = th.ObjectType(
         th.ObjectType(additional_properties=th.StringType(allowed_values=[*JSON_SCHEMAS])),
         title="Custom fields",
         description="Name of a custom field (one of the company's own) to its type at Custobar.",
+        examples=[{"acme__loyalty_points": "integer"}],
     ),
     th.Property(
         "hash",

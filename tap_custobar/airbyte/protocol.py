@@ -44,9 +44,14 @@ class ConfiguredStream(msgspec.Struct):
 
 
 def connection_specification(schema: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the JSON schema of the config in the dialect from which Airbyte makes its form."""
+    """Return the JSON schema of the config in the dialect from which Airbyte makes its form.
+
+    The form has no field for an object with names of any kind: it is given as JSON text.
+    """
     if not isinstance(schema, dict):
         return schema
+    if isinstance(schema.get("additionalProperties"), dict):
+        return _text_area(schema)
     form = {
         name: connection_specification(value)
         for name, value in schema.items()
@@ -58,6 +63,18 @@ def connection_specification(schema: Any) -> Any:  # noqa: ANN401 - any JSON val
     if form.get("secret") is True:
         form["airbyte_secret"] = form.pop("secret")
     return form
+
+
+def _text_area(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the form's schema of an object that is given as JSON text."""
+    examples = [msgspec.json.encode(example).decode() for example in schema["examples"]]
+    return {
+        "type": "string",
+        "title": schema["title"],
+        "description": f"{schema['description']} As a JSON object.",
+        "examples": examples,
+        "multiline": True,
+    }
 
 
 def airbyte_stream(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,8 +41,8 @@ def normalize(config: dict[str, Any], properties: Mapping[str, Any]) -> None:
     """Normalize pasted settings in place.
 
     Accepted are spaces around a value, a token with its scheme, a company's address, a URL without
-    scheme, and options in another case. Anything else stays as it is, to be reported by the
-    validation.
+    scheme, options in another case, and objects as JSON text, at any depth. Anything else stays as
+    it is, to be reported by the validation.
 
     Args:
         config: The given settings, before defaults are filled in; changed in place.
@@ -51,8 +51,10 @@ def normalize(config: dict[str, Any], properties: Mapping[str, Any]) -> None:
     for name in _PASTED:
         if isinstance(value := config.get(name), str):
             config[name] = value.strip()
-    for name, value in config.items():
-        options = properties.get(name, {}).get("enum", ())
+    for name, given in config.items():
+        schema = properties.get(name, {})
+        config[name] = value = _with_objects(given, schema)
+        options = schema.get("enum", ())
         if isinstance(value, str):
             config[name] = next((o for o in options if o and o.lower() == value.lower()), value)
     if isinstance(token := config.get("api_token"), str):
@@ -83,8 +85,19 @@ def _with_scheme(address: str) -> str:
     return f"{scheme}://{address}"
 
 
+def _with_objects(value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a value with the objects that it has as JSON text, as Airbyte's form gives them."""
+    types = schema.get("type", ())
+    if isinstance(value, str) and "object" in types and "string" not in types:
+        value = parse_variable(value, types)
+    if not isinstance(value, dict):
+        return value
+    members = schema.get("properties", {})
+    return {name: _with_objects(each, members.get(name, {})) for name, each in value.items()}
+
+
 def parse_variable(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - any JSON value
-    """Parse the value of an environment variable by the JSON types of its setting.
+    """Parse a setting that is given as text, as in an environment variable, by its JSON types.
 
     A value that is not of these types stays a string, to be reported by the validation.
     """

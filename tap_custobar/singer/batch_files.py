@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tap_custobar.records.decoder import Batch
 
 
-#: The compression level of gzip. Level 6 takes 1.4 times as long for files that are 5 % smaller, and
+#: The compression level of gzip. Level 6 takes 1.4 times as long for files that are 5 % smaller;
 #: Python's default, 9, takes 3.7 times as long for files that are 11 % smaller.
 COMPRESS_LEVEL = 5
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import pytest
 from airbyte_protocol_dataclasses.models import AirbyteMessage, ConfiguredAirbyteCatalog
+from jsonschema import Draft7Validator
 
 from tap_custobar.tap import TapCustobar
 from tests import fork_server
@@ -312,6 +313,40 @@ def test_an_empty_stream_has_a_state(source: RunSource, server: Server) -> None:
     run = source("read", config=config, catalog={"streams": [CUSTOMERS]})
 
     assert run.summary == ["customers STARTED", "customers state of 0", "customers COMPLETE"]
+
+
+def test_the_form_takes_filters_and_custom_fields_as_json_text(
+    source: RunSource, server: Server
+) -> None:
+    (spec,) = source("spec").of_type("spec")
+    row = {"external_id": "C1", "email": "a@e.example", "acme__points": "7"}
+    server.replies(Reply({"customers": [row]}))
+    options = {
+        "filters": '{"email": "a@e.example"}',
+        "custom_fields": '{"acme__points": "integer"}',
+    }
+    config = {**server.config, "company": "acme", "stream_options": {"customers": options}}
+
+    Draft7Validator(spec["connectionSpecification"]).validate(config)
+    all_fields = configured_stream("customers")
+    run = source("read", config=config, catalog={"streams": [all_fields]})
+
+    assert dict(server.requests[0].query)["email"] == "a@e.example"
+    assert [record["acme__points"] for record in run.records("customers")] == [7]
+
+
+def test_filters_that_are_not_json_are_named_and_not_shown(
+    source: RunSource, server: Server
+) -> None:
+    options = {"customers": {"filters": "email=a@e.example"}}
+
+    run = source("check", config={**server.config, "stream_options": options})
+
+    (message,) = run.messages
+    assert message["connectionStatus"]["status"] == "FAILED"
+    text = message["connectionStatus"]["message"]
+    assert "stream_options.customers.filters: must be an object" in text
+    assert "a@e.example" not in f"{run.messages}{run.log}"
 
 
 def test_the_records_are_the_same_as_those_of_the_tap(

@@ -171,7 +171,7 @@ def test_the_form_has_one_type_where_it_can() -> None:
     schema = {
         "type": ["object", "null"],
         "properties": {"secret": {**nullable, "secret": True, "writeOnly": True}, "type": nullable},
-        "additionalProperties": {"type": ["string", "number"]},
+        "additionalProperties": False,
         "items": [nullable],
     }
 
@@ -181,7 +181,7 @@ def test_the_form_has_one_type_where_it_can() -> None:
             "secret": {"type": "string", "airbyte_secret": True},
             "type": {"type": "string"},
         },
-        "additionalProperties": {"type": ["string", "number"]},
+        "additionalProperties": False,
         "items": [nullable],
     }
 

@@ -41,6 +41,18 @@ PROPERTIES: dict[str, Any] = TapCustobar.config_jsonschema["properties"]
             {"api_token": "abc", "auth_scheme": "Bearer"},
         ),
         ({"user_agent": "acme-etl "}, {"user_agent": "acme-etl "}),
+        (
+            {"stream_options": {"customers": {"filters": '{"email": "{}"}', "order": "[]"}}},
+            {"stream_options": {"customers": {"filters": {"email": "{}"}, "order": "[]"}}},
+        ),
+        (
+            {"stream_options": {"sales": '{"custom_fields": "{\\"a__b\\": \\"date\\"}"}'}},
+            {"stream_options": {"sales": {"custom_fields": {"a__b": "date"}}}},
+        ),
+        (
+            {"stream_options": {"customers": {"filters": "{", "custom_fields": "[]"}}},
+            {"stream_options": {"customers": {"filters": "{", "custom_fields": []}}},
+        ),
     ],
     ids=str,
 )
