@@ -11,13 +11,13 @@ from tests.benchmarks.verification import verify
 from tests.benchmarks.ways import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tests.benchmarks.programs import Programs
     from tests.benchmarks.ways import Way
 
 #: Identifies a command.
-Name = TypeVar("Name", bound="Hashable")
+Name = TypeVar("Name")
 
 PAGE_SIZES = (100, 1_000, 10_000)
 FEW_FIELDS = ("external_id", "email", "can_email")
