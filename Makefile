@@ -92,7 +92,9 @@ PYTHONS = 3.11 3.12 3.13 3.14
 RUNS = $(PYTHONS:%=python-%) lowest newest
 
 # Tests of what may differ between versions: the modules, and the process, especially its signals.
-SOME_TESTS = tests/unit $(patsubst %,tests/behaviour/test_%.py,install interruptions streams)
+# The two last environments are without the tools of `make check`.
+SOME_TESTS = tests/unit --ignore=tests/unit/test_copy_without_git.py \
+	$(patsubst %,tests/behaviour/test_%.py,install interruptions streams)
 
 $(RUNS:%=test-%): test-%: .venv-%/ready
 	.venv-$*/bin/pytest -q $(PARALLEL) $(SOME_TESTS)
