@@ -122,7 +122,8 @@ class IncrementalBookmark:
             # A bookmark in the future would exclude all records until then.
             past = max((timestamp for timestamp in known if timestamp <= self._now), default="")
             self._saw_latest = self._saw_latest or self._is_latest(past)
-            if past > sort_key(self._high_watermark or ""):
+            # Nor may it move to a record before `start_date`, which is not written.
+            if past >= self.lower_bound and past > sort_key(self._high_watermark or ""):
                 self._high_watermark = values[timestamps.index(past)]
         return [timestamp is None or timestamp >= self.lower_bound for timestamp in timestamps]
 

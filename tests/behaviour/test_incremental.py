@@ -258,6 +258,16 @@ def test_a_bookmark_in_the_future_causes_a_warning(read: Callable[..., Read]) ->
     assert result.bookmark_value == "2999-01-01T00:00:00Z"
 
 
+def test_a_record_before_start_date_does_not_move_the_bookmark(read: Callable[..., Read]) -> None:
+    pages = [[day(12), day(11)], [day(10), day(9)]]
+    first = read(pages, start_date=day(20))
+    second = read(pages, first.run.of_type("STATE")[-1]["value"], start_date=day(10))
+
+    assert first.dates == []
+    assert second.dates == [day(12), day(11), day(10)]
+    assert second.bookmark_value == day(12)
+
+
 def test_a_record_dated_in_the_future_does_not_hide_later_records(
     read: Callable[..., Read],
 ) -> None:
