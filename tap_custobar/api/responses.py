@@ -85,7 +85,7 @@ def read_response(response: requests.Response, url: str) -> Response:
         if size > MAX_BODY:
             break
     if size > MAX_BODY:
-        raise errors.ResponseTooLargeError(urlsplit(url).path, MAX_BODY)
+        raise errors.ResponseTooLargeError(urls.path_for_message(url), MAX_BODY)
     transfer = response.headers.get("Transfer-Encoding", "").lower().split(",")
     is_length_delimited = length is not None or "chunked" in map(str.strip, transfer)
     return Response(body.getvalue(), response.headers, response.raw.tell(), is_length_delimited)
@@ -228,7 +228,7 @@ def error_for_status(
         auth_scheme: The scheme that was used; the message for 401 suggests the other one.
         secrets: Strings that the API may quote and no error message may show.
     """
-    status, path = response.status_code, urlsplit(url).path
+    status, path = response.status_code, urls.path_for_message(url)
     headers = response.headers
     retry_after = parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
     redact = Redactor({*secrets, *urls.query_filter_values(url)})
@@ -243,9 +243,9 @@ def error_for_status(
     if status == HTTPStatus.FORBIDDEN:
         return errors.ForbiddenError(path)
     if status == HTTPStatus.NOT_FOUND:
-        return errors.NotFoundError(urls.without_query(url))
+        return errors.NotFoundError(urls.url_for_message(url))
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return errors.RedirectedError(status, urls.without_query(url))
+        return errors.RedirectedError(status, urls.url_for_message(url))
     return errors.BadRequestError(status, path, redact.sanitize(_reason(response)))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 
 from tap_custobar.errors import UrlError
+from tap_custobar.redaction import mask_personal_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,9 +120,15 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def without_query(url: str) -> str:
-    """Return a URL without its query, whose filters may hold personal data."""
-    return url.partition("?")[0]
+def path_for_message(url: str) -> str:
+    """Return the path of a URL, without what may be personal data: a next link may hold some."""
+    return mask_personal_data(urlsplit(url).path, "/")
+
+
+def url_for_message(url: str) -> str:
+    """Return a URL with the path of `path_for_message`, and without its query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{path_for_message(url)}"
 
 
 def query_filter_values(url: str) -> list[str]:
