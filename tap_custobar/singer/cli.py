@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from singer_sdk._logging import _setup_console_logging
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
@@ -203,11 +204,14 @@ def _read_text(path: str) -> str:
 
 def _as_json(path: str, text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return load_json(text)
+        content = load_json(text)
+        # It also rejects lone surrogates and 1e999, which no message can contain.
+        msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         place = f" (line {line})" if line else ""
         raise InputFileError(path, f"is not valid JSON{place}") from None
+    return content
 
 
 def _as_object(path: str, content: object) -> dict[str, Any]:

@@ -418,6 +418,8 @@ def test_a_broken_logging_configuration_is_named(
     [
         ("{", "is not valid JSON (line 1)"),
         ("[" * 100_000, "is not valid JSON"),
+        (r'{"streams": [], "bookmarks": {"x": {"y": "\ud800"}}}', "is not valid JSON"),
+        ('{"streams": [], "bookmarks": {"x": {"y": 1e999}}}', "is not valid JSON"),
         ('["APISANDBOX"]', "is not a JSON object"),
         ('"APISANDBOX"', "is not a JSON object"),
     ],
