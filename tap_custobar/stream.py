@@ -301,6 +301,7 @@ class CustobarStream(BaseStream):
             key,
             {name: schema.fields[name] for name in self._hashed},
             emails=list(filter(self.protection.is_email, self._hashed)),
+            protects_emails=self.protection.protects_emails,
         )
 
     def _bookmark(self) -> IncrementalBookmark | None:
@@ -344,7 +345,7 @@ class CustobarStream(BaseStream):
                 self.effective_schema,
                 sorted(self.selected_names),
                 [(name, self.config[name]) for name in names],
-                *(hashing if self._hashed else []),
+                *(hashing if self.protection else []),
             ),
             now=self._initialized_at // 1000,
             disabled_by=self._not_resumable_reason,
