@@ -106,7 +106,8 @@ class ApiUrl:
         return self._absolute(parts.path, parts.query)
 
     def _is_ours(self, host: str) -> bool:
-        return host == self.host or (_is_custobar(host) and _is_custobar(self.host))
+        is_equal = _canonical(host) == _canonical(self.host)
+        return is_equal or (_is_custobar(host) and _is_custobar(self.host))
 
     def _absolute(self, path: str, query: str) -> str:
         return f"{self.scheme}://{self.netloc}{path}{'?' if query else ''}{query}"
@@ -161,6 +162,14 @@ def _problem(text: str, parts: SplitResult) -> str | None:
 def _is_host(host: str) -> bool:
     """Return whether the labels of a host name have lengths that DNS allows."""
     return all(0 < len(label) <= MAX_LABEL for label in host.split("."))
+
+
+def _canonical(host: str) -> str:
+    """Return a host name as it is sent: without a final dot, and in ASCII if it has an umlaut."""
+    try:
+        return host.removesuffix(".").encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def _is_custobar(host: str) -> bool:

@@ -132,6 +132,20 @@ def test_path_and_query_are_requested_from_the_configured_host(
 @pytest.mark.parametrize(
     ("base", "host"),
     [
+        ("https://data.pöytä.example/api", "data.xn--pyt-sla1g.example"),
+        ("https://data.xn--pyt-sla1g.example/api", "data.PÖYTÄ.example"),
+        ("https://shop.example/api", "shop.example."),
+    ],
+)
+def test_a_host_may_be_written_in_another_form(base: str, host: str) -> None:
+    requested = ApiUrl.parse(base).resolve(f"https://{host}/api/x/?y", current=f"{base}/x/")
+
+    assert requested == f"{base}/x/?y"
+
+
+@pytest.mark.parametrize(
+    ("base", "host"),
+    [
         ("https://acme.custobar.com/api", "evilcustobar.com"),
         ("https://acme.custobar.com/api", "custobar.com.evil.example"),
         ("https://acme.custobar.com/api", "acme.custobar.community"),
