@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import (
     HTTPError,
     NameResolutionError,
@@ -40,6 +41,7 @@ _MAX_ERROR_BODY = 64 << 10
 _CHUNK = 1 << 20
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}
 _LIKE_SERVER_ERRORS = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+_INVALID_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -208,6 +210,10 @@ def translate_exceptions(url: str, *, connect_timeout: float, timeout: float) ->
         raise _connection_error(host, address, timeout, error) from None
     except requests.exceptions.RequestException as error:
         msg = f"No request to {host} could be made ({type(error).__name__})."
+        # The requested URL is valid.
+        is_invalid_url = isinstance(error, _INVALID_URL)
+        if is_invalid_url and select_proxy(url, get_environ_proxies(url)) is not None:
+            msg = f"{msg[:-1]}: the proxy that the environment names cannot be used."
         raise errors.RequestFailedError(msg) from None
     # ValueError: of the standard library, for a chunk of negative size.
     except (HTTPError, EOFError, zlib.error, ValueError):

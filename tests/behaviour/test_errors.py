@@ -164,6 +164,19 @@ def test_a_host_that_accepts_no_connection_times_out_after_10_seconds(
     assert f"The connection to {address} was not made within 10 s." in error
 
 
+@pytest.mark.parametrize("scheme", ["socks5", "ftp"])
+@pytest.mark.parametrize("variable", ["https_proxy", "all_proxy"])
+def test_a_proxy_that_cannot_be_used_is_named_as_the_cause(
+    run_tap: RunTap, variable: str, scheme: str
+) -> None:
+    config = {"company": "acme", "api_token": "APISECRET", "discover_custom_fields": False}
+
+    run = run_tap(config, env={variable: f"{scheme}://user:secret@127.0.0.1:1"})
+
+    assert "the proxy that the environment names cannot be used" in error_of(run)
+    assert "secret" not in run.log
+
+
 def test_a_proxy_that_fails_is_named_as_the_cause(run_tap: RunTap) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
