@@ -189,6 +189,12 @@ def read_state(path: str) -> dict[str, Any]:
         raise InputFileError(
             path, "is not a state of this tap: it must be the value of a STATE message"
         )
+    try:
+        msgspec.json.decode(text)
+    except ValueError:
+        # A lone surrogate, or a number like 1e999.
+        problem = "has a value that no STATE message can contain"
+        raise InputFileError(path, problem) from None
     return state
 
 
@@ -204,14 +210,11 @@ def _read_text(path: str) -> str:
 
 def _as_json(path: str, text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        content = load_json(text)
-        # It also rejects lone surrogates and 1e999, which no message can contain.
-        msgspec.json.decode(text)
+        return load_json(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         place = f" (line {line})" if line else ""
         raise InputFileError(path, f"is not valid JSON{place}") from None
-    return content
 
 
 def _as_object(path: str, content: object) -> dict[str, Any]:
