@@ -95,16 +95,19 @@ class NoNewRecordsError(CustobarError):
 
 
 class NextLinkLostError(CustobarError):
-    """The responses lack the header with the next link.
+    """The responses lack the next link.
 
     A full page had none, and neither had a page of one record, which must have one.
     """
 
-    def __init__(self, header: str) -> None:
-        """Create the error with the name of the header."""
+    def __init__(self, name: str, *, is_header: bool) -> None:
+        """Create the error with the name of the header or of the key of the body."""
         super().__init__(
-            f"The responses lack the header {header}, which holds the next link: a proxy or "
+            f"The responses lack the header {name}, which holds the next link: a proxy or "
             "gateway removes it. Change that, or set response_format: json."
+            if is_header
+            else f"The responses lack {name}, the link to the next page, although there are more "
+            "records: Custobar's API may have changed. Please report it."
         )
 
 

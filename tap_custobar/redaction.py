@@ -70,10 +70,20 @@ class Redactor:
 
         E-mail addresses and possible phone numbers are masked as well as the secrets.
         """
-        words = _printable(self(text)).split()
-        line = " ".join(MASK if _AT.search(word) else word for word in words)
+        line = mask_personal_data(_printable(self(text)))
         # Again, because unprintable characters may have separated the parts of a secret.
-        return one_line(self(_DIGITS.sub(MASK, line)))
+        return one_line(self(line))
+
+
+def mask_personal_data(text: str, separator: str = " ") -> str:
+    """Return a string with every part that may be an e-mail address or a phone number masked.
+
+    Args:
+        text: The string.
+        separator: The character between two parts.
+    """
+    parts = text.split(separator)
+    return _DIGITS.sub(MASK, separator.join(MASK if _AT.search(part) else part for part in parts))
 
 
 def one_line(text: str) -> str:

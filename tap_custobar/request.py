@@ -95,14 +95,13 @@ class StreamRequest:
         return len(urlencode(query, quote_via=quote)) <= MAX_QUERY
 
     def last_page_probe(self) -> LastPageProbe | None:
-        """Return the check of a full last page; None where the next link cannot be lost.
-
-        It can only where it is in a header alone, as with CSV.
-        """
+        """Return the check of a full last page; None where no page of one row can be requested."""
         size = self.page_size or 0
-        if not self.is_csv or size <= 1:
+        if not self.endpoint.is_data_api or size <= 1:
             return None
-        return LastPageProbe(size, self._url(1), self.endpoint.paginator.next_header)
+        paginator = self.endpoint.paginator
+        name = paginator.next_header if self.is_csv else paginator.next_key
+        return LastPageProbe(size, self._url(1), name, is_header=self.is_csv)
 
     def _url(self, page_size: int | None) -> str:
         query = self._query(page_size, names_fields=self.names_fields)

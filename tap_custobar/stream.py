@@ -301,12 +301,14 @@ class CustobarStream(BaseStream):
             key,
             {name: schema.fields[name] for name in self._hashed},
             emails=list(filter(self.protection.is_email, self._hashed)),
+            protects_emails=self.protection.protects_emails,
         )
 
     def _bookmark(self) -> IncrementalBookmark | None:
         """Return the bookmark of an incremental stream; None where the whole table is read."""
         if self.replication_key is None:
             return None
+        filters = sorted(self._options.filter_parameters.items())
         return IncrementalBookmark(
             self.stream_state,
             key=self.replication_key,
@@ -315,6 +317,8 @@ class CustobarStream(BaseStream):
             zone=self._settings.zone,
             now=to_utc(datetime.now(UTC).isoformat(), UTC) or "",
             logger=self.logger,
+            # Too short to find a value by trial and error.
+            filters=fingerprint(filters)[:4] if filters else None,
         )
 
     def discard_unprotected_checkpoint(self) -> None:
@@ -341,7 +345,7 @@ class CustobarStream(BaseStream):
                 self.effective_schema,
                 sorted(self.selected_names),
                 [(name, self.config[name]) for name in names],
-                *(hashing if self._hashed else []),
+                *(hashing if self.protection else []),
             ),
             now=self._initialized_at // 1000,
             disabled_by=self._not_resumable_reason,

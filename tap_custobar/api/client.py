@@ -6,11 +6,11 @@ import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 from tap_custobar import errors
 from tap_custobar.api.retries import Retries
 from tap_custobar.api.transport import RateLimiter, RequestWorker, TokenAuth
+from tap_custobar.api.urls import path_for_message
 from tap_custobar.signals import interruptible_sleep
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class CustobarClient:
             except errors.NotFoundError:
                 if first_page:
                     raise
-                raise errors.PageGoneError(urlsplit(url).path) from None
+                raise errors.PageGoneError(path_for_message(url)) from None
             except errors.TransientError as error:
                 wait = retries.next_wait(error, first_page=first_page)
                 if wait is None:

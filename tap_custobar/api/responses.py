@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import (
     HTTPError,
     NameResolutionError,
@@ -40,6 +41,7 @@ _MAX_ERROR_BODY = 64 << 10
 _CHUNK = 1 << 20
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}
 _LIKE_SERVER_ERRORS = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+_INVALID_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -76,19 +78,18 @@ def read_response(response: requests.Response, url: str) -> Response:
         return Response(b"", response.headers, status=response.status_code)
     length = _content_length(response.headers)
     # In one piece where the length is known: this is the fastest.
-    chunks = _content(response, max(length or 0, _CHUNK))
+    received = Received(response, max(length or 0, _CHUNK), url)
+    chunks = received.content()
     # BytesIO shares the bytes that it is created from and those of getvalue.
     body = BytesIO(next(chunks, b""))
     size = body.seek(0, SEEK_END)
     for chunk in chunks:
         size += body.write(chunk)
-        if size > MAX_BODY:
-            break
-    if size > MAX_BODY:
-        raise errors.ResponseTooLargeError(urlsplit(url).path, MAX_BODY)
+        received.check(size)
+    received.check(size)
     transfer = response.headers.get("Transfer-Encoding", "").lower().split(",")
     is_length_delimited = length is not None or "chunked" in map(str.strip, transfer)
-    return Response(body.getvalue(), response.headers, response.raw.tell(), is_length_delimited)
+    return Response(body.getvalue(), response.headers, received.length, is_length_delimited)
 
 
 def _content_length(headers: Mapping[str, str]) -> int | None:
@@ -98,19 +99,57 @@ def _content_length(headers: Mapping[str, str]) -> int | None:
     return int(length) if is_usable else None
 
 
-def _content(response: requests.Response, size: int) -> Iterator[bytes]:
-    """Yield a body, decompressed, in pieces of at most `size` bytes.
+class Received:
+    """The body of a response as it is received.
 
-    Decompressed here because urllib3 accepts compressed data that is truncated, or corrupt after
-    its first member. Encodings that were not requested are left as they are.
+    Attributes:
+        length: The number of bytes received so far, compressed or not.
     """
-    encodings = response.headers.get("Content-Encoding", "").lower().split(",")
-    known = [name for name in map(str.strip, encodings) if name in _ENCODINGS]
-    size = min(_CHUNK if known else size, MAX_BODY + 1)
-    pieces: Iterator[bytes] = response.raw.stream(size, decode_content=False)
-    for name in reversed(known):
-        pieces = _decompressed(pieces, name)
-    return pieces
+
+    def __init__(self, response: requests.Response, size: int, url: str) -> None:
+        """Create one of which nothing is read yet.
+
+        Args:
+            response: The response.
+            size: Bytes to read at a time, at most.
+            url: The requested URL.
+        """
+        self.length = 0
+        self._url = url
+        encodings = response.headers.get("Content-Encoding", "").lower().split(",")
+        self._encodings = [name for name in map(str.strip, encodings) if name in _ENCODINGS]
+        size = min(_CHUNK if self._encodings else size, MAX_BODY + 1)
+        self._pieces: Iterator[bytes] = response.raw.stream(size, decode_content=False)
+
+    def content(self) -> Iterator[bytes]:
+        """Yield the body, decompressed, in pieces.
+
+        Decompressed here because urllib3 accepts compressed data that is truncated, or corrupt
+        after its first member. Encodings that were not requested are left as they are.
+
+        Raises:
+            ResponseTooLargeError: more than `MAX_BODY` bytes were received.
+        """
+        pieces = self._counted()
+        for name in reversed(self._encodings):
+            pieces = _decompressed(pieces, name)
+        return pieces
+
+    def check(self, size: int) -> None:
+        """Check a number of bytes.
+
+        Raises:
+            ResponseTooLargeError: it is more than `MAX_BODY`.
+        """
+        if size > MAX_BODY:
+            raise errors.ResponseTooLargeError(urls.path_for_message(self._url), MAX_BODY)
+
+    def _counted(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.length += len(piece)
+            # Compressed data without any content would never end otherwise.
+            self.check(self.length)
+            yield piece
 
 
 def _decompressed(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
@@ -171,6 +210,10 @@ def translate_exceptions(url: str, *, connect_timeout: float, timeout: float) ->
         raise _connection_error(host, address, timeout, error) from None
     except requests.exceptions.RequestException as error:
         msg = f"No request to {host} could be made ({type(error).__name__})."
+        # The requested URL is valid.
+        is_invalid_url = isinstance(error, _INVALID_URL)
+        if is_invalid_url and select_proxy(url, get_environ_proxies(url)) is not None:
+            msg = f"{msg[:-1]}: the proxy that the environment names cannot be used."
         raise errors.RequestFailedError(msg) from None
     # ValueError: of the standard library, for a chunk of negative size.
     except (HTTPError, EOFError, zlib.error, ValueError):
@@ -228,7 +271,7 @@ def error_for_status(
         auth_scheme: The scheme that was used; the message for 401 suggests the other one.
         secrets: Strings that the API may quote and no error message may show.
     """
-    status, path = response.status_code, urlsplit(url).path
+    status, path = response.status_code, urls.path_for_message(url)
     headers = response.headers
     retry_after = parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
     redact = Redactor({*secrets, *urls.query_filter_values(url)})
@@ -237,26 +280,30 @@ def error_for_status(
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return errors.RateLimitedError(RATE_LIMIT_WAIT if retry_after is None else retry_after)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LIKE_SERVER_ERRORS:
-        return errors.ServerError(status, path, retry_after, redact.sanitize(_reason(response)))
+        return errors.ServerError(
+            status, path, retry_after, redact.sanitize(_reason(response, url))
+        )
     if status == HTTPStatus.UNAUTHORIZED:
         return errors.UnauthorizedError(auth_scheme)
     if status == HTTPStatus.FORBIDDEN:
         return errors.ForbiddenError(path)
     if status == HTTPStatus.NOT_FOUND:
-        return errors.NotFoundError(urls.without_query(url))
+        return errors.NotFoundError(urls.url_for_message(url))
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return errors.RedirectedError(status, urls.without_query(url))
-    return errors.BadRequestError(status, path, redact.sanitize(_reason(response)))
+        return errors.RedirectedError(status, urls.url_for_message(url))
+    return errors.BadRequestError(status, path, redact.sanitize(_reason(response, url)))
 
 
-def _reason(response: requests.Response) -> str:
+def _reason(response: requests.Response, url: str) -> str:
     """Return the API's own `{"error": {"reason": ...}}`, or an empty string."""
     head = b""
     try:
-        for piece in _content(response, _MAX_ERROR_BODY):
+        for piece in Received(response, _MAX_ERROR_BODY, url).content():
             head += piece
             if len(head) >= _MAX_ERROR_BODY:
                 break
         return str(json.loads(head)["error"]["reason"])
-    except (HTTPError, EOFError, zlib.error, ValueError, TypeError, KeyError, RecursionError):
+    except (errors.ResponseTooLargeError, HTTPError, EOFError, zlib.error):
+        return ""
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit
 
 from tap_custobar.errors import UrlError
+from tap_custobar.redaction import mask_personal_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,8 @@ class ApiUrl:
         return self._absolute(parts.path, parts.query)
 
     def _is_ours(self, host: str) -> bool:
-        return host == self.host or (_is_custobar(host) and _is_custobar(self.host))
+        is_equal = _canonical(host) == _canonical(self.host)
+        return is_equal or (_is_custobar(host) and _is_custobar(self.host))
 
     def _absolute(self, path: str, query: str) -> str:
         return f"{self.scheme}://{self.netloc}{path}{'?' if query else ''}{query}"
@@ -119,9 +121,15 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def without_query(url: str) -> str:
-    """Return a URL without its query, whose filters may hold personal data."""
-    return url.partition("?")[0]
+def path_for_message(url: str) -> str:
+    """Return the path of a URL, without what may be personal data: a next link may hold some."""
+    return mask_personal_data(urlsplit(url).path, "/")
+
+
+def url_for_message(url: str) -> str:
+    """Return a URL with the path of `path_for_message`, and without its query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{path_for_message(url)}"
 
 
 def query_filter_values(url: str) -> list[str]:
@@ -154,6 +162,14 @@ def _problem(text: str, parts: SplitResult) -> str | None:
 def _is_host(host: str) -> bool:
     """Return whether the labels of a host name have lengths that DNS allows."""
     return all(0 < len(label) <= MAX_LABEL for label in host.split("."))
+
+
+def _canonical(host: str) -> str:
+    """Return a host name as it is sent: without a final dot, and in ASCII if it has an umlaut."""
+    try:
+        return host.removesuffix(".").encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def _is_custobar(host: str) -> bool:

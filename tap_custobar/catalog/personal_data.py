@@ -71,6 +71,12 @@ class Protection:
         """Return whether a property is an e-mail address."""
         return self._known.get(name, {}).get(CUSTOBAR_TYPE) == "email"
 
+    @property
+    def protects_emails(self) -> bool:
+        """Whether any e-mail address is hashed or withheld, selected or not."""
+        emails = filter(self.is_email, self._known)
+        return any(self.hashes(name) or self.withholds(name) for name in emails)
+
     def identified_by(self, name: str) -> str | None:
         """Return what a property identifies, by the same name in all streams; None for nothing."""
         identified: str | None = self._known.get(name, {}).get(IDENTIFIES)

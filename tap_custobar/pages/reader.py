@@ -36,17 +36,19 @@ MAX_PAGES_WITHOUT_NEWS = 1_000
 class LastPageProbe:
     """The check of whether a full page without a next link is really the last one.
 
-    It is needed where the next link is only in a header, as with CSV: a gateway may remove that.
+    A gateway may remove the header that has it, and Custobar may rename the key of the body.
 
     Attributes:
         full_page: The requested number of rows, from which on a page is checked.
         url: The stream's first URL, for a page of one row.
-        header: The header that has the next link.
+        name: The name of the header or the key that has the next link.
+        is_header: Whether it is a header.
     """
 
     full_page: int
     url: str
-    header: str
+    name: str
+    is_header: bool
 
 
 class PageIterator:
@@ -145,7 +147,7 @@ class PageIterator:
             PaginationLoopError: the next page was already read.
             NoNewRecordsError: too many consecutive pages were empty, or had the records of earlier
                 ones.
-            NextLinkLostError: a proxy or gateway removed the next link.
+            NextLinkLostError: the responses have no next link where there must be one.
         """
         self._confirm_end(page)
         try:
@@ -172,10 +174,14 @@ class PageIterator:
     def _is_at_checkpoint(self) -> bool:
         return self._paginator.page_count == 0 and self._checkpoint.next is not None
 
+    @property
+    def _was_linked(self) -> bool:
+        """Whether a next link led to the current page."""
+        return self._paginator.page_count > 0 or self._is_at_checkpoint
+
     def _is_unexpectedly_empty(self, page: Page) -> bool:
         """Return whether a page is the last one and empty, although a next link led to it."""
-        was_linked = self._paginator.page_count > 0 or self._is_at_checkpoint
-        return was_linked and page.next_link is None and not page.row_count
+        return self._was_linked and page.next_link is None and not page.row_count
 
     def _end_on_empty_page(self) -> None:
         self._checkpoint.table.ended_on_empty_page = True
@@ -187,8 +193,12 @@ class PageIterator:
         probe = self._probe
         if probe is None or page.next_link is not None or page.row_count < probe.full_page:
             return
-        if self._client.get(probe.url, self._parse, first_page=False).next_link is None:
-            raise NextLinkLostError(probe.header)
+        if self._was_linked and not probe.is_header:
+            return  # an earlier body had its next link
+        one_row = self._client.get(probe.url, self._parse, first_page=False)
+        # An API that ignores the requested number may have no other page.
+        if one_row.next_link is None and one_row.row_count < page.row_count:
+            raise NextLinkLostError(probe.name, is_header=probe.is_header)
 
     def _count_pages_without_news(self, records: int, keys_hash: int | None) -> None:
         if records and keys_hash not in self._keys_hashes:

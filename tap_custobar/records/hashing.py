@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode
 from contextlib import suppress
 from hashlib import sha256
@@ -27,6 +28,8 @@ _INNER, _OUTER = 0x36, 0x5C  # RFC 2104
 
 #: Longest value, in characters, that may be part of a link by chance: it must be a word there.
 _MAX_SHORT = 5
+
+_EMAIL = re.compile(r"[\w.+-]@[\w-]+\.\w")
 
 
 def is_hashable(definition: Schema) -> bool:
@@ -97,7 +100,12 @@ class ColumnHasher:
     """Hashes properties of the records of one stream, and finds hashed values in links."""
 
     def __init__(
-        self, key: str, columns: Mapping[str, Schema], emails: Collection[str] = ()
+        self,
+        key: str,
+        columns: Mapping[str, Schema],
+        emails: Collection[str] = (),
+        *,
+        protects_emails: bool = False,
     ) -> None:
         """Create a hasher.
 
@@ -106,8 +114,11 @@ class ColumnHasher:
             columns: JSON schema of each property that is hashed, by name.
             emails: Names of the properties that are e-mail addresses: they are trimmed and
                 lower-cased before they are hashed.
+            protects_emails: Whether no link may contain any e-mail address, even one of a property
+                that is not received.
         """
         self._hasher = ValueHasher(key)
+        self._protects_emails = protects_emails
         self._has_lists = {name: "array" in type_names(columns[name]) for name in columns}
         self._emails = frozenset(emails)
         # By property, the raw values of the first batch of the page, and of the last batch.
@@ -141,11 +152,14 @@ class ColumnHasher:
 
         A cursor is made from the last records of a page, or from the first ones, possibly
         percent-encoded, in Base64 or in hexadecimal digits. The link need not be a valid URL.
+        If e-mail addresses are protected, it must not contain any.
         """
         values = [*self._first_values, *self._last_values]
-        if not values:
+        if not values and not self._protects_emails:
             return False
         shown = "\n".join(_readings(link)).casefold()
+        if self._protects_emails and _EMAIL.search(shown):
+            return True
         return any(
             _is_in(text.casefold(), shown)
             for text in {text for column in values for text in _texts(column)}
@@ -167,7 +181,8 @@ def _readings(link: str) -> Iterator[str]:
     yield link
     yield unquote(link)
     yield unquote(unquote_plus(link))
-    for _, value in parse_qsl(link.partition("?")[2]):
+    path, _, query = link.partition("?")
+    for value in [*path.split("/"), *(value for _, value in parse_qsl(query))]:
         for decode in (_from_base64, bytes.fromhex):
             # Binary data around a value is not UTF-8.
             with suppress(ValueError):

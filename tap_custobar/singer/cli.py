@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from singer_sdk._logging import _setup_console_logging
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
@@ -188,6 +189,12 @@ def read_state(path: str) -> dict[str, Any]:
         raise InputFileError(
             path, "is not a state of this tap: it must be the value of a STATE message"
         )
+    try:
+        msgspec.json.decode(text)
+    except ValueError:
+        # A lone surrogate, or a number like 1e999.
+        problem = "has a value that no STATE message can contain"
+        raise InputFileError(path, problem) from None
     return state
 
 

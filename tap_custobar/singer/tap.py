@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from dataclasses import replace
 from functools import cached_property
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
@@ -394,12 +396,22 @@ class BaseTap(Tap):
         if causes:
             raise StreamsFailedError(causes)
 
+    def _setup_signal_handlers(self) -> None:
+        """Handle SIGHUP too, which a terminal sends when it closes, unless nohup ignores it."""
+        super()._setup_signal_handlers()
+        is_main_thread = current_thread() is main_thread()
+        if is_main_thread and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, self._handle_termination)
+
     def _handle_termination(self, signum: int, _: FrameType | None) -> None:
         """Write the state and exit between two lines, with the usual exit code of the signal.
 
         The SDK's handler may exit within a line, and with 0, as after a complete sync.
         """
         exit_code = 128 + signum
+        if signum == signal.SIGHUP:
+            # The kernel and the shell may both send it, and a second signal exits at once.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
         def end() -> NoReturn:
             if self._is_syncing:

@@ -6,6 +6,7 @@ new record ends the sync. The order is checked: if it does not hold, all pages a
 
 from __future__ import annotations
 
+from datetime import UTC
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,11 @@ VALUE = "replication_key_value"
 UNORDERED = "unordered"
 MISSING = "missing"
 SHORT_RUNS = "short_runs"
+
+#: Custom keys of what the runs up to now left out: records before a date, and those that filters
+#: exclude. Absent or null where nothing was left out.
+START_DATE = "start_date"
+FILTERS = "filters"
 
 #: Maximum number of consecutive runs with differing numbers of missing records in which the
 #: bookmark does not move.
@@ -52,6 +58,7 @@ class IncrementalBookmark:
         zone: tzinfo,
         now: str,
         logger: Logger,
+        filters: str | None = None,
     ) -> None:
         """Load the bookmark of the last run.
 
@@ -65,18 +72,22 @@ class IncrementalBookmark:
             zone: Time zone of date-times without one.
             now: The current time, RFC 3339 in UTC.
             logger: The stream's logger.
+            filters: A fingerprint of the filters; None without any.
         """
         self.key = key
         self._bookmark = bookmark
         self._logger = logger
         self._now = sort_key(now)
         self._high_watermark = self._load(zone)
-        start = sort_key((start_date and to_utc(start_date, zone)) or "")
+        self._start_date = start_date and to_utc(start_date, zone)
+        start = sort_key(self._start_date or "")
         self.lower_bound = start
         if self._high_watermark:
             lookback_start = days_before(self._high_watermark, lookback_days)
             self.lower_bound = max(start, sort_key(lookback_start))
+            self._warn_of_changes(filters)
         self._bookmark_before = self._high_watermark and sort_key(self._high_watermark)
+        self._filters = filters
         self._start = start
         self._in_order = True
         self._saw_latest = False
@@ -102,6 +113,33 @@ class IncrementalBookmark:
             )
         return loaded
 
+    def _warn_of_changes(self, filters: str | None) -> None:
+        """Warn about records that earlier runs left out and this one would not, if it read them."""
+        changed = ["start_date"] if self._starts_earlier else []
+        if self._bookmark.get(FILTERS) not in (None, filters):
+            changed.append("filters")
+        if changed:
+            self._logger.warning(
+                "%s changed since the last run: older records that were left out until then are "
+                "not read. A full run reads them (Meltano: --full-refresh)",
+                " and ".join(changed),
+            )
+
+    @property
+    def _starts_earlier(self) -> bool:
+        """Whether `start_date` is earlier than that of earlier runs, or was removed."""
+        before = to_utc(str(self._bookmark.get(START_DATE)), UTC)
+        return before is not None and sort_key(self._start_date or "") < sort_key(before)
+
+    def _note_limits(self) -> None:
+        """Store what the runs up to now left out."""
+        start_date = self._bookmark.get(START_DATE)
+        if self._bookmark_before is None or self._starts_earlier:
+            start_date = self._start_date
+        for key, value in ((START_DATE, start_date), (FILTERS, self._filters)):
+            if value or self._bookmark.get(key) is not None:
+                self._bookmark[key] = value
+
     @property
     def _is_unordered(self) -> bool:
         return bool(self._bookmark.get(UNORDERED))
@@ -122,7 +160,8 @@ class IncrementalBookmark:
             # A bookmark in the future would exclude all records until then.
             past = max((timestamp for timestamp in known if timestamp <= self._now), default="")
             self._saw_latest = self._saw_latest or self._is_latest(past)
-            if past > sort_key(self._high_watermark or ""):
+            # Nor may it move to a record before `start_date`, which is not written.
+            if past >= self.lower_bound and past > sort_key(self._high_watermark or ""):
                 self._high_watermark = values[timestamps.index(past)]
         return [timestamp is None or timestamp >= self.lower_bound for timestamp in timestamps]
 
@@ -194,6 +233,7 @@ class IncrementalBookmark:
         elif self._in_order and self._is_unordered and not table.ended_on_empty_page:
             self._bookmark[UNORDERED] = None
         if self._high_watermark:
+            self._note_limits()
             self._bookmark |= {KEY: self.key, VALUE: self._high_watermark}
 
     def _may_move(self, table: Completeness) -> bool:

@@ -397,6 +397,49 @@ def test_a_csv_page_of_one_row_or_not_full_is_not_verified(
     assert len(server.requests) == 1
 
 
+def serve_json(server: Server, rows: int, *, link: str) -> None:
+    """Serve customers in pages as JSON, with the next link under a key."""
+
+    def answer(request: Request) -> Reply:
+        query = dict(request.query)
+        start, limit = int(query.get("cursor", "0")), int(query["limit"])
+        end = min(start + limit, rows)
+        body: dict[str, object] = {"customers": customers(*range(start, end))}
+        if end < rows:
+            body[link] = f"?limit={limit}&cursor={end}"
+        return Reply(body)
+
+    server.answer = answer
+
+
+@pytest.mark.parametrize("link", ["next", "Next_URL", "nextUrl"])
+def test_a_full_json_page_without_the_next_link_fails_the_stream(
+    run_tap: RunTap, server: Server, link: str
+) -> None:
+    serve_json(server, 9, link=link)
+
+    run = read_customers(run_tap, server, page_size=3)
+
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert "The responses lack next_url, the link to the next page" in run.errors[0]
+    assert not sends_deletes(run)
+
+
+@pytest.mark.parametrize(("rows", "limits"), [(3, ["3", "1"]), (6, ["3", "3"])])
+def test_a_full_last_json_page_is_accepted_if_another_page_has_a_next_link(
+    run_tap: RunTap, server: Server, rows: int, limits: list[str]
+) -> None:
+    serve_json(server, rows, link="next_url")
+
+    run = read_customers(run_tap, server, page_size=3)
+
+    assert run.exit_code == 0
+    assert len(run.ids("customers")) == rows
+    assert sends_deletes(run)
+    assert [dict(r.query)["limit"] for r in server.requests] == limits
+
+
 # --- the order of incremental streams
 
 

@@ -164,6 +164,19 @@ def test_a_host_that_accepts_no_connection_times_out_after_10_seconds(
     assert f"The connection to {address} was not made within 10 s." in error
 
 
+@pytest.mark.parametrize("scheme", ["socks5", "ftp"])
+@pytest.mark.parametrize("variable", ["https_proxy", "all_proxy"])
+def test_a_proxy_that_cannot_be_used_is_named_as_the_cause(
+    run_tap: RunTap, variable: str, scheme: str
+) -> None:
+    config = {"company": "acme", "api_token": "APISECRET", "discover_custom_fields": False}
+
+    run = run_tap(config, env={variable: f"{scheme}://user:secret@127.0.0.1:1"})
+
+    assert "the proxy that the environment names cannot be used" in error_of(run)
+    assert "secret" not in run.log
+
+
 def test_a_proxy_that_fails_is_named_as_the_cause(run_tap: RunTap) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -349,3 +362,20 @@ def test_a_next_url_that_contains_the_token_is_requested_but_not_written_to_the_
     assert run.ids("customers") == ["1"]
     assert ("key", "APISANDBOX") in server.requests[1].query
     assert not run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"].get("resume")
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 500])
+def test_personal_data_in_the_path_of_a_next_url_is_not_logged(
+    run_tap: RunTap, server: Server, status: int
+) -> None:
+    link = "/api/data/customers/after/ann@example.com/358401234567/"
+    rows = [{"external_id": "1"}]
+    server.replies(Reply({"customers": rows, "next_url": link}), Reply(b"", status))
+
+    run = run_tap({**server.config, "max_retries": 0}, catalog=catalog(customers=True))
+
+    assert run.exit_code == 1
+    assert run.ids("customers") == ["1"]
+    assert len(run.errors) == 1
+    assert "example" not in run.log
+    assert "358401234567" not in run.log

@@ -507,8 +507,9 @@ BOMB = gzip.compress(b" " * (10 << 20)) * 30
         sends(answer(BOMB, GZIP)),
         sends_endlessly_after(head(CLOSE), piece=b" " * 65536),
         sends_endlessly_after(head(CHUNKED), piece=chunk(b" " * 65536)),
+        sends_endlessly_after(head(GZIP, CLOSE), piece=gzip.compress(b"") * 1000),
     ],
-    ids=["gzip bomb", "until closed", "chunked"],
+    ids=["gzip bomb", "until closed", "chunked", "gzip without content"],
 )
 def test_a_body_larger_than_the_limit_is_not_read_to_its_end(
     faulty: FaultyServer, start: Start, act: Act

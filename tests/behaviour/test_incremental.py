@@ -258,6 +258,82 @@ def test_a_bookmark_in_the_future_causes_a_warning(read: Callable[..., Read]) ->
     assert result.bookmark_value == "2999-01-01T00:00:00Z"
 
 
+CHANGED = "older records that were left out until then are not read"
+
+
+def filtered(value: object) -> dict[str, Any]:
+    return {"stream_options": {"products": {"filters": {"brand": value}}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ({"start_date": day(10)}, {"start_date": day(9)}, "start_date"),
+        ({"start_date": day(10)}, {}, "start_date"),
+        ({"start_date": day(10)}, {"start_date": day(11)}, None),
+        ({}, {"start_date": day(10)}, None),
+        (filtered("358401234567"), filtered("358401234568"), "filters"),
+        (filtered("358401234567"), {}, "filters"),
+        ({}, filtered("358401234567"), None),
+        (
+            {"start_date": day(10), **filtered("a")},
+            {"start_date": day(9), **filtered("b")},
+            "start_date and filters",
+        ),
+    ],
+)
+def test_records_that_earlier_settings_left_out_are_mentioned_once(
+    read: Callable[..., Read],
+    before: dict[str, object],
+    after: dict[str, object],
+    changed: str | None,
+) -> None:
+    def run(settings: dict[str, object], state: object = None) -> Read:
+        return read([[day(12), day(11)]], state, **settings)
+
+    first = run(before)
+    second = run(after, first.run.of_type("STATE")[-1]["value"])
+    third = run(after, second.run.of_type("STATE")[-1]["value"])
+
+    assert not first.warned(CHANGED)
+    assert second.warned(f"{changed} changed since the last run: {CHANGED}") is bool(changed)
+    assert second.warned(CHANGED) is bool(changed)
+    assert not third.warned(CHANGED)
+    assert "35840" not in "".join(run.run.stdout + run.run.log for run in (first, second, third))
+
+
+def test_a_failed_run_does_not_forget_what_earlier_settings_left_out(
+    read: Callable[..., Read],
+) -> None:
+    pages = [[day(12)], [day(11)]]
+    first = read(pages, start_date=day(10))
+    failed = read(pages, first.run.of_type("STATE")[-1]["value"], fails_at=0)
+    third = read(pages, failed.run.of_type("STATE")[-1]["value"])
+
+    assert failed.warned(CHANGED)
+    assert third.warned(CHANGED)
+
+
+@pytest.mark.parametrize("value", [7, [], {}, "x", True])
+def test_limits_of_any_type_in_the_state_are_accepted(
+    read: Callable[..., Read], value: object
+) -> None:
+    result = read([[day(12)]], state(day(11), start_date=value, filters=value))
+
+    assert result.run.exit_code == 0
+    assert result.bookmark_value == day(12)
+
+
+def test_a_record_before_start_date_does_not_move_the_bookmark(read: Callable[..., Read]) -> None:
+    pages = [[day(12), day(11)], [day(10), day(9)]]
+    first = read(pages, start_date=day(20))
+    second = read(pages, first.run.of_type("STATE")[-1]["value"], start_date=day(10))
+
+    assert first.dates == []
+    assert second.dates == [day(12), day(11), day(10)]
+    assert second.bookmark_value == day(12)
+
+
 def test_a_record_dated_in_the_future_does_not_hide_later_records(
     read: Callable[..., Read],
 ) -> None:

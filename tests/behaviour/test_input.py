@@ -435,6 +435,18 @@ def test_a_broken_file_is_named(
     assert f"{option}.json: {problem}" in run.errors[0]
 
 
+@pytest.mark.parametrize("value", [r'"\ud800"', "1e999"])
+def test_a_state_that_cannot_be_written_again_is_named(
+    run_tap: RunTap, sandbox: Sandbox, value: str
+) -> None:
+    run = run_tap(sandbox.config, state=f'{{"bookmarks": {{"x": {{"y": {value}}}}}}}')
+
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert len(run.errors) == 1
+    assert "state.json: has a value that no STATE message can contain" in run.errors[0]
+
+
 @pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
 def test_a_missing_file_is_named(run_tap: RunTap, sandbox: Sandbox, option: str) -> None:
     run = run_tap(sandbox.config, option, "not-there.json")

@@ -105,6 +105,43 @@ def test_a_signal_stops_the_tap_between_two_lines_and_no_record_is_lost(
     assert {*first.ids("customers"), *second.ids("customers")} == IDS
 
 
+def hangup(action: str) -> str:
+    """Return code that sets how the process starts with SIGHUP, like nohup if it is ignored."""
+    return f"{STATES}\nimport signal; signal.signal(signal.SIGHUP, signal.{action})"
+
+
+def test_a_terminal_that_closes_stops_the_tap_between_two_lines(
+    server: Server, start: Start
+) -> None:
+    release_products = Event()
+    serve_pages(server, release_products=release_products)
+    tap = start(server.config, before=hangup("SIG_DFL"))
+    tap.take(PAGE + 1)
+    tap.process.send_signal(signal.SIGHUP)
+    tap.process.send_signal(signal.SIGHUP)  # of the kernel and of the shell
+
+    run = tap.end()
+    release_products.set()
+
+    assert run.exit_code == 129
+    assert run.stdout.endswith("\n")
+    assert state_matches_output(run)
+
+
+def test_with_nohup_the_tap_continues_when_the_terminal_closes(
+    server: Server, start: Start
+) -> None:
+    serve_pages(server)
+    tap = start(server.config, before=hangup("SIG_IGN"))
+    tap.take(PAGE + 1)
+    tap.process.send_signal(signal.SIGHUP)
+
+    run = tap.end()
+
+    assert run.exit_code == 0
+    assert {*run.ids("customers")} == IDS
+
+
 @pytest.mark.parametrize("records", [1, 2 * PAGE + 1, 5 * PAGE])
 def test_no_record_is_lost_after_sigkill(
     run_tap: RunTap, server: Server, start: Start, records: int

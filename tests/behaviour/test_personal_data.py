@@ -663,6 +663,20 @@ def test_a_checkpoint_of_a_run_without_hashes_is_in_no_state(
     assert "Aino" not in run.stdout
 
 
+def test_a_checkpoint_of_a_run_before_an_unselected_field_was_hashed_is_in_no_state(
+    run_tap: RunTap, server: Server
+) -> None:
+    serve_pages(server, ["after=Aino.0@example.com"])
+    selected = catalog(customers=["country"])
+    state = state_of(run_tap(server.config, catalog=selected))
+    assert "Aino" in json.dumps(state)
+
+    run = run_tap({**server.config, **hash_settings("email")}, catalog=selected, state=state)
+
+    assert len(run.records("customers")) == 1
+    assert "Aino" not in run.stdout
+
+
 def test_no_checkpoint_is_written_after_rows_were_skipped(run_tap: RunTap, server: Server) -> None:
     rows = [{"external_id": "1", "email": "a@example.com"}, {"email": EMAIL}]
     server.replies(Reply({"customers": rows, "next_url": f"?after={EMAIL}"}), Reply(status=403))
@@ -700,6 +714,20 @@ def test_no_checkpoint_is_written_that_shows_a_hashed_value(
     assert state_of(run)["bookmarks"]["customers"]["resume"] is None
     assert cursor not in run.stdout
     assert "example.com" not in run.stdout
+
+
+@pytest.mark.parametrize(
+    "settings", [PSEUDONYMIZE, hash_settings("email")], ids=["pseudonymize", "hash"]
+)
+def test_no_checkpoint_is_written_that_shows_an_email_address_that_is_not_selected(
+    run_tap: RunTap, server: Server, settings: dict[str, Any]
+) -> None:
+    serve_pages(server, ["n=0", f"after={base64.b64encode(EMAIL.encode()).decode()}"])
+
+    run = run_tap({**server.config, **settings}, catalog=catalog(customers=["country"]))
+
+    assert len(run.records("customers")) == 2
+    assert state_of(run)["bookmarks"]["customers"]["resume"] is None
 
 
 def test_a_checkpoint_is_written_if_a_short_hashed_value_is_only_part_of_a_word(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 BASE = ApiUrl.parse("https://acme.custobar.com/api")
 
 
-def request(**options: Any) -> StreamRequest:
-    return StreamRequest(BASE, "/data/customers/", DATA_API, **options)
+def request(*, endpoint: Endpoint = DATA_API, **options: Any) -> StreamRequest:
+    return StreamRequest(BASE, "/data/customers/", endpoint, **options)
 
 
 @pytest.mark.parametrize(
@@ -83,25 +83,28 @@ def test_fields_are_left_out_of_a_query_that_is_too_long_once_encoded(
 
 
 @pytest.mark.parametrize(
-    ("options", "is_probed"),
+    ("options", "expected"),
     [
-        ({"is_csv": True, "page_size": 5}, True),
-        ({"is_csv": True, "page_size": 1}, False),
-        ({"is_csv": True}, False),
-        ({"page_size": 5}, False),
+        ({"is_csv": True, "page_size": 5}, ("X-Custobar-Next-Url", "&format=csv")),
+        ({"is_csv": True, "page_size": 1}, None),
+        ({"is_csv": True}, None),
+        ({"page_size": 5}, ("next_url", "")),
+        ({"page_size": 5, "endpoint": CAMPAIGN_API}, None),
     ],
-    ids=str,
+    ids=["CSV", "CSV, one row", "CSV, any size", "JSON", "campaigns"],
 )
-def test_the_last_page_is_probed_if_only_a_header_has_the_next_link(
-    options: dict[str, Any], *, is_probed: bool
+def test_the_last_page_is_probed_if_the_request_names_the_page_size(
+    options: dict[str, Any], expected: tuple[str, str] | None
 ) -> None:
     probe = request(fields=["id"], **options).last_page_probe()
 
-    assert (probe is not None) is is_probed
-    if probe:
+    assert (probe is None) is (expected is None)
+    if probe and expected:
+        name, format_parameter = expected
         assert probe.full_page == 5
-        assert probe.url.endswith("/data/customers/?limit=1&fields=id&format=csv")
-        assert probe.header == "X-Custobar-Next-Url"
+        assert probe.url.endswith(f"/data/customers/?limit=1&fields=id{format_parameter}")
+        assert probe.name == name
+        assert probe.is_header is ("format" in format_parameter)
 
 
 @pytest.mark.parametrize(

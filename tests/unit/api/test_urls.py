@@ -8,7 +8,7 @@ import requests
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_custobar.api.urls import ApiUrl, is_loopback, query_filter_values, without_query
+from tap_custobar.api.urls import ApiUrl, is_loopback, query_filter_values, url_for_message
 from tap_custobar.errors import UrlError
 
 if TYPE_CHECKING:
@@ -127,6 +127,20 @@ def test_path_and_query_are_requested_from_the_configured_host(
     current = "https://acme.custobar.com/api/data/customers/?limit=5"
 
     assert ACME.resolve(next_url, current=current) == f"https://acme.custobar.com{requested}"
+
+
+@pytest.mark.parametrize(
+    ("base", "host"),
+    [
+        ("https://data.pöytä.example/api", "data.xn--pyt-sla1g.example"),
+        ("https://data.xn--pyt-sla1g.example/api", "data.PÖYTÄ.example"),
+        ("https://shop.example/api", "shop.example."),
+    ],
+)
+def test_a_host_may_be_written_in_another_form(base: str, host: str) -> None:
+    requested = ApiUrl.parse(base).resolve(f"https://{host}/api/x/?y", current=f"{base}/x/")
+
+    assert requested == f"{base}/x/?y"
 
 
 @pytest.mark.parametrize(
@@ -321,10 +335,21 @@ def test_any_ip_address_is_loopback_as_ipaddress_defines_it(
     assert is_loopback(str(address)) == address.is_loopback
 
 
-@given(path=st.text(st.characters(exclude_characters="?")), query=st.text())
-def test_without_query_removes_the_query(path: str, query: str) -> None:
-    assert without_query(f"{path}?{query}") == path
-    assert without_query(path) == path
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/api/data/customers/", "/api/data/customers/"),
+        ("/v2.1/api/data/sales/page-12/", "/v2.1/api/data/sales/page-12/"),
+        ("/api/after/a.b@c.fi/x", "/api/after/***/x"),
+        ("/api/after/a.b%2540c.fi/x", "/api/after/***/x"),
+        ("/api/after/+358401234567/", "/api/after/***/"),
+    ],
+)
+def test_a_url_in_a_message_shows_no_query_and_no_personal_data(path: str, shown: str) -> None:
+    url = f"http://192.168.100.200:8000{path}"
+
+    assert url_for_message(url) == f"http://192.168.100.200:8000{shown}"
+    assert url_for_message(f"{url}?email=a@b.fi") == f"http://192.168.100.200:8000{shown}"
 
 
 def test_filter_values_exclude_the_parameters_of_the_api() -> None:

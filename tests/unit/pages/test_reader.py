@@ -293,13 +293,18 @@ def test_the_next_page_is_prefetched_while_a_page_is_processed() -> None:
     assert reading.client.prefetched[-1] is None
 
 
-PROBE = LastPageProbe(full_page=5, url=f"{BASE}?limit=1", header="X-Custobar-Next-Url")
+PROBE = LastPageProbe(full_page=5, url=f"{BASE}?limit=1", name="next_link", is_header=False)
 
 
 @pytest.mark.parametrize(
     ("last", "one_row", "is_lost"),
-    [(page(5), page(1), True), (page(5), page(1, "?cursor=2"), False), (page(4), page(1), False)],
-    ids=["full", "full and last", "not full"],
+    [
+        (page(5), page(1), True),
+        (page(5), page(1, "?cursor=2"), False),
+        (page(5), page(5), False),
+        (page(4), page(1), False),
+    ],
+    ids=["full", "full and last", "limit is ignored", "not full"],
 )
 def test_a_full_last_page_is_probed_for_a_lost_next_link(
     last: Page, one_row: Page, *, is_lost: bool
@@ -307,7 +312,7 @@ def test_a_full_last_page_is_probed_for_a_lost_next_link(
     reading = Reading({"?limit=5": [last], "?limit=1": [one_row]}, probe=PROBE)
 
     if is_lost:
-        with pytest.raises(NextLinkLostError, match="X-Custobar-Next-Url"):
+        with pytest.raises(NextLinkLostError, match="lack next_link, "):
             reading.rows()
     else:
         assert reading.rows() == [last.row_count]

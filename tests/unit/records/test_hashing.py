@@ -133,6 +133,7 @@ EMAIL = "Maija+1@example.fi"
         (f"?cursor={EMAIL.encode().hex()}", True),
         ("?cursor=" + base64.b64encode(b"\xff\x00" + EMAIL.encode()).decode(), True),
         ("?cursor=opaque&limit=5", False),
+        (f"/after/{base64.urlsafe_b64encode(EMAIL.encode()).decode()}/?limit=5", True),
         ("?cursor=Ou", True),
         ("?cursor=x-Ou-y", True),
         ("?cursor=xOuy", False),
@@ -145,6 +146,24 @@ def test_a_link_that_contains_a_hashed_value_is_found(link: str, *, shown: bool)
     hasher.apply(batch_of({"email": EMAIL, "tags": ["Ou", " "]}))
 
     assert hasher.is_shown_by(link) is shown
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        (f"?cursor={EMAIL}", True),
+        (f"?cursor={base64.b64encode(f'p={EMAIL}'.encode()).decode()}", True),
+        (f"/after/{quote(EMAIL)}", True),
+        ("?cursor=" + base64.b64encode(b"\xff@\x00.e").decode(), False),
+        ("?cursor=2024-01-01T00:00:00@12", False),
+        ("?cursor=358401234567", False),
+    ],
+)
+def test_an_email_address_that_was_not_received_is_found(link: str, *, shown: bool) -> None:
+    hasher = ColumnHasher(KEY, {}, protects_emails=True)
+
+    assert hasher.is_shown_by(link) is shown
+    assert not ColumnHasher(KEY, {}).is_shown_by(link)
 
 
 def test_an_empty_batch_keeps_the_values_of_the_last_one() -> None:

@@ -57,6 +57,7 @@ FINGERPRINTS: dict[str, str] = {
     "MsgSpecWriter.write_message": "d460f5d9d56e",
     "PluginBase._env_var_config": "225b01f91f8b",
     "PluginBase._validate_config": "bfa9a0cb62fe",
+    "PluginBase._setup_signal_handlers": "2ded301e13e2",
     "PluginBase.cb_config": "96fb50cc5f47",
     "PluginBase.print_about": "cb931cd4ee78",
     "SingerCommand": "c9730e7ad827",
