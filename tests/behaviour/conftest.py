@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+#: Seconds after which a tap that has not ended is killed, so that its test fails.
+TIMEOUT = 60
+
 #: Code that sets after how many records the tap writes a state, as after pages of 10,000.
 STATE_AFTER = "import tap_custobar.stream as s; s.CustobarStream.STATE_MSG_FREQUENCY = {}"
 
@@ -98,7 +101,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
         taps.append(RunningTap(process))
-        watchdogs.append(threading.Timer(60, process.kill))
+        watchdogs.append(threading.Timer(TIMEOUT, process.kill))
         watchdogs[-1].start()
         return taps[-1]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.pages import serve_pages
 from tests.server import Reply
 
 if TYPE_CHECKING:
@@ -67,21 +68,12 @@ def test_the_bookmark_of_a_failed_stream_does_not_move(run_tap: RunTap, server: 
 def test_records_before_a_failure_are_written_and_the_checkpoint_is_at_the_failed_page(
     run_tap: RunTap, server: Server
 ) -> None:
-    def answer(request: Request) -> Reply:
-        cursor = dict(request.query).get("cursor")
-        if "products" in request.path:
-            return Reply({"products": []})
-        if cursor == "3":
-            return Reply(status=400)
-        number = str(int(cursor or 1) + 1)
-        body = {"customers": [{"external_id": number}], "next_url": f"?cursor={number}"}
-        return Reply(body)
-
-    server.answer = answer
+    pages = [[{"external_id": external_id}] for external_id in "abc"]
+    serve_pages(server, *pages, at={3: lambda: Reply(status=400)})
 
     run = run_tap(server.config)
 
     assert run.exit_code == 1
-    assert run.ids("customers") == ["2", "3"]
+    assert run.ids("customers") == ["a", "b"]
     checkpoint = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]["resume"]
-    assert checkpoint["next"] == "/api/data/customers/?cursor=3"
+    assert checkpoint["next"] == "/api/data/customers/?page=3"

@@ -12,13 +12,14 @@ import requests
 
 from tests.catalogs import catalog, incremental, replicate
 from tests.conftest import entry_of, started_sandbox
+from tests.pages import serve_pages
 from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tests.conftest import Run, RunTap, Sandbox
-    from tests.server import Request, Server
+    from tests.server import Server
 
 Rows = list[dict[str, Any]]
 
@@ -43,20 +44,6 @@ def rows_of(pages: Sequence[Sequence[object]]) -> list[Rows]:
         ]
         for number, page in enumerate(pages)
     ]
-
-
-def serve(server: Server, pages: list[Rows], *, fails_at: int | None = None) -> None:
-    """Serve pages of products in this order, regardless of the requested order."""
-
-    def answer(request: Request) -> Reply:
-        number = int(dict(request.query).get("cursor", "0"))
-        if number == fails_at:
-            return Reply({"error": {"reason": "cursor expired"}}, status=400)
-        link = {"next_url": f"?cursor={number + 1}"} if number + 1 < len(pages) else {}
-        count = sum(map(len, pages))
-        return Reply({"products": pages[number], "count": count, **link})
-
-    server.answer = answer
 
 
 @dataclass
@@ -104,7 +91,10 @@ def read(run_tap: RunTap, server: Server) -> Callable[..., Read]:
         fails_at: int | None = None,
         **settings: object,
     ) -> Read:
-        serve(server, rows_of(pages), fails_at=fails_at)
+        # In this order, regardless of the requested one.
+        served, count = rows_of(pages), sum(map(len, pages))
+        failure = {} if fails_at is None else {fails_at: lambda: Reply(status=400)}
+        serve_pages(server, *served, stream="products", count=count, at=failure)
         server.requests.clear()
         config = {**server.config, **settings}
         run = run_tap(config, catalog=selected or incremental("products"), state=state)
@@ -225,7 +215,7 @@ def test_an_interrupted_run_does_not_move_the_bookmark_and_no_record_is_lost(
 ) -> None:
     pages = [[day(14), day(13)], [day(12), day(11)], [day(8), day(7)]]
 
-    first = read(pages, state(day(11)), fails_at=1)
+    first = read(pages, state(day(11)), fails_at=2)
     second = read(pages, first.run.of_type("STATE")[-1]["value"])
 
     assert first.run.exit_code == 1
@@ -317,8 +307,8 @@ def test_an_incremental_read_discards_the_checkpoint_of_a_full_read(
     read: Callable[..., Read],
 ) -> None:
     pages = [[day(12)], [day(11)], [day(10)]]
-    interrupted = read(pages, selected=catalog(products=True), fails_at=2)
-    assert interrupted.bookmark["resume"]["next"] == "/api/data/products/?cursor=2"
+    interrupted = read(pages, selected=catalog(products=True), fails_at=3)
+    assert interrupted.bookmark["resume"]["next"] == "/api/data/products/?page=3"
 
     result = read(pages, interrupted.run.of_type("STATE")[-1]["value"])
 

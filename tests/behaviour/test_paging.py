@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.catalogs import catalog
+from tests.pages import serve_pages
 from tests.server import Reply, Request
 
 if TYPE_CHECKING:
@@ -209,7 +210,6 @@ def test_a_page_that_links_to_itself_is_a_loop(run_tap: RunTap, server: Server) 
 def test_an_endless_chain_of_the_same_records_ends(
     run_tap: RunTap, server: Server, pages: int
 ) -> None:
-
     def answer(request: Request) -> Reply:
         number = int(dict(request.query).get("cursor", 0))
         rows = [{"external_id": f"{number % pages}"}]
@@ -231,13 +231,7 @@ def test_events_that_are_equal_in_what_is_selected_are_all_read(
     run_tap: RunTap, server: Server
 ) -> None:
     pages = 1_010
-
-    def answer(request: Request) -> Reply:
-        number = int(dict(request.query).get("cursor", 0))
-        more = {"next_url": f"?cursor={number + 1}"} if number + 1 < pages else {}
-        return Reply({"events": [{"type": "BROWSE"}], **more})
-
-    server.answer = answer
+    serve_pages(server, *[[{"type": "BROWSE"}]] * pages, stream="events")
 
     run = run_tap(server.config, catalog=catalog(events=True))
 

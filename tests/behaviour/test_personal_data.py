@@ -19,7 +19,7 @@ from tests.conftest import entry_of, select, started_sandbox, tap_in
 from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.behaviour.test_airbyte import RunSource
@@ -601,9 +601,8 @@ def state_of(run: Run) -> dict[str, Any]:
     return state
 
 
-def serve_pages(server: Server, cursors: Iterable[str]) -> None:
-    """Serve pages of one row, each with a link to the next; the page after the last fails."""
-    links = [*cursors]
+def serve_links(server: Server, links: Sequence[str]) -> None:
+    """Serve a page of one row for each of these queries, which its next link has; then fail."""
 
     def answer(request: Request) -> Reply:
         number = int(dict(request.query).get("page", "0"))
@@ -618,7 +617,7 @@ def serve_pages(server: Server, cursors: Iterable[str]) -> None:
 def test_another_hash_key_causes_a_warning_and_restarts_the_sync(
     run_tap: RunTap, server: Server
 ) -> None:
-    serve_pages(server, ["a=1", "b=2"])
+    serve_links(server, ["a=1", "b=2"])
     config = {**server.config, **hash_settings("email")}
     state = state_of(run_tap(config))
     assert state["bookmarks"]["customers"]["resume"]["next"].endswith("page=2&b=2")
@@ -637,7 +636,7 @@ def test_another_hash_key_causes_a_warning_and_restarts_the_sync(
 
 
 def test_a_checkpoint_of_a_run_without_hashes_is_not_used(run_tap: RunTap, server: Server) -> None:
-    serve_pages(server, ["a=1", "b=2"])
+    serve_links(server, ["a=1", "b=2"])
     state = state_of(run_tap(server.config))
 
     run = run_tap({**server.config, **hash_settings("email")}, state=state)
@@ -652,7 +651,7 @@ def test_a_checkpoint_of_a_run_without_hashes_is_in_no_state(
     run_tap: RunTap, server: Server, stream: str
 ) -> None:
     """Whether the stream that it belongs to is still selected or not."""
-    serve_pages(server, ["after=Aino.0@example.com"])
+    serve_links(server, ["after=Aino.0@example.com"])
     state = state_of(run_tap(server.config, catalog=catalog(customers=True)))
     assert "Aino" in json.dumps(state)
     config = {**server.config, **PSEUDONYMIZE}
@@ -692,7 +691,7 @@ EMAIL = "Aino.1@example.com"
 def test_no_checkpoint_is_written_that_shows_a_hashed_value(
     run_tap: RunTap, server: Server, cursor: str
 ) -> None:
-    serve_pages(server, ["n=0", cursor])
+    serve_links(server, ["n=0", cursor])
 
     run = run_tap({**server.config, **hash_settings("email")})
 
@@ -705,7 +704,7 @@ def test_no_checkpoint_is_written_that_shows_a_hashed_value(
 def test_a_checkpoint_is_written_if_a_short_hashed_value_is_only_part_of_a_word(
     run_tap: RunTap, server: Server
 ) -> None:
-    serve_pages(server, ["n=0", "after=xC-1x"])
+    serve_links(server, ["n=0", "after=xC-1x"])
 
     run = run_tap({**server.config, **hash_settings("external_id")})
 
@@ -715,7 +714,7 @@ def test_a_checkpoint_is_written_if_a_short_hashed_value_is_only_part_of_a_word(
 def test_no_checkpoint_is_written_if_the_order_is_by_a_field_that_is_left_out(
     run_tap: RunTap, server: Server
 ) -> None:
-    serve_pages(server, ["n=0", "after=Virtanen"])
+    serve_links(server, ["n=0", "after=Virtanen"])
     options = {"customers": {"order": ["-last_name"]}}
 
     run = run_tap({**server.config, **PSEUDONYMIZE, "stream_options": options})

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.catalogs import catalog, incremental
+from tests.pages import serve_pages
 from tests.server import Reply
 
 if TYPE_CHECKING:
@@ -37,21 +38,6 @@ def rows(file: Path) -> list[dict[str, Any]]:
     content = file.read_bytes()
     content = gzip.decompress(content) if file.suffix == ".gz" else content
     return [json.loads(line) for line in content.splitlines()]
-
-
-def serve_pages(server: Server, *pages: list[dict[str, Any]]) -> None:
-    """Serve pages of customers."""
-
-    def answer(request: Request) -> Reply:
-        if "customers" not in request.path:
-            return Reply({request.path.split("/")[-2]: []})
-        number = int(dict(request.query).get("cursor", 0))
-        body: dict[str, Any] = {"customers": pages[number]}
-        if number + 1 < len(pages):
-            body["next_url"] = f"?cursor={number + 1}"
-        return Reply(body)
-
-    server.answer = answer
 
 
 def customers(start: int, count: int, **values: object) -> list[dict[str, Any]]:
@@ -96,9 +82,7 @@ def test_stream_maps_apply_to_batch_files(run_tap: RunTap, server: Server, tmp_p
 def test_batch_files_in_messages_are_complete_after_a_failure(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:
-    serve_pages(server, customers(0, 5), [])
-    answer_all = server.answer
-    server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else answer_all(r)
+    serve_pages(server, customers(0, 5), [], at={2: lambda: Reply(status=403)})
 
     settings = {**batch_config(tmp_path), "batch_size": 2}
     run = run_tap({**server.config, "batch_config": settings}, catalog=catalog(customers=True))
