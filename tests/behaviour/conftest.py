@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import TAP, Run
 from tests.server import TOKEN
+from tests.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ class Start(Protocol):
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a tap that first executes the code `before`; it is killed at the end of the test."""
     taps: list[RunningTap] = []
-    watchdogs: list[threading.Timer] = []
+    limits = ExitStack()
 
     def start(
         config: object, *, catalog: object = None, before: str = "", unbuffered: bool = False
@@ -101,13 +102,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
         taps.append(RunningTap(process))
-        watchdogs.append(threading.Timer(TIMEOUT, process.kill))
-        watchdogs[-1].start()
+        limits.enter_context(time_limit(process.kill, TIMEOUT))
         return taps[-1]
 
-    yield start
-    for watchdog in watchdogs:
-        watchdog.cancel()
+    with limits:
+        yield start
     for tap in taps:
         tap.process.kill()
         tap.stdout.close()
