@@ -96,6 +96,16 @@ def test_every_error_that_is_explained_is_one_of_the_tap() -> None:
             assert fragment in strings, cell
 
 
+def test_every_error_is_explained() -> None:
+    texts = [text for cell in explained(TROUBLESHOOTING) for text in fragments(cell)]
+    module = ast.parse((ROOT / "tap_custobar/errors.py").read_text("utf-8"))
+    for error in module.body:
+        # A message that consists of others is explained by theirs.
+        messages = [text for text in strings_in(ast.Module([error], [])) if text.count(" ") > 2]
+        if isinstance(error, ast.ClassDef) and messages:
+            assert any(len(text) > 10 and text in "\n".join(messages) for text in texts), error.name
+
+
 def test_what_the_readme_explains_the_whole_table_does_too() -> None:
     assert len(explained(README)) == 10
     assert set(explained(README)) <= set(explained(TROUBLESHOOTING))
