@@ -1,4 +1,4 @@
-"""`make demo`; the Makefile has created its environments before the tests."""
+"""The script of `make demo`; the Makefile creates its environments before the tests."""
 
 from __future__ import annotations
 

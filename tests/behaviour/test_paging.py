@@ -239,7 +239,7 @@ def test_events_that_are_equal_in_what_is_selected_are_all_read(
     assert len(run.records("events")) == pages
 
 
-def test_pages_of_a_table_that_shifts_may_have_the_same_records(
+def test_pages_of_a_table_that_changes_may_have_the_same_records(
     run_tap: RunTap, server: Server
 ) -> None:
     server.replies(*(page("1", next_url=f"?cursor={number}") for number in range(1, 10)), page("2"))

@@ -1,4 +1,4 @@
-"""What the documents name is there: files, modules and make targets."""
+"""Files, modules and make targets that the documents name exist."""
 
 from __future__ import annotations
 

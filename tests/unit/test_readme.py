@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 
-#: What the README may have, in lines.
+#: Most lines that the README may have.
 MAX_LINES = 250
 
 #: The test that runs each command. Blocks with a command of the tap are run as they stand.
