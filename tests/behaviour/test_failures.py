@@ -30,7 +30,7 @@ def test_a_missing_scope_does_not_stop_the_other_stream(
 
     assert run.exit_code == 1
     assert len(run.ids(readable)) == getattr(sandbox, readable)
-    assert run.of_type("STATE")[-1]["value"]["bookmarks"][readable] == {"resume": None}
+    assert run.state["bookmarks"][readable] == {"resume": None}
     assert len(run.errors) == 1
     assert run.errors[0].startswith(f"{failed} failed: ")
     assert f"GET /api/data/{failed}/" in run.errors[0]
@@ -61,7 +61,7 @@ def test_the_bookmark_of_a_failed_stream_does_not_move(run_tap: RunTap, server: 
 
     run = run_tap(server.config, state={"bookmarks": {"customers": bookmark}})
 
-    last = run.of_type("STATE")[-1]["value"]["bookmarks"]
+    last = run.state["bookmarks"]
     assert {key: last["customers"].get(key) for key in bookmark} == bookmark
 
 
@@ -75,5 +75,5 @@ def test_records_before_a_failure_are_written_and_the_checkpoint_is_at_the_faile
 
     assert run.exit_code == 1
     assert run.ids("customers") == ["a", "b"]
-    checkpoint = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]["resume"]
+    checkpoint = run.state["bookmarks"]["customers"]["resume"]
     assert checkpoint["next"] == "/api/data/customers/?page=3"

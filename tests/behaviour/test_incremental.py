@@ -59,8 +59,7 @@ class Read:
 
     @property
     def bookmark(self) -> dict[str, Any]:
-        bookmark = self.run.of_type("STATE")[-1]["value"]["bookmarks"]["products"]
-        assert isinstance(bookmark, dict)
+        bookmark: dict[str, Any] = self.run.state["bookmarks"]["products"]
         return bookmark
 
     @property
@@ -71,12 +70,11 @@ class Read:
         return value
 
     def warned(self, text: str) -> bool:
-        lines = [line for line in self.run.log.splitlines() if "| WARNING" in line]
-        return sum(text in line for line in lines) == 1
+        return sum(text in warning for warning in self.run.warnings) == 1
 
     @property
     def is_silent(self) -> bool:
-        return "| WARNING" not in self.run.log and "| ERROR" not in self.run.log
+        return not self.run.warnings + self.run.errors
 
 
 @pytest.fixture
@@ -216,7 +214,7 @@ def test_an_interrupted_run_does_not_move_the_bookmark_and_no_record_is_lost(
     pages = [[day(14), day(13)], [day(12), day(11)], [day(8), day(7)]]
 
     first = read(pages, state(day(11)), fails_at=2)
-    second = read(pages, first.run.of_type("STATE")[-1]["value"])
+    second = read(pages, first.run.state)
 
     assert first.run.exit_code == 1
     assert first.dates == [day(14), day(13)]
@@ -229,7 +227,7 @@ def test_the_second_run_reads_from_the_bookmark_of_the_first(
     read: Callable[..., Read],
 ) -> None:
     first = read([[day(12), day(11)], [day(2), day(1)]])
-    last = first.run.of_type("STATE")[-1]["value"]
+    last = first.run.state
 
     second = read([[day(13), day(12)], [day(2), day(1)]], last, lookback_days=0)
 
@@ -310,7 +308,7 @@ def test_an_incremental_read_discards_the_checkpoint_of_a_full_read(
     interrupted = read(pages, selected=catalog(products=True), fails_at=3)
     assert interrupted.bookmark["resume"]["next"] == "/api/data/products/?page=3"
 
-    result = read(pages, interrupted.run.of_type("STATE")[-1]["value"])
+    result = read(pages, interrupted.run.state)
 
     assert result.dates == [day(12), day(11), day(10)]
     assert result.bookmark == {**state(day(12))["bookmarks"]["products"], "resume": None}
@@ -491,7 +489,7 @@ def test_daily_runs_lose_no_record_and_read_few_again(
     first, second = sandboxes
 
     before = run_tap({**first.config, **config}, catalog=selected)
-    last = before.of_type("STATE")[-1]["value"]
+    last = before.state
     after = run_tap({**second.config, **config}, catalog=selected, state=last)
 
     assert before.exit_code == after.exit_code == 0
@@ -500,6 +498,6 @@ def test_daily_runs_lose_no_record_and_read_few_again(
         ids = [{record[key] for record in run.records(stream)} for run in (before, after)]
         assert len(ids[0] | ids[1]) == len(dates_by_row(second, stream))
         assert 0 < len(ids[1]) < len(ids[0] | ids[1])
-        bookmark = after.of_type("STATE")[-1]["value"]["bookmarks"][stream]
+        bookmark = after.state["bookmarks"][stream]
         latest = max(date.removesuffix("Z") for date in dates_by_row(second, stream).values())
         assert bookmark["replication_key_value"] == f"{latest}Z"

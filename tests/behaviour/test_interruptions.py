@@ -56,15 +56,10 @@ def requested_pages(server: Server) -> list[int]:
     return numbers
 
 
-def last_state(run: Run) -> dict[str, Any]:
-    states = [m for m in run.messages if m["type"] == "STATE"]
-    return states[-1]["value"] if states else {}
-
-
 def state_matches_output(run: Run) -> bool:
     """Return whether the last state is that of the last complete page on stdout."""
     written = len(run.ids("customers"))
-    bookmark = last_state(run).get("bookmarks", {}).get("customers", {})
+    bookmark = run.state.get("bookmarks", {}).get("customers", {})
     if "resume" in bookmark and bookmark["resume"] is None:
         return written == len(IDS)
     covered = bookmark["resume"]["records"] if bookmark else 0
@@ -93,7 +88,7 @@ def test_a_signal_stops_the_tap_between_two_lines_and_no_record_is_lost(
 
     first = tap.end()
     release_products.set()
-    second = run_tap(server.config, state=last_state(first))
+    second = run_tap(server.config, state=first.state)
 
     assert first.exit_code == exit_code
     assert "Traceback" not in first.log
@@ -116,7 +111,7 @@ def test_no_record_is_lost_after_sigkill(
     # The last line may be truncated.
     complete_lines = killed.stdout[: killed.stdout.rindex("\n") + 1]
     first = Run(killed.exit_code, complete_lines, killed.log)
-    second = run_tap(server.config, state=last_state(first))
+    second = run_tap(server.config, state=first.state)
 
     assert {*first.ids("customers"), *second.ids("customers")} == IDS
 
@@ -183,7 +178,7 @@ def test_pages_before_the_checkpoint_are_not_requested_again(
     tap.take(3 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
     first = tap.end()
-    state = last_state(first)
+    state = first.state
     requested_pages(server)
 
     second = run_tap(server.config, state=state)
@@ -200,9 +195,9 @@ def test_the_sync_after_a_complete_one_reads_the_whole_table(
     first = run_tap(server.config)
     requested_pages(server)
 
-    second = run_tap(server.config, state=last_state(first))
+    second = run_tap(server.config, state=first.state)
 
-    assert last_state(first)["bookmarks"]["customers"] == {"resume": None}
+    assert first.state["bookmarks"]["customers"] == {"resume": None}
     assert requested_pages(server) == [*range(1, PAGES + 1)]
     assert set(second.ids("customers")) == IDS
 
@@ -214,7 +209,7 @@ def checkpoint(server: Server, start: Start) -> dict[str, Any]:
     tap = start({**server.config, "emit_activate_version_messages": True}, before=STATES)
     tap.take(4 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
-    state = last_state(tap.end())
+    state = tap.end().state
     requested_pages(server)
     resume: dict[str, Any] = state["bookmarks"]["customers"]["resume"]
     return resume
@@ -359,7 +354,7 @@ def test_a_failure_unrelated_to_the_checkpoint_keeps_it(
     run = resumed(run_tap, server, checkpoint, max_retries=0)
 
     assert run.exit_code == 1
-    assert last_state(run)["bookmarks"]["customers"]["resume"] == checkpoint
+    assert run.state["bookmarks"]["customers"]["resume"] == checkpoint
 
 
 @pytest.mark.parametrize("value", ["text", 5, [], {"next": 1}])
@@ -383,7 +378,7 @@ def test_with_filters_no_checkpoint_is_written(server: Server, start: Start) -> 
 
     run = tap.end()
 
-    assert not last_state(run)["bookmarks"]["customers"].get("resume")
+    assert not run.state["bookmarks"]["customers"].get("resume")
     assert "maija" not in run.stdout
 
 
@@ -437,7 +432,7 @@ def test_a_table_that_shrinks_while_it_is_read_sends_no_deletes(
 
     runs = [run_tap(config, catalog=customers)]
     if fails_once:
-        runs.append(run_tap(config, catalog=customers, state=last_state(runs[0])))
+        runs.append(run_tap(config, catalog=customers, state=runs[0].state))
 
     assert [run.exit_code for run in runs] == [1, 0] if fails_once else [0]
     assert [id_ for run in runs for id_ in run.ids("customers")] == list("01245")

@@ -596,11 +596,6 @@ def test_the_hash_key_is_neither_written_nor_logged(run_tap: RunTap, server: Ser
 # State
 
 
-def state_of(run: Run) -> dict[str, Any]:
-    state: dict[str, Any] = run.of_type("STATE")[-1]["value"]
-    return state
-
-
 def serve_links(server: Server, links: Sequence[str]) -> None:
     """Serve a page of one row for each of these queries, which its next link has; then fail."""
 
@@ -619,12 +614,12 @@ def test_another_hash_key_causes_a_warning_and_restarts_the_sync(
 ) -> None:
     serve_links(server, ["a=1", "b=2"])
     config = {**server.config, **hash_settings("email")}
-    state = state_of(run_tap(config))
+    state = run_tap(config).state
     assert state["bookmarks"]["customers"]["resume"]["next"].endswith("page=2&b=2")
 
     same = run_tap(config, state=state)
     other = run_tap({**config, **hash_settings("email", key=OTHER_KEY)}, state=state)
-    again = run_tap({**config, **hash_settings("email", key=OTHER_KEY)}, state=state_of(other))
+    again = run_tap({**config, **hash_settings("email", key=OTHER_KEY)}, state=other.state)
 
     assert "Resuming the interrupted sync" in same.log
     assert "hash_key differs" not in same.log + again.log
@@ -637,7 +632,7 @@ def test_another_hash_key_causes_a_warning_and_restarts_the_sync(
 
 def test_a_checkpoint_of_a_run_without_hashes_is_not_used(run_tap: RunTap, server: Server) -> None:
     serve_links(server, ["a=1", "b=2"])
-    state = state_of(run_tap(server.config))
+    state = run_tap(server.config).state
 
     run = run_tap({**server.config, **hash_settings("email")}, state=state)
 
@@ -652,7 +647,7 @@ def test_a_checkpoint_of_a_run_without_hashes_is_in_no_state(
 ) -> None:
     """Whether the stream that it belongs to is still selected or not."""
     serve_links(server, ["after=Aino.0@example.com"])
-    state = state_of(run_tap(server.config, catalog=catalog(customers=True)))
+    state = run_tap(server.config, catalog=catalog(customers=True)).state
     assert "Aino" in json.dumps(state)
     config = {**server.config, **PSEUDONYMIZE}
 
@@ -696,7 +691,7 @@ def test_no_checkpoint_is_written_that_shows_a_hashed_value(
     run = run_tap({**server.config, **hash_settings("email")})
 
     assert len(run.records("customers")) == 2
-    assert state_of(run)["bookmarks"]["customers"]["resume"] is None
+    assert run.state["bookmarks"]["customers"]["resume"] is None
     assert cursor not in run.stdout
     assert "example.com" not in run.stdout
 
@@ -708,7 +703,7 @@ def test_a_checkpoint_is_written_if_a_short_hashed_value_is_only_part_of_a_word(
 
     run = run_tap({**server.config, **hash_settings("external_id")})
 
-    assert state_of(run)["bookmarks"]["customers"]["resume"] is not None
+    assert run.state["bookmarks"]["customers"]["resume"] is not None
 
 
 def test_no_checkpoint_is_written_if_the_order_is_by_a_field_that_is_left_out(
