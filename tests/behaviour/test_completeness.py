@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.behaviour.conftest import Start
     from tests.conftest import Run, RunTap
     from tests.server import Request, Server
 
@@ -733,5 +734,25 @@ def test_an_unwritable_batch_file_does_not_move_the_bookmark(
     run = read_products(run_tap, server, batch_config=config)
 
     assert run.exit_code == 1
+    assert batches(run) == []
+    assert day(9) not in run.stdout
+
+
+def test_a_batch_file_that_cannot_be_closed_does_not_move_the_bookmark(
+    server: Server, start: Start, tmp_path: Path
+) -> None:
+    serve(server, "products", products(9, 8))
+    storage = {"root": f"file://{tmp_path}", "prefix": "p-"}
+    encoding = {"format": "jsonl", "compression": "none"}
+    config = {**server.config, "batch_config": {"encoding": encoding, "storage": storage}}
+    # The records are in a buffer, until the file is closed.
+    no_files = (
+        "import resource, tap_custobar.tap; resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))"
+    )
+
+    run = start(config, catalog=incremental("products"), before=no_files).end()
+
+    assert run.exit_code == 1
+    assert "File too large" in run.errors[0]
     assert batches(run) == []
     assert day(9) not in run.stdout

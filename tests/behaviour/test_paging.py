@@ -234,6 +234,7 @@ def test_events_that_are_equal_in_what_is_selected_are_all_read(
 
     assert run.exit_code == 0
     assert len(run.records("events")) == pages
+    assert run.warnings == []
 
 
 def test_pages_of_a_table_that_changes_may_have_the_same_records(
