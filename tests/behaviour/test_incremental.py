@@ -18,6 +18,7 @@ from tests.server import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tests.behaviour.conftest import Start
     from tests.conftest import Run, RunTap, Sandbox
     from tests.server import Server
 
@@ -425,6 +426,23 @@ def test_an_invalid_start_date_is_rejected(
     assert "start_date: must be" in run.log
     assert str(start_date) not in run.log
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_total"), [({}, True), ({"start_date": "2024-01-01"}, False)]
+)
+def test_progress_has_a_total_only_if_the_whole_table_is_read(
+    server: Server, start: Start, settings: dict[str, Any], *, has_total: bool
+) -> None:
+    pages = rows_of([[day(12)], [day(11)]])
+    serve_pages(server, *pages, stream="products", count=2)
+    always = "import tap_custobar.progress as p; p.INTERVAL = 0"
+
+    run = start({**server.config, **settings}, catalog=incremental("products"), before=always).end()
+
+    assert run.ids("products") == ["P0-0", "P1-0"]
+    assert ("1 of 2 records (50 %)" in run.log) == has_total
+    assert ("1 record, 1 page" in run.log) != has_total
 
 
 def test_an_incremental_read_sends_no_deletes(read: Callable[..., Read]) -> None:
