@@ -701,6 +701,25 @@ def batches(run: Run) -> list[str]:
     return [path for message in run.of_type("BATCH") for path in message["manifest"]]
 
 
+def test_with_batch_files_neither_deletes_nor_checkpoints_are_written(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
+    """Records in batch files have no version, so a delete would remove all of them."""
+    first = Reply({"customers": customers(1), "next_url": "?cursor=1"})
+    server.replies(first, Reply(status=403), Reply({"customers": customers(1, 2)}))
+    storage = {"root": f"file://{tmp_path}", "prefix": "p-"}
+    config = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
+
+    failed = read_customers(run_tap, server, batch_config=config)
+    run = read_customers(run_tap, server, failed.state, batch_config=config)
+
+    assert (failed.exit_code, run.exit_code) == (1, 0)
+    assert not bookmark(failed, "customers").get("resume")
+    assert not sends_deletes(run)
+    [warning] = run.warnings
+    assert "No deletes are sent to the target: batch files hold no version" in warning
+
+
 def test_the_bookmark_moves_after_the_last_batch_message(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:

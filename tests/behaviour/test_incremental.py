@@ -441,7 +441,7 @@ def test_progress_has_a_total_only_if_the_whole_table_is_read(
     run = start({**server.config, **settings}, catalog=incremental("products"), before=always).end()
 
     assert run.ids("products") == ["P0-0", "P1-0"]
-    assert ("1 of 2 records (50 %)" in run.log) == has_total
+    assert run.log.count("1 of 2 records (50 %)") == has_total
     assert ("1 record, 1 page" in run.log) != has_total
 
 
