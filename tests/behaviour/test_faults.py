@@ -14,7 +14,7 @@ import pytest
 
 from tests.behaviour.conftest import STATE_AFTER
 from tests.catalogs import catalog
-from tests.faulty import serving
+from tests.faulty import Line, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.behaviour.conftest import Start
     from tests.conftest import Run, RunTap
-    from tests.faulty import Act, FaultyServer, Line
+    from tests.faulty import Act, FaultyServer
 
 
 @pytest.fixture
@@ -281,6 +281,17 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     assert run.errors == []
     assert run.ids("customers") == ["1"]
     assert next_page(run) == PAGE_2
+
+
+def test_a_signal_during_discovery_writes_nothing(faulty: FaultyServer, start: Start) -> None:
+    faulty.script = [Line.hold]
+    tap = start({**faulty.config, "request_timeout": 3600, "discover_custom_fields": True})
+    assert faulty.requested.wait(60)
+    tap.process.send_signal(signal.SIGTERM)
+
+    run = tap.end()
+
+    assert (run.exit_code, run.stdout) == (143, "")
 
 
 # A signal that does not wake the main thread, like one that arrives just before its wait begins:

@@ -299,6 +299,22 @@ def test_changed_settings_restart_the_sync(
     assert set(run.ids("customers")) == IDS
 
 
+def test_another_type_of_a_field_restarts_the_sync(run_tap: RunTap, server: Server) -> None:
+    def run_with(type_name: str, state: object = None) -> Run:
+        options = {"customers": {"custom_fields": {"acme__x": type_name}}}
+        return run_tap({**server.config, "stream_options": options}, state=state)
+
+    pages = [{"external_id": "1"}], [{"external_id": "2"}]
+    serve_pages(server, *pages, at={2: lambda: Reply(status=403)})
+    state = run_with("integer").state
+    assert state["bookmarks"]["customers"]["resume"]
+    serve_pages(server, *pages)
+
+    run = run_with("number", state)
+
+    assert run.ids("customers") == ["1", "2"]
+
+
 def test_a_checkpoint_the_api_rejects_restarts_the_sync(
     run_tap: RunTap, server: Server, checkpoint: dict[str, Any]
 ) -> None:
