@@ -21,7 +21,7 @@ SERVICES = .venv-meltano/ready .venv-postgres-server/ready
 # Twice the number of cores of a small machine, because many tests wait for a time-out or a server.
 PARALLEL = --numprocesses=4
 
-test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## all checks and all tests
+test: check $(TARGETS:%=.venv-target-%/ready) $(SERVICES) ## the checks and the tests, except those of the test-... targets below
 	.venv/bin/pytest $(PARALLEL) $(SLOWEST)
 
 test-slowest: SLOWEST = --durations=30 --durations-min=1
@@ -34,7 +34,7 @@ search: .venv/ready ## property tests with 1,000 random examples each, instead o
 MATRIX = .venv/target-matrix.xml
 ALL_TARGETS = $(TARGETS) $(MORE_TARGETS)
 
-test-targets: .venv/ready $(ALL_TARGETS:%=.venv-target-%/ready) .venv-postgres-server/ready ## odd values and second runs into eight real targets; docs/targets.md
+test-targets: .venv/ready $(ALL_TARGETS:%=.venv-target-%/ready) .venv-postgres-server/ready ## odd values and second runs into eight real targets; writes docs/targets.md
 	@code=0; .venv/bin/pytest -m "" $(PARALLEL) --dist=worksteal -o junit_family=xunit1 \
 		--junit-xml=$(MATRIX) tests/targets/test_matrix.py || code=$$?; \
 	.venv/bin/python -m scripts.target_matrix $(MATRIX) && exit $$code
@@ -55,7 +55,7 @@ test-airflow: .venv/ready .venv-airflow/ready .venv-target-csv/ready ## examples
 # What dbt computed becomes the picture in docs/.
 FIGURES = .venv/customers-by-month.json
 
-test-dbt: .venv/ready .venv-dbt/ready .venv-target-duckdb/ready ## examples/dbt, with the real dbt on DuckDB; docs/customers.svg
+test-dbt: .venv/ready .venv-dbt/ready .venv-target-duckdb/ready ## examples/dbt, with the real dbt on DuckDB; writes docs/customers.svg
 	FIGURES=$(FIGURES) .venv/bin/pytest -m dbt tests/dbt
 	.venv/bin/python -m scripts.customers_chart $(FIGURES)
 
@@ -112,7 +112,7 @@ test-pythons: .venv-uv/ready ## some tests on each available Python, and with th
 	[ -z "$$failed" ]
 
 # pyproject.toml names the modules that it changes and the tests that are to notice.
-mutants: .venv-mutants/ready ## do the unit tests notice 1,500 small faults? Takes 5 minutes; less than 95 % fails
+mutants: .venv-mutants/ready ## fail if the unit tests notice less than 95 % of 1,500 small faults; takes 5 minutes
 	@rm -rf mutants
 	@.venv-mutants/bin/mutmut run >.venv-mutants/log 2>&1 || { tail -n 30 .venv-mutants/log >&2; exit 1; }
 	@.venv-mutants/bin/python -m scripts.mutation_score
@@ -168,7 +168,7 @@ sweep: .venv/ready ## stop the tap at many points of a run, and look for lost re
 
 # One file at a time, because the targets pin other versions. pip-audit exits with 1 both for a
 # vulnerability and for a failure, but only a vulnerability is on its stdout.
-audit: .venv-audit/ready ## check the pinned versions for known vulnerabilities; Error 69: not checked
+audit: .venv-audit/ready ## check the pinned versions for known vulnerabilities; Error 69 if they could not be checked
 	@trap 'rm -f .venv-audit/log' EXIT; worst=0; \
 	for file in requirements/*.txt; do \
 		code=0; \

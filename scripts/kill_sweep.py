@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,12 +22,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.server import Reply, Server
+from tests.pages import page_number, serve_pages
+from tests.server import Server
+from tests.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.server import Request
 
 PAGES = 20
 PAGE = 100
@@ -55,43 +54,15 @@ KINDS: dict[str, tuple[signal.Signals | None, int]] = {
 }
 
 
-class Api:
-    """A paged table of customers on the tests' server.
-
-    Attributes:
-        server: The server.
-        requested: The numbers of the requested pages, in order.
-    """
-
-    def __init__(self, server: Server) -> None:
-        """Make a server respond with the pages of the table."""
-        self.server = server
-        self.requested: list[int] = []
-        server.answer = self._answer
-
-    @property
-    def url(self) -> str:
-        """The base URL."""
-        return self.server.url
-
-    def _answer(self, request: Request) -> Reply:
-        if "customers" not in request.path:
-            return Reply({"products": []})
-        number = int(dict(request.query).get("cursor", 0))
-        self.requested.append(number)
-        keys = range(number * PAGE, (number + 1) * PAGE)
-        rows = [{"external_id": f"C{key}", "city": CITY} for key in keys]
-        last = number + 1 == PAGES
-        rest = {} if last else {"next_url": f"{self.url}/data/customers/?cursor={number + 1}"}
-        return Reply({"customers": rows, "count": len(TABLE), **rest})
-
-
 @contextmanager
-def api() -> Iterator[Api]:
-    """Run a server while the context lasts."""
+def api() -> Iterator[Server]:
+    """Run a server with the pages of the table while the context lasts."""
+    rows = [{"external_id": f"C{number}", "city": CITY} for number in range(len(TABLE))]
+    pages = [rows[start : start + PAGE] for start in range(0, len(rows), PAGE)]
     server = Server()
+    serve_pages(server, *pages, count=len(rows))
     try:
-        yield Api(server)
+        yield server
     finally:
         server.close()
 
@@ -202,20 +173,18 @@ def run_tap(url: str, state: dict[str, Any], point: Point | None = None) -> Run:
         state_file.write_text(json.dumps(state))
         files = ["--config", str(config), "--state", str(state_file)]
         # A small pipe, so that the tap is never far ahead of the lines read so far.
-        with subprocess.Popen(
-            [sys.executable, "-c", CODE, *files],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=environment,
-            pipesize=PIPE,
-        ) as tap:
-            watchdog = threading.Timer(TIMEOUT, tap.kill)
-            watchdog.start()
-            try:
-                stdout = take(tap, point)
-                exit_code = tap.wait()
-            finally:
-                watchdog.cancel()
+        with (
+            subprocess.Popen(
+                [sys.executable, "-c", CODE, *files],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=environment,
+                pipesize=PIPE,
+            ) as tap,
+            time_limit(tap.kill, TIMEOUT),
+        ):
+            stdout = take(tap, point)
+            exit_code = tap.wait()
         stderr.seek(0)
         return Run(stdout, exit_code, stderr.read().decode())
 
@@ -240,18 +209,20 @@ def covered_pages(state: dict[str, Any]) -> int:
     if "resume" not in bookmark:
         return 0
     checkpoint = bookmark["resume"]
-    return PAGES if checkpoint is None else int(re.findall(r"cursor=(\d+)", checkpoint["next"])[0])
+    next_page = PAGES + 1 if checkpoint is None else int(checkpoint["next"].rpartition("=")[2])
+    return next_page - 1
 
 
 def end_at(point: Point) -> Outcome:
     """Stop a run at a point, resume it with another one, and compare them with the table."""
     with api() as server:
         first = run_tap(server.url, {}, point)
-        server.requested.clear()
+        server.requests.clear()
         second = run_tap(server.url, first.state)
         covered = covered_pages(first.state)
         # After a completed table the next run starts over, as it should.
-        again = [page for page in server.requested if page < covered < PAGES]
+        requested = [page_number(r) for r in server.requests if "customers" in r.path]
+        again = [page for page in requested if page <= covered < PAGES]
     union = first.keys | second.keys
     declared = {f"C{number}" for number in range(covered * PAGE)}
     return Outcome(

@@ -70,11 +70,24 @@ class Run:
         return [record["external_id"] for record in self.records(stream)]
 
     @property
+    def state(self) -> dict[str, Any]:
+        """The last state; empty if none was written."""
+        states: list[dict[str, Any]] = [message["value"] for message in self.of_type("STATE")]
+        return states[-1] if states else {}
+
+    @property
     def errors(self) -> list[str]:
         """The messages of the log lines of level ERROR."""
-        return [
-            line.split("|", 3)[3].strip() for line in self.log.splitlines() if "| ERROR" in line
-        ]
+        return self._logged("ERROR")
+
+    @property
+    def warnings(self) -> list[str]:
+        """The messages of the log lines of level WARNING."""
+        return self._logged("WARNING")
+
+    def _logged(self, level: str) -> list[str]:
+        lines = [line for line in self.log.splitlines() if f"| {level}" in line]
+        return [line.split("|", 3)[3].strip() for line in lines]
 
 
 class RunTap(Protocol):

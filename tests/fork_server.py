@@ -1,4 +1,4 @@
-"""Runs the tap as a process, without the half second that its imports take.
+"""Runs the tap as a process, and saves the half second that its imports take.
 
 A server process imports the modules once and forks for each run. A forked process is like any
 other: it has its own arguments, environment, working directory, files and exit code. Each test

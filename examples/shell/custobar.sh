@@ -5,9 +5,9 @@
 #
 # FOLDER holds tap.json and target.json (chmod 600: they hold secrets) and, where fields are
 # selected, catalog.json. The tap and the target (target-postgres by default) are on the PATH.
-# All output goes to FOLDER/log. A failed run prints the last lines of it, which cron mails to
-# MAILTO, posts a line of JSON to CUSTOBAR_WEBHOOK if that is set, and ends with the exit code of
-# what failed. A run that succeeds prints nothing. One run at a time: another ends with 75.
+# All output goes to FOLDER/log. A failed run prints its last lines, which cron mails to MAILTO,
+# posts a line of JSON to CUSTOBAR_WEBHOOK if that is set, and ends with the exit code of the
+# program that failed. A run that succeeds prints nothing. A second run at the same time ends with 75.
 set -euo pipefail
 exec 3>&2
 
@@ -44,8 +44,8 @@ for kind in catalog state; do
   if [ -s "$kind.json" ]; then options+=("--$kind" "$kind.json"); fi
 done
 
-# A target writes a state once all that it stands for is stored. Each whole line of it replaces
-# the previous one at once; without any, the next run starts where this one did.
+# A target writes a state once all records before it are stored. Each complete line replaces the
+# previous state atomically; without any, the next run starts where this one did.
 tap-custobar "${options[@]}" | "$target" --config target.json | while IFS= read -r state; do
   printf '%s\n' "$state" > state.json.new
   mv state.json.new state.json

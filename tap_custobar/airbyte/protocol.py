@@ -163,9 +163,10 @@ def _select(
             for name in known
         },
     }
-    marks = [(["properties", name], {"selected": name in fields}) for name in known]
-    marks += [(at, {"selected": False}) for at in _left_out(known, fields, [])]
-    metadata = [{"breadcrumb": at, "metadata": mark} for at, mark in [([], root), *marks]]
+    selections: list[tuple[list[str], dict[str, Any]]] = [([], root)]
+    selections += [(["properties", name], {"selected": name in fields}) for name in known]
+    selections += [(place, {"selected": False}) for place in _left_out(known, fields, [])]
+    metadata = [{"breadcrumb": place, "metadata": values} for place, values in selections]
     # The primary key of the user's catalog shows the shape of the records: see `catalog.shapes`.
     primary_key = wanted.stream.primary_key if wanted else []
     return {
@@ -209,11 +210,11 @@ def singer_state(wanted: Mapping[str, ConfiguredStream], state: object) -> dict[
     Raises:
         TypeError: it is not an Airbyte state.
     """
-    bookmarks = {name: mark for name, mark in _bookmarks(state).items() if name in wanted}
-    for name, mark in bookmarks.items():
+    bookmarks = {name: value for name, value in _bookmarks(state).items() if name in wanted}
+    for name, bookmark in bookmarks.items():
         if wanted[name].sync_mode == "full_refresh":
-            kept = {HASH_KEY: mark[HASH_KEY]} if HASH_KEY in mark else {}
-            bookmarks[name] = {RESUME_KEY: mark.get(RESUME_KEY), **kept}
+            kept = {HASH_KEY: bookmark[HASH_KEY]} if HASH_KEY in bookmark else {}
+            bookmarks[name] = {RESUME_KEY: bookmark.get(RESUME_KEY), **kept}
     return {"bookmarks": bookmarks}
 
 
@@ -221,11 +222,11 @@ def _bookmarks(state: object) -> dict[str, dict[str, Any]]:
     """Return the bookmarks by stream name, of a state of any version of the protocol."""
     match state:
         case list():
-            return {name: mark for each in state for name, mark in _bookmarks(each).items()}
+            return {name: value for each in state for name, value in _bookmarks(each).items()}
         case {"stream": {"stream_descriptor": {"name": str(name)}, **rest}}:
             return _bookmarks({name: rest.get("stream_state") or {}})
         case {"data": older}:
             return _bookmarks(older or {})
-        case dict() if all(isinstance(mark, dict) for mark in state.values()):
+        case dict() if all(isinstance(value, dict) for value in state.values()):
             return state
     raise TypeError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
-from tap_custobar.airbyte import protocol as catalogs
+from tap_custobar.airbyte import protocol
 from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.catalog.invalid_config import InvalidConfigError
 from tap_custobar.config.normalization import split_token
@@ -59,7 +59,7 @@ class AirbyteTap(TapCustobar):
 
 def spec(out: AirbyteWriter, _: Namespace) -> None:
     """Write the specification of the settings."""
-    form = catalogs.connection_specification(TapCustobar.config_jsonschema)
+    form = protocol.connection_specification(TapCustobar.config_jsonschema)
     form |= {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Custobar"}
     offered = {n: s for n, s in form["properties"].items() if not SINGER_ONLY.match(n)}
     form["properties"] = {n: {**s, "order": i} for i, (n, s) in enumerate(offered.items())}
@@ -83,7 +83,7 @@ def discover(out: AirbyteWriter, files: Namespace) -> None:
     for entry in tap.catalog_dict["streams"]:
         protection = tap.discovered[entry["tap_stream_id"]].protection
         schema = protection.written_schema(entry["schema"])
-        streams.append(catalogs.airbyte_stream({**entry, "schema": schema}))
+        streams.append(protocol.airbyte_stream({**entry, "schema": schema}))
     out.write("CATALOG", catalog={"streams": streams})
 
 
@@ -93,26 +93,26 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     streams = read_json_object(files.catalog).get("streams")
     try:
         wanted = {
-            w.stream.name: w for w in msgspec.convert(streams, list[catalogs.ConfiguredStream])
+            w.stream.name: w for w in msgspec.convert(streams, list[protocol.ConfiguredStream])
         }
-        state = catalogs.singer_state(wanted, read_json(files.state) if files.state else [])
+        state = protocol.singer_state(wanted, read_json(files.state) if files.state else [])
     except msgspec.ValidationError as error:
         raise InputFileError(files.catalog, f"is not a configured catalog: {error}") from None
     except TypeError:
         raise InputFileError(files.state, "is not an Airbyte state") from None
-    keys = catalogs.keys_catalog(wanted)
+    keys = protocol.keys_catalog(wanted)
     tap = _tap(tap.config, catalog=keys)
-    if any(catalogs.unknown(wanted, tap.catalog_dict["streams"])):
+    if any(protocol.unknown(wanted, tap.catalog_dict["streams"])):
         # They are most likely custom fields.
         tap = _tap(tap.config, catalog=keys, needed_streams=wanted.keys())
     entries = tap.catalog_dict["streams"]
-    for name in sorted(catalogs.unknown(wanted, entries)):
+    for name in sorted(protocol.unknown(wanted, entries)):
         if name in wanted:
             logger.warning("%s is in the catalog but does not exist at Custobar: skipped", name)
             out.skip(name)
         else:
             _warn_of_field(tap, *name.split(".", 1))
-    catalog = catalogs.singer_catalog(
+    catalog = protocol.singer_catalog(
         wanted, entries, lambda stream, field: tap.discovered[stream].protection.hashes(field)
     )
     AirbyteTap(tap, out, catalog=catalog, state=state).sync_all()

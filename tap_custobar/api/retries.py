@@ -22,7 +22,6 @@ MAX_RETRY_AFTER = 600.0
 #: Longest total of the waits of one request, in seconds.
 MAX_WAITED = 900.0
 
-
 #: Seconds to wait after status 429 without a Retry-After: the API limits the requests of a minute.
 RATE_LIMIT_WAIT = 60.0
 

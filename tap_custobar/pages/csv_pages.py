@@ -19,7 +19,7 @@ from tap_custobar.records.json_codec import (
     CharsetError,
     check_charset,
     has_escaped_bytes,
-    needs_a_look,
+    has_rejected_values,
     replace_invalid,
     validate_utf8,
 )
@@ -112,7 +112,9 @@ class CsvPageParser:
                 _rows(response.body, dialect, len(header)),
                 header,
                 # Otherwise each value is checked for characters and numbers that targets reject.
-                is_tidy=is_utf8 and b"\0" not in response.body and not needs_a_look(response.body),
+                is_tidy=is_utf8
+                and b"\0" not in response.body
+                and not has_rejected_values(response.body),
             ),
             next_link,
             row_count,

@@ -19,7 +19,7 @@ class Paginator:
     does (section "next_url" of the specification).
 
     Attributes:
-        page_count: Pages that were left behind.
+        page_count: Number of pages before the current one.
         current_url: Absolute URL of the current page; None after the last one.
     """
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from tap_custobar.records.schema import SelectedSchema
 
-
 #: Number of unknown properties above which no further ones are remembered.
 MAX_UNKNOWN = 1000
 

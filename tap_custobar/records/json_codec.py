@@ -121,7 +121,7 @@ def check_charset(values_not_utf8: int) -> None:
         raise CharsetError
 
 
-def needs_a_look(body: bytes) -> bool:
+def has_rejected_values(body: bytes) -> bool:
     r"""Return whether JSON has values that strict decoding accepts but targets reject.
 
     These are strings with `\u0000` and integers with more digits than a double's range.

@@ -20,7 +20,7 @@ from tap_custobar.records.converters import (
     holds_timestamps,
     reject,
 )
-from tap_custobar.records.json_codec import encode_lines, needs_a_look, parse_decimal
+from tap_custobar.records.json_codec import encode_lines, has_rejected_values, parse_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,7 +88,7 @@ class StructRecords:
         Raises:
             FallbackRequired: the fast path cannot decode them.
         """
-        if needs_a_look(rows) or not self._is_encodable:
+        if has_rejected_values(rows) or not self._is_encodable:
             raise FallbackRequired
         try:
             records: list[Row] = self._decoder.decode(rows)

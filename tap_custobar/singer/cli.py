@@ -36,7 +36,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 #: The file of environment variables, in the working directory.
 DOTENV = ".env"
 
+#: The environment variable that names a logging configuration.
 _LOG_CONFIG = "SINGER_SDK_LOG_CONFIG"
+
 #: Messages of errors that settings cause, by a part of the path of the module that raises them.
 #: Modules come before those that call them.
 _SETTING_ERRORS = {

@@ -221,7 +221,6 @@ class BaseStream(Stream):
             version=self._stream_version,
         )
         self._count(batch)
-        self.state_manager.is_flushed = False
 
     @property
     def sends_deletes(self) -> bool:
@@ -260,8 +259,6 @@ class BaseStream(Stream):
         if commit := self._commit:
             self._commit = None
             commit()
-            self.state_manager.is_flushed = False
-            self._write_state_message()
 
     def _counted_batches(self) -> Iterator[Batch]:
         for batch in self._selected_batches():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,11 +13,15 @@ import pytest
 
 from tests.conftest import TAP, Run
 from tests.server import TOKEN
+from tests.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import IO
+
+#: Seconds after which a tap that has not ended is killed, so that its test fails.
+TIMEOUT = 60
 
 #: Code that sets after how many records the tap writes a state, as after pages of 10,000.
 STATE_AFTER = "import tap_custobar.stream as s; s.CustobarStream.STATE_MSG_FREQUENCY = {}"
@@ -81,7 +85,7 @@ class Start(Protocol):
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a tap that first executes the code `before`; it is killed at the end of the test."""
     taps: list[RunningTap] = []
-    watchdogs: list[threading.Timer] = []
+    limits = ExitStack()
 
     def start(
         config: object, *, catalog: object = None, before: str = "", unbuffered: bool = False
@@ -98,13 +102,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
         taps.append(RunningTap(process))
-        watchdogs.append(threading.Timer(60, process.kill))
-        watchdogs[-1].start()
+        limits.enter_context(time_limit(process.kill, TIMEOUT))
         return taps[-1]
 
-    yield start
-    for watchdog in watchdogs:
-        watchdog.cancel()
+    with limits:
+        yield start
     for tap in taps:
         tap.process.kill()
         tap.stdout.close()

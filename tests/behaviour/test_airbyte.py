@@ -19,6 +19,7 @@ from tap_custobar.tap import TapCustobar
 from tests import fork_server
 from tests.conftest import select
 from tests.server import TOKEN, Reply
+from tests.time_limit import time_limit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -535,6 +536,7 @@ def test_a_signal_leaves_complete_lines_and_a_state(server: Server, tmp_path: Pa
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log) as process,
+        time_limit(process.kill),
     ):
         assert process.stdout
         first = [process.stdout.readline() for _ in range(1_100)]
@@ -556,7 +558,11 @@ def test_a_closed_pipe_ends_the_source_without_a_traceback(server: Server, tmp_p
         {"customers": page, "next_url": f"?cursor={len(server.requests)}"}
     )
     arguments = command(tmp_path, "read", config=server.config, catalog={"streams": [CUSTOMERS]})
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(arguments, stdout=pipe, stderr=pipe) as process,
+        time_limit(process.kill),
+    ):
         assert process.stdout
         assert process.stderr
         process.stdout.readline()

@@ -15,23 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.behaviour.conftest import Start
     from tests.conftest import Run, RunTap
     from tests.server import Request, Server
 
 
-def warnings(run: Run) -> list[str]:
-    lines = [line for line in run.log.splitlines() if "| WARNING" in line]
-    return [line.split("|", 3)[3].strip() for line in lines]
-
-
 def bookmark(run: Run, stream: str) -> dict[str, Any]:
-    result = run.of_type("STATE")[-1]["value"]["bookmarks"].get(stream, {})
-    assert isinstance(result, dict)
+    result: dict[str, Any] = run.state["bookmarks"].get(stream, {})
     return result
-
-
-def state_of(run: Run) -> Any:  # noqa: ANN401 - any JSON value
-    return run.of_type("STATE")[-1]["value"]
 
 
 def day(number: float) -> str:
@@ -99,16 +90,16 @@ def test_a_shortfall_holds_the_bookmark_for_one_run(run_tap: RunTap, server: Ser
     serve(server, "products", products(9, 8), products(7, start=2), counts=[5, 5])
 
     first = read_products(run_tap, server)
-    second = read_products(run_tap, server, state_of(first))
-    third = read_products(run_tap, server, state_of(second))
+    second = read_products(run_tap, server, first.state)
+    third = read_products(run_tap, server, second.state)
 
     assert [run.exit_code for run in (first, second, third)] == [0, 0, 0]
     assert "replication_key_value" not in bookmark(first, "products")
-    assert len(warnings(first)) == 1
-    assert "2 records fewer than Custobar's count: the bookmark does not move" in warnings(first)[0]
+    assert len(first.warnings) == 1
+    assert "2 records fewer than Custobar's count: the bookmark does not move" in first.warnings[0]
     assert len(second.records("products")) == 3
     assert bookmark(second, "products")["replication_key_value"] == day(9)
-    assert "2 records fewer than Custobar's count, as in the previous run" in warnings(second)[0]
+    assert "2 records fewer than Custobar's count, as in the previous run" in second.warnings[0]
     # The shortfall is still the same, so it does not hold the bookmark either.
     assert bookmark(third, "products")["replication_key_value"] == day(9)
 
@@ -118,7 +109,7 @@ def test_a_different_shortfall_holds_the_bookmark_again(run_tap: RunTap, server:
     first = read_products(run_tap, server)
     serve(server, "products", products(9, 8), products(7, start=2), counts=[4, 4])
 
-    second = read_products(run_tap, server, state_of(first))
+    second = read_products(run_tap, server, first.state)
 
     assert "replication_key_value" not in bookmark(second, "products")
 
@@ -131,11 +122,11 @@ def test_a_varying_shortfall_does_not_hold_the_bookmark_forever(
         count = 5 + number
         serve(server, "products", products(9, 8), products(7, start=2), counts=[count, count])
         run = read_products(run_tap, server, state)
-        state = state_of(run)
+        state = run.state
         moved = "replication_key_value" in bookmark(run, "products")
         assert moved == (number == MAX_SHORT_RUNS)
 
-    assert "the bookmark moves" in warnings(run)[-1]
+    assert "the bookmark moves" in run.warnings[-1]
 
 
 @pytest.mark.parametrize("last_page", [products(7, start=2), []], ids=["short page", "empty page"])
@@ -147,7 +138,7 @@ def test_a_rising_count_does_not_hide_a_shortfall(
     run = read_products(run_tap, server)
 
     assert "replication_key_value" not in bookmark(run, "products")
-    assert f"{4 - len(last_page)} records fewer than Custobar's count" in warnings(run)[-1]
+    assert f"{4 - len(last_page)} records fewer than Custobar's count" in run.warnings[-1]
 
 
 def test_missing_records_are_read_in_the_next_run(run_tap: RunTap, server: Server) -> None:
@@ -155,7 +146,7 @@ def test_missing_records_are_read_in_the_next_run(run_tap: RunTap, server: Serve
     first = read_products(run_tap, server)
     serve(server, "products", products(9, 8), products(7, start=2), counts=[3, 3])
 
-    second = read_products(run_tap, server, state_of(first))
+    second = read_products(run_tap, server, first.state)
 
     assert second.ids("products") == ["P0", "P1", "P2"]
     assert bookmark(second, "products") == {
@@ -164,7 +155,7 @@ def test_missing_records_are_read_in_the_next_run(run_tap: RunTap, server: Serve
         "missing": None,
         "short_runs": None,
     }
-    assert warnings(second) == []
+    assert second.warnings == []
 
 
 def test_duplicate_records_do_not_make_up_for_missing_ones(run_tap: RunTap, server: Server) -> None:
@@ -174,7 +165,7 @@ def test_duplicate_records_do_not_make_up_for_missing_ones(run_tap: RunTap, serv
     run = read_products(run_tap, server)
 
     assert "replication_key_value" not in bookmark(run, "products")
-    assert "products: Received 1 record whose key was already received" in warnings(run)
+    assert "products: Received 1 record whose key was already received" in run.warnings
 
 
 def test_a_falling_count_causes_a_warning(run_tap: RunTap, server: Server) -> None:
@@ -182,9 +173,9 @@ def test_a_falling_count_causes_a_warning(run_tap: RunTap, server: Server) -> No
 
     run = read_products(run_tap, server)
 
-    assert len(warnings(run)) == 1
-    assert "up to 1 record may have been missed" in warnings(run)[0]
-    assert "--full-refresh" in warnings(run)[0]
+    assert len(run.warnings) == 1
+    assert "up to 1 record may have been missed" in run.warnings[0]
+    assert "--full-refresh" in run.warnings[0]
     assert bookmark(run, "products")["replication_key_value"] == day(9)
 
 
@@ -199,7 +190,7 @@ def test_a_count_that_is_reached_or_of_one_page_causes_no_warning(
 
     run = read_products(run_tap, server)
 
-    assert warnings(run) == []
+    assert run.warnings == []
     assert bookmark(run, "products")["replication_key_value"] == day(9)
 
 
@@ -215,7 +206,7 @@ def test_a_read_that_stops_early_is_not_compared_with_the_count(
     run = read_products(run_tap, server, state)
 
     assert len(server.requests) == 2
-    assert warnings(run) == []
+    assert run.warnings == []
     assert bookmark(run, "products")["replication_key_value"] == day(9)
 
 
@@ -232,7 +223,7 @@ def test_an_empty_last_page_is_requested_once_more(
 
     assert run.ids("customers") == ["C1", "C2", "C3"]
     assert sends_deletes(run)
-    assert warnings(run) == []
+    assert run.warnings == []
 
 
 @pytest.mark.parametrize("empty", [[], None], ids=["empty list", "null"])
@@ -247,8 +238,8 @@ def test_a_table_whose_last_page_is_empty_twice_sends_no_deletes(
     assert run.exit_code == 0
     assert run.ids("customers") == ["C1", "C2"]
     assert not sends_deletes(run)
-    assert "was empty twice" in warnings(run)[0]
-    assert "No deletes are sent to the target" in warnings(run)[1]
+    assert "was empty twice" in run.warnings[0]
+    assert "No deletes are sent to the target" in run.warnings[1]
 
 
 def test_a_csv_page_with_only_a_header_is_an_empty_page(run_tap: RunTap, server: Server) -> None:
@@ -280,7 +271,7 @@ def test_an_empty_last_page_holds_the_incremental_bookmark(run_tap: RunTap, serv
     run = read_products(run_tap, server)
 
     assert "replication_key_value" not in bookmark(run, "products")
-    assert "The bookmark does not move" in warnings(run)[1]
+    assert "The bookmark does not move" in run.warnings[1]
 
 
 def test_an_empty_last_page_of_campaigns_is_requested_once_more(
@@ -301,7 +292,7 @@ def interrupted_state(run_tap: RunTap, server: Server) -> object:
     """Return the state of a run that failed on the second of two pages."""
     first = Reply({"customers": customers(1, 2), "next_url": "?cursor=1"})
     server.replies(first, Reply(status=403))
-    return state_of(read_customers(run_tap, server))
+    return read_customers(run_tap, server).state
 
 
 def test_a_checkpoint_at_an_empty_page_restarts_the_sync(run_tap: RunTap, server: Server) -> None:
@@ -314,7 +305,7 @@ def test_a_checkpoint_at_an_empty_page_restarts_the_sync(run_tap: RunTap, server
     run = read_customers(run_tap, server, state)
 
     assert run.ids("customers") == ["C1", "C2", "C3"]
-    assert "Restarting the interrupted sync" in warnings(run)[0]
+    assert "Restarting the interrupted sync" in run.warnings[0]
     assert sends_deletes(run)
     assert len(server.requests) == 3
 
@@ -458,7 +449,7 @@ def test_a_read_stops_early_only_after_a_record_at_or_after_the_bookmark(
     serve(
         server, "products", [*products(11, start=6), *history[0]], history[1], products(10), before
     )
-    second = read_products(run_tap, server, state_of(first), lookback_days=0)
+    second = read_products(run_tap, server, first.state, lookback_days=0)
 
     assert first.ids("products") == ["P4"]
     assert bookmark(first, "products")["unordered"] is True
@@ -474,7 +465,7 @@ def test_an_order_that_is_correct_up_to_the_last_page_is_trusted_again(
 
     first = read_products(run_tap, server, {"bookmarks": {"products": unordered}})
     requests = len(server.requests)
-    read_products(run_tap, server, state_of(first))
+    read_products(run_tap, server, first.state)
 
     assert requests == 3
     assert bookmark(first, "products")["unordered"] is None
@@ -547,8 +538,8 @@ def test_a_warning_says_why_no_deletes_are_sent(
     run = read_customers(run_tap, server)
 
     assert not sends_deletes(run)
-    assert reason in warnings(run)[-1]
-    assert "No deletes are sent to the target" in warnings(run)[-1]
+    assert reason in run.warnings[-1]
+    assert "No deletes are sent to the target" in run.warnings[-1]
 
 
 @pytest.mark.parametrize(
@@ -589,7 +580,7 @@ def test_duplicates_and_wrong_counts_cause_a_warning_without_deletes_too(
 
     run = read_customers(run_tap, server, emit_activate_version_messages=False)
 
-    assert [message in warning for warning in warnings(run)] == [True]
+    assert [message in warning for warning in run.warnings] == [True]
 
 
 def test_duplicate_keys_before_an_interruption_are_still_counted(
@@ -597,13 +588,13 @@ def test_duplicate_keys_before_an_interruption_are_still_counted(
 ) -> None:
     first = Reply({"customers": customers(1, 1, 2), "next_url": "?cursor=1"})
     server.replies(first, Reply(status=403))
-    state = state_of(read_customers(run_tap, server))
+    state = read_customers(run_tap, server).state
     server.replies(Reply({"customers": customers(3)}))
 
     run = read_customers(run_tap, server, state)
 
     assert run.ids("customers") == ["C3"]
-    assert "received 1 record twice" in warnings(run)[-1]
+    assert "received 1 record twice" in run.warnings[-1]
     assert not sends_deletes(run)
 
 
@@ -614,12 +605,12 @@ def test_a_resumed_sync_sends_no_deletes(run_tap: RunTap, server: Server) -> Non
 
     resumed = read_customers(run_tap, server, state)
     serve(server, "customers", customers(1, 3), customers(2), counts=[3, 3])
-    whole = read_customers(run_tap, server, state_of(resumed))
+    whole = read_customers(run_tap, server, resumed.state)
 
     assert resumed.exit_code == 0
     assert resumed.ids("customers") == ["C2"]
     assert not sends_deletes(resumed)
-    assert "No deletes are sent to the target: the sync was resumed" in warnings(resumed)[-1]
+    assert "No deletes are sent to the target: the sync was resumed" in resumed.warnings[-1]
     assert whole.ids("customers") == ["C1", "C3", "C2"]
     assert sends_deletes(whole)
 
@@ -630,8 +621,8 @@ def test_a_warning_says_that_filters_prevent_deletes(run_tap: RunTap, server: Se
 
     run = read_customers(run_tap, server, stream_options=options)
 
-    assert len(warnings(run)) == 1
-    assert "with filters only a part of the table is read" in warnings(run)[0]
+    assert len(run.warnings) == 1
+    assert "with filters only a part of the table is read" in run.warnings[0]
 
 
 def test_a_checkpoint_of_the_first_version_is_accepted(run_tap: RunTap, server: Server) -> None:
@@ -656,7 +647,7 @@ def test_without_resume_no_checkpoint_is_written_or_used(run_tap: RunTap, server
     assert run.ids("customers") == ["C1", "C2"]
     assert "the setting resume is false" in run.log
     assert bookmark(run, "customers") == {"resume": None}
-    assert "cursor" not in json.dumps(state_of(run))
+    assert "cursor" not in json.dumps(run.state)
 
 
 # --- filters
@@ -742,7 +733,7 @@ def test_a_string_that_differs_from_its_filter_causes_a_warning(
 
     assert run.exit_code == 0
     assert len(run.records("customers")) == 3
-    assert len(warnings(run)) == warned
+    assert len(run.warnings) == warned
     assert str(received) not in run.log
 
 
@@ -751,6 +742,25 @@ def test_a_string_that_differs_from_its_filter_causes_a_warning(
 
 def batches(run: Run) -> list[str]:
     return [path for message in run.of_type("BATCH") for path in message["manifest"]]
+
+
+def test_with_batch_files_neither_deletes_nor_checkpoints_are_written(
+    run_tap: RunTap, server: Server, tmp_path: Path
+) -> None:
+    """Records in batch files have no version, so a delete would remove all of them."""
+    first = Reply({"customers": customers(1), "next_url": "?cursor=1"})
+    server.replies(first, Reply(status=403), Reply({"customers": customers(1, 2)}))
+    storage = {"root": f"file://{tmp_path}", "prefix": "p-"}
+    config = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": storage}
+
+    failed = read_customers(run_tap, server, batch_config=config)
+    run = read_customers(run_tap, server, failed.state, batch_config=config)
+
+    assert (failed.exit_code, run.exit_code) == (1, 0)
+    assert not bookmark(failed, "customers").get("resume")
+    assert not sends_deletes(run)
+    [warning] = run.warnings
+    assert "No deletes are sent to the target: batch files hold no version" in warning
 
 
 def test_the_bookmark_moves_after_the_last_batch_message(
@@ -786,5 +796,25 @@ def test_an_unwritable_batch_file_does_not_move_the_bookmark(
     run = read_products(run_tap, server, batch_config=config)
 
     assert run.exit_code == 1
+    assert batches(run) == []
+    assert day(9) not in run.stdout
+
+
+def test_a_batch_file_that_cannot_be_closed_does_not_move_the_bookmark(
+    server: Server, start: Start, tmp_path: Path
+) -> None:
+    serve(server, "products", products(9, 8))
+    storage = {"root": f"file://{tmp_path}", "prefix": "p-"}
+    encoding = {"format": "jsonl", "compression": "none"}
+    config = {**server.config, "batch_config": {"encoding": encoding, "storage": storage}}
+    # The records are in a buffer, until the file is closed.
+    no_files = (
+        "import resource, tap_custobar.tap; resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))"
+    )
+
+    run = start(config, catalog=incremental("products"), before=no_files).end()
+
+    assert run.exit_code == 1
+    assert "File too large" in run.errors[0]
     assert batches(run) == []
     assert day(9) not in run.stdout

@@ -1,4 +1,4 @@
-"""`make demo`; the Makefile has created its environments before the tests."""
+"""The script of `make demo`; the Makefile creates its environments before the tests."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tests.time_limit import time_limit
 
 ROOT = Path(__file__).parent.parent.parent
 DEMO = [sys.executable, str(ROOT / "scripts/demo.py")]
@@ -73,14 +76,17 @@ def test_an_interrupted_demo_leaves_no_file_and_no_process(
     output, temporary = tmp_path / "output", tmp_path / "temporary"
     temporary.mkdir()
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [*DEMO, output],
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdout=pipe,
-        stderr=pipe,
-        text=True,
-        process_group=0,
-    ) as demo:
+    with (
+        subprocess.Popen(
+            [*DEMO, output],
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            process_group=0,
+        ) as demo,
+        time_limit(partial(os.killpg, demo.pid, signal.SIGKILL)),
+    ):
         assert demo.stdout
         output_so_far = ""
         while step not in output_so_far:
@@ -88,7 +94,7 @@ def test_an_interrupted_demo_leaves_no_file_and_no_process(
             assert line, demo.communicate()  # it ended
             output_so_far += line
         os.killpg(demo.pid, number)  # as a terminal does on Ctrl-C
-        rest, errors = demo.communicate(timeout=60)
+        rest, errors = demo.communicate()
 
     assert (demo.returncode, errors) == (128 + number, "")
     assert "Done" not in rest

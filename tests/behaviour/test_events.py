@@ -87,7 +87,7 @@ def test_an_incremental_read_computes_the_same_keys(
     )
 
     assert keys_of(run) == expected_keys[:4]
-    state = run.of_type("STATE")[-1]["value"]["bookmarks"]["events"]
+    state = run.state["bookmarks"]["events"]
     assert state["replication_key_value"] == EVENTS[0]["date"]
 
 

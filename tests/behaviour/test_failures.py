@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.pages import serve_pages
 from tests.server import Reply
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_a_missing_scope_does_not_stop_the_other_stream(
 
     assert run.exit_code == 1
     assert len(run.ids(readable)) == getattr(sandbox, readable)
-    assert run.of_type("STATE")[-1]["value"]["bookmarks"][readable] == {"resume": None}
+    assert run.state["bookmarks"][readable] == {"resume": None}
     assert len(run.errors) == 1
     assert run.errors[0].startswith(f"{failed} failed: ")
     assert f"GET /api/data/{failed}/" in run.errors[0]
@@ -60,28 +61,19 @@ def test_the_bookmark_of_a_failed_stream_does_not_move(run_tap: RunTap, server: 
 
     run = run_tap(server.config, state={"bookmarks": {"customers": bookmark}})
 
-    last = run.of_type("STATE")[-1]["value"]["bookmarks"]
+    last = run.state["bookmarks"]
     assert {key: last["customers"].get(key) for key in bookmark} == bookmark
 
 
 def test_records_before_a_failure_are_written_and_the_checkpoint_is_at_the_failed_page(
     run_tap: RunTap, server: Server
 ) -> None:
-    def answer(request: Request) -> Reply:
-        cursor = dict(request.query).get("cursor")
-        if "products" in request.path:
-            return Reply({"products": []})
-        if cursor == "3":
-            return Reply(status=400)
-        number = str(int(cursor or 1) + 1)
-        body = {"customers": [{"external_id": number}], "next_url": f"?cursor={number}"}
-        return Reply(body)
-
-    server.answer = answer
+    pages = [[{"external_id": external_id}] for external_id in "abc"]
+    serve_pages(server, *pages, at={3: lambda: Reply(status=400)})
 
     run = run_tap(server.config)
 
     assert run.exit_code == 1
-    assert run.ids("customers") == ["2", "3"]
-    checkpoint = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]["resume"]
-    assert checkpoint["next"] == "/api/data/customers/?cursor=3"
+    assert run.ids("customers") == ["a", "b"]
+    checkpoint = run.state["bookmarks"]["customers"]["resume"]
+    assert checkpoint["next"] == "/api/data/customers/?page=3"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.behaviour.conftest import STATE_AFTER
-from tests.faulty import serving
+from tests.catalogs import catalog
+from tests.faulty import Line, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.behaviour.conftest import Start
     from tests.conftest import Run, RunTap
-    from tests.faulty import Act, FaultyServer, Line
+    from tests.faulty import Act, FaultyServer
 
 
 @pytest.fixture
@@ -34,15 +35,6 @@ def foreign() -> Iterator[FaultyServer]:
     yield from serving()
 
 
-ONLY_CUSTOMERS = {
-    "streams": [
-        {
-            "tap_stream_id": "customers",
-            "schema": {"properties": {"external_id": {"type": "string"}}},
-            "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
-        }
-    ]
-}
 PATH = "/api/data/customers/"
 PAGE_2 = f"{PATH}?cursor=2"
 
@@ -173,7 +165,7 @@ FAULTS: dict[str, tuple[Act, str]] = {
 
 def next_page(run: Run) -> str | None:
     """Return the page at which the next sync resumes; None after the last page."""
-    bookmark = run.of_type("STATE")[-1]["value"]["bookmarks"]["customers"]
+    bookmark = run.state["bookmarks"]["customers"]
     resume: dict[str, str] | None = bookmark["resume"]
     return None if resume is None else resume["next"]
 
@@ -193,7 +185,7 @@ def test_a_fault_on_page_2_keeps_page_1_and_the_checkpoint_and_logs_the_cause(
     act, error = FAULTS[fault]
     faulty.script = [PAGE_1, act]
 
-    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+    run = run_tap(faulty.config, catalog=catalog(customers=True))
 
     assert_ended_at_page_2(run, error)
     assert len(faulty.targets) == 2
@@ -213,7 +205,7 @@ def test_after_a_temporary_fault_every_record_is_written_once(
 ) -> None:
     faulty.script = [PAGE_1, FAULTS[fault][0], sends(answer(GOOD_2)), sends(answer(body(3)))]
 
-    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=catalog(customers=True))
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2", "3"]
@@ -230,7 +222,7 @@ def test_a_date_in_retry_after_is_relative_to_the_clock_of_the_server(
     busy = sends(answer(b"", f"Date: {date}", f"Retry-After: {later}", status=status))
     faulty.script = [PAGE_1, busy, sends(answer(body(2)))]
 
-    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=catalog(customers=True))
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2"]
@@ -243,7 +235,7 @@ def test_an_outage_longer_than_the_retries_fails_the_stream(
 ) -> None:
     faulty.script = [PAGE_1, sends(answer(b"", "Retry-After: 0", status="503 Unavailable"))]
 
-    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=catalog(customers=True))
 
     assert_ended_at_page_2(run, rf"Custobar failed to process the request GET {PATH} \(503\)\.")
     assert faulty.targets[1:] == [PAGE_2, PAGE_2]
@@ -255,7 +247,7 @@ def test_a_signal_does_not_wait_for_a_retry_however_long_its_delay(
 ) -> None:
     busy = answer(b"", f"Retry-After: {delay}", status="429 Too Many Requests")
     faulty.script = [PAGE_1, sends(busy)]
-    tap = start({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    tap = start({**faulty.config, "max_retries": 1}, catalog=catalog(customers=True))
     tap.take_log_up_to("Retry 1 in 600 s.")
     tap.process.send_signal(signal.SIGTERM)
 
@@ -278,7 +270,7 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
 ) -> None:
     faulty.script = [PAGE_1, act]
     config = {**faulty.config, "request_timeout": 3600}
-    tap = start(config, catalog=ONLY_CUSTOMERS, before=STATE_AFTER.format(1))
+    tap = start(config, catalog=catalog(customers=True), before=STATE_AFTER.format(1))
     assert faulty.requested_twice.wait(60)
     tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
     tap.process.send_signal(number)
@@ -289,6 +281,17 @@ def test_a_signal_does_not_wait_for_a_request_that_hangs(
     assert run.errors == []
     assert run.ids("customers") == ["1"]
     assert next_page(run) == PAGE_2
+
+
+def test_a_signal_during_discovery_writes_nothing(faulty: FaultyServer, start: Start) -> None:
+    faulty.script = [Line.hold]
+    tap = start({**faulty.config, "request_timeout": 3600, "discover_custom_fields": True})
+    assert faulty.requested.wait(60)
+    tap.process.send_signal(signal.SIGTERM)
+
+    run = tap.end()
+
+    assert (run.exit_code, run.stdout) == (143, "")
 
 
 # A signal that does not wake the main thread, like one that arrives just before its wait begins:
@@ -315,7 +318,7 @@ def test_a_signal_that_does_not_interrupt_a_wait_is_not_lost(
     file = tmp_path / "send-signal"
     before = f"{STATE_AFTER.format(1)}\n{SIGNAL_IN_ANOTHER_THREAD.format(file=str(file))}"
     config = {**faulty.config, "request_timeout": 3600, "max_retries": 1}
-    tap = start(config, catalog=ONLY_CUSTOMERS, before=before)
+    tap = start(config, catalog=catalog(customers=True), before=before)
     assert faulty.requested_twice.wait(60)
     tap.take(1, "STATE")  # after the first page is written; the next one is requested earlier
     file.touch()
@@ -381,7 +384,7 @@ def test_an_incomplete_compressed_body_is_not_accepted(
         act = sends_and_closes(head(CLOSE, encoding) + content)
     faulty.script = [PAGE_1, act]
 
-    assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), BROKE_OFF)
+    assert_ended_at_page_2(run_tap(faulty.config, catalog=catalog(customers=True)), BROKE_OFF)
 
 
 @pytest.mark.parametrize(
@@ -418,7 +421,7 @@ def test_a_complete_compressed_body_is_accepted(
     chunks = b"".join(chunk(content[i : i + size]) for i in range(0, len(content), size))
     faulty.script = [PAGE_1, sends(head(CHUNKED, encoding) + chunks + b"0\r\n\r\n")]
 
-    run = run_tap({**faulty.config, "request_timeout": 60}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**faulty.config, "request_timeout": 60}, catalog=catalog(customers=True))
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2"]
@@ -453,7 +456,7 @@ def test_csv_is_accepted_only_if_its_length_is_declared(
     sent = chunk(content) + b"0\r\n\r\n" if is_chunked else content
     faulty.script = [sends_and_closes(head("Content-Type: text/csv", *lines) + sent)]
 
-    run = run_tap({**faulty.config, "response_format": "csv"}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**faulty.config, "response_format": "csv"}, catalog=catalog(customers=True))
 
     assert run.ids("customers") == (["1", "2"] if is_accepted else [])
     assert run.exit_code == (0 if is_accepted else 1)
@@ -473,7 +476,7 @@ def test_interim_responses_are_skipped(
 ) -> None:
     faulty.script = [sends(interim + answer(body(1, 2))), sends(interim + answer(body(2)))]
 
-    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+    run = run_tap(faulty.config, catalog=catalog(customers=True))
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2"]
@@ -483,7 +486,7 @@ def test_interim_responses_are_skipped(
 def test_endless_interim_responses_time_out(run_tap: RunTap, faulty: FaultyServer) -> None:
     faulty.script = [PAGE_1, sends_slowly_after(piece=head(status="103 Early Hints"))]
 
-    assert_ended_at_page_2(run_tap(faulty.config, catalog=ONLY_CUSTOMERS), TOO_SLOW)
+    assert_ended_at_page_2(run_tap(faulty.config, catalog=catalog(customers=True)), TOO_SLOW)
 
 
 def test_a_next_page_that_does_not_exist_is_not_blamed_on_the_settings(
@@ -491,7 +494,7 @@ def test_a_next_page_that_does_not_exist_is_not_blamed_on_the_settings(
 ) -> None:
     faulty.script = [PAGE_1, sends(answer(b"", status="404 Not Found"))]
 
-    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+    run = run_tap(faulty.config, catalog=catalog(customers=True))
 
     assert_ended_at_page_2(run, rf"Custobar no longer has the next page of GET {PATH} \(404\).*")
     assert "company" not in run.errors[0]
@@ -522,7 +525,7 @@ def test_a_body_larger_than_the_limit_is_not_read_to_its_end(
         "import resource, tap_custobar.api.responses as a; a.MAX_BODY = 1 << 20;"
         "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))"
     )
-    run = start(config, catalog=ONLY_CUSTOMERS, before=before).end()
+    run = start(config, catalog=catalog(customers=True), before=before).end()
 
     error = rf"The response to GET {PATH} is larger than 1 MiB: lower page_size\."
     assert_ended_at_page_2(run, error)
@@ -545,7 +548,7 @@ def test_a_redirect_on_page_2_fails_the_stream_and_is_not_followed(
     target = location.format(foreign=foreign.host, own=faulty.host, path=PATH)
     faulty.script = [PAGE_1, sends(answer(b"", f"Location: {target}", status=f"{status} Moved"))]
 
-    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=catalog(customers=True))
 
     address = re.escape(f"http://{faulty.host}{PATH}")
     assert_ended_at_page_2(run, rf"{address} redirects \({status}\), .*")
@@ -566,7 +569,7 @@ def test_no_record_is_lost_if_a_kept_alive_connection_is_closed(
 ) -> None:
     faulty.script = [*first, sends(answer(body(2)))]
 
-    run = run_tap({**faulty.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**faulty.config, "max_retries": 1}, catalog=catalog(customers=True))
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2"]
@@ -583,7 +586,7 @@ def test_a_response_that_was_not_requested_is_not_read_as_the_next_page(
         sends(answer(body(2))),
     ]
 
-    run = run_tap(faulty.config, catalog=ONLY_CUSTOMERS)
+    run = run_tap(faulty.config, catalog=catalog(customers=True))
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1", "2"]

@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,11 +41,11 @@ pytestmark = pytest.mark.skipif(
 def started(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Start a module as the first process, and yield its parent process."""
     command = [*UNSHARE, sys.executable, "-W", "error", "-m", module, *arguments]
-    with subprocess.Popen(command, env={"PATH": os.environ["PATH"]}) as unshare:
-        watchdog = threading.Timer(30, unshare.kill)  # its child is killed with it
-        watchdog.start()
+    with (
+        subprocess.Popen(command, env={"PATH": os.environ["PATH"]}) as unshare,
+        time_limit(unshare.kill),  # its child is killed with it
+    ):
         yield unshare
-        watchdog.cancel()
 
 
 def terminate(unshare: subprocess.Popen[bytes]) -> None:

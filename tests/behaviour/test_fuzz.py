@@ -75,7 +75,7 @@ def collected_log() -> Iterator[list[str]]:
 
 
 def read(server: Server, foreign: Server, reply: Reply, **config: object) -> list[dict[str, Any]]:
-    """Read customers from a server that sends `reply`, and assert what holds for any response."""
+    """Read customers from a server that sends `reply`, and assert what is true for any response."""
     last = Reply({"customers": []})
     server.requests.clear()
     server.answer = lambda _: reply if len(server.requests) <= PAGES else last

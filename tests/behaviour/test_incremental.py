@@ -12,13 +12,15 @@ import requests
 
 from tests.catalogs import catalog, incremental, replicate
 from tests.conftest import entry_of, started_sandbox
+from tests.pages import serve_pages
 from tests.server import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tests.behaviour.conftest import Start
     from tests.conftest import Run, RunTap, Sandbox
-    from tests.server import Request, Server
+    from tests.server import Server
 
 Rows = list[dict[str, Any]]
 
@@ -45,20 +47,6 @@ def rows_of(pages: Sequence[Sequence[object]]) -> list[Rows]:
     ]
 
 
-def serve(server: Server, pages: list[Rows], *, fails_at: int | None = None) -> None:
-    """Serve pages of products in this order, regardless of the requested order."""
-
-    def answer(request: Request) -> Reply:
-        number = int(dict(request.query).get("cursor", "0"))
-        if number == fails_at:
-            return Reply({"error": {"reason": "cursor expired"}}, status=400)
-        link = {"next_url": f"?cursor={number + 1}"} if number + 1 < len(pages) else {}
-        count = sum(map(len, pages))
-        return Reply({"products": pages[number], "count": count, **link})
-
-    server.answer = answer
-
-
 @dataclass
 class Read:
     """A run that read products."""
@@ -72,8 +60,7 @@ class Read:
 
     @property
     def bookmark(self) -> dict[str, Any]:
-        bookmark = self.run.of_type("STATE")[-1]["value"]["bookmarks"]["products"]
-        assert isinstance(bookmark, dict)
+        bookmark: dict[str, Any] = self.run.state["bookmarks"]["products"]
         return bookmark
 
     @property
@@ -84,12 +71,11 @@ class Read:
         return value
 
     def warned(self, text: str) -> bool:
-        lines = [line for line in self.run.log.splitlines() if "| WARNING" in line]
-        return sum(text in line for line in lines) == 1
+        return sum(text in warning for warning in self.run.warnings) == 1
 
     @property
     def is_silent(self) -> bool:
-        return "| WARNING" not in self.run.log and "| ERROR" not in self.run.log
+        return not self.run.warnings + self.run.errors
 
 
 @pytest.fixture
@@ -104,7 +90,10 @@ def read(run_tap: RunTap, server: Server) -> Callable[..., Read]:
         fails_at: int | None = None,
         **settings: object,
     ) -> Read:
-        serve(server, rows_of(pages), fails_at=fails_at)
+        # In this order, regardless of the requested one.
+        served, count = rows_of(pages), sum(map(len, pages))
+        failure = {} if fails_at is None else {fails_at: lambda: Reply(status=400)}
+        serve_pages(server, *served, stream="products", count=count, at=failure)
         server.requests.clear()
         config = {**server.config, **settings}
         run = run_tap(config, catalog=selected or incremental("products"), state=state)
@@ -225,8 +214,8 @@ def test_an_interrupted_run_does_not_move_the_bookmark_and_no_record_is_lost(
 ) -> None:
     pages = [[day(14), day(13)], [day(12), day(11)], [day(8), day(7)]]
 
-    first = read(pages, state(day(11)), fails_at=1)
-    second = read(pages, first.run.of_type("STATE")[-1]["value"])
+    first = read(pages, state(day(11)), fails_at=2)
+    second = read(pages, first.run.state)
 
     assert first.run.exit_code == 1
     assert first.dates == [day(14), day(13)]
@@ -239,7 +228,7 @@ def test_the_second_run_reads_from_the_bookmark_of_the_first(
     read: Callable[..., Read],
 ) -> None:
     first = read([[day(12), day(11)], [day(2), day(1)]])
-    last = first.run.of_type("STATE")[-1]["value"]
+    last = first.run.state
 
     second = read([[day(13), day(12)], [day(2), day(1)]], last, lookback_days=0)
 
@@ -393,10 +382,10 @@ def test_an_incremental_read_discards_the_checkpoint_of_a_full_read(
     read: Callable[..., Read],
 ) -> None:
     pages = [[day(12)], [day(11)], [day(10)]]
-    interrupted = read(pages, selected=catalog(products=True), fails_at=2)
-    assert interrupted.bookmark["resume"]["next"] == "/api/data/products/?cursor=2"
+    interrupted = read(pages, selected=catalog(products=True), fails_at=3)
+    assert interrupted.bookmark["resume"]["next"] == "/api/data/products/?page=3"
 
-    result = read(pages, interrupted.run.of_type("STATE")[-1]["value"])
+    result = read(pages, interrupted.run.state)
 
     assert result.dates == [day(12), day(11), day(10)]
     assert result.bookmark == {**state(day(12))["bookmarks"]["products"], "resume": None}
@@ -515,6 +504,23 @@ def test_an_invalid_start_date_is_rejected(
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "has_total"), [({}, True), ({"start_date": "2024-01-01"}, False)]
+)
+def test_progress_has_a_total_only_if_the_whole_table_is_read(
+    server: Server, start: Start, settings: dict[str, Any], *, has_total: bool
+) -> None:
+    pages = rows_of([[day(12)], [day(11)]])
+    serve_pages(server, *pages, stream="products", count=2)
+    always = "import tap_custobar.progress as p; p.INTERVAL = 0"
+
+    run = start({**server.config, **settings}, catalog=incremental("products"), before=always).end()
+
+    assert run.ids("products") == ["P0-0", "P1-0"]
+    assert run.log.count("1 of 2 records (50 %)") == has_total
+    assert ("1 record, 1 page" in run.log) != has_total
+
+
 def test_an_incremental_read_sends_no_deletes(read: Callable[..., Read]) -> None:
     result = read([[day(12), day(2)]], emit_activate_version_messages=True)
 
@@ -577,7 +583,7 @@ def test_daily_runs_lose_no_record_and_read_few_again(
     first, second = sandboxes
 
     before = run_tap({**first.config, **config}, catalog=selected)
-    last = before.of_type("STATE")[-1]["value"]
+    last = before.state
     after = run_tap({**second.config, **config}, catalog=selected, state=last)
 
     assert before.exit_code == after.exit_code == 0
@@ -586,6 +592,6 @@ def test_daily_runs_lose_no_record_and_read_few_again(
         ids = [{record[key] for record in run.records(stream)} for run in (before, after)]
         assert len(ids[0] | ids[1]) == len(dates_by_row(second, stream))
         assert 0 < len(ids[1]) < len(ids[0] | ids[1])
-        bookmark = after.of_type("STATE")[-1]["value"]["bookmarks"][stream]
+        bookmark = after.state["bookmarks"][stream]
         latest = max(date.removesuffix("Z") for date in dates_by_row(second, stream).values())
         assert bookmark["replication_key_value"] == f"{latest}Z"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.behaviour.conftest import STATE_AFTER
+from tests.behaviour.conftest import STATE_AFTER, TIMEOUT
 from tests.catalogs import catalog
 from tests.conftest import TAP, Run
+from tests.pages import page_number, serve_pages
 from tests.server import Reply
 
 if TYPE_CHECKING:
@@ -28,45 +29,37 @@ IDS = {f"C{number}" for number in range(PAGES * PAGE)}
 STATES = STATE_AFTER.format(PAGE)
 
 
-def serve_pages(server: Server, *, release_products: Event | None = None) -> None:
+def serve_table(server: Server, *, release_products: Event | None = None) -> None:
     """Serve a table of customers in pages, and no products.
 
     Args:
         server: The server.
         release_products: Set once products may get a response: until then the tap cannot end.
     """
+    rows = [{"external_id": f"C{number}", "city": "Ä" * 500} for number in range(len(IDS))]
+    pages = [rows[start : start + PAGE] for start in range(0, len(rows), PAGE)]
+    serve_pages(server, *pages, count=len(rows))
+    answer_at_once = server.answer
 
     def answer(request: Request) -> Reply:
-        if "products" in request.path:
-            if release_products:
-                release_products.wait()
-            return Reply({"products": []})
-        number = int(dict(request.query).get("cursor", "0"))
-        rows = [{"external_id": f"C{number * PAGE + i}", "city": "Ä" * 500} for i in range(PAGE)]
-        body: dict[str, object] = {"customers": rows, "count": len(IDS)}
-        if number + 1 < PAGES:
-            body["next_url"] = f"?cursor={number + 1}"
-        return Reply(body)
+        if release_products and "products" in request.path:
+            assert release_products.wait(TIMEOUT)
+        return answer_at_once(request)
 
     server.answer = answer
 
 
-def requested_cursors(server: Server) -> list[str]:
-    """Return the cursors of the requested customer pages, in order, and clear the requests."""
-    cursors = [dict(r.query).get("cursor", "0") for r in server.requests if "customers" in r.path]
+def requested_pages(server: Server) -> list[int]:
+    """Return the numbers of the requested customer pages, in order, and clear the requests."""
+    numbers = [page_number(r) for r in server.requests if "customers" in r.path]
     server.requests.clear()
-    return cursors
-
-
-def last_state(run: Run) -> dict[str, Any]:
-    states = [m for m in run.messages if m["type"] == "STATE"]
-    return states[-1]["value"] if states else {}
+    return numbers
 
 
 def state_matches_output(run: Run) -> bool:
     """Return whether the last state is that of the last complete page on stdout."""
     written = len(run.ids("customers"))
-    bookmark = last_state(run).get("bookmarks", {}).get("customers", {})
+    bookmark = run.state.get("bookmarks", {}).get("customers", {})
     if "resume" in bookmark and bookmark["resume"] is None:
         return written == len(IDS)
     covered = bookmark["resume"]["records"] if bookmark else 0
@@ -88,14 +81,14 @@ def test_a_signal_stops_the_tap_between_two_lines_and_no_record_is_lost(
     unbuffered: bool,
 ) -> None:
     release_products = Event()
-    serve_pages(server, release_products=release_products)
+    serve_table(server, release_products=release_products)
     tap = start(server.config, before=STATES, unbuffered=unbuffered)
     tap.take(records)
     tap.process.send_signal(number)
 
     first = tap.end()
     release_products.set()
-    second = run_tap(server.config, state=last_state(first))
+    second = run_tap(server.config, state=first.state)
 
     assert first.exit_code == exit_code
     assert "Traceback" not in first.log
@@ -146,7 +139,7 @@ def test_with_nohup_the_tap_continues_when_the_terminal_closes(
 def test_no_record_is_lost_after_sigkill(
     run_tap: RunTap, server: Server, start: Start, records: int
 ) -> None:
-    serve_pages(server)
+    serve_table(server)
     tap = start(server.config, before=STATES)
     tap.take(records)
     tap.process.kill()
@@ -155,13 +148,13 @@ def test_no_record_is_lost_after_sigkill(
     # The last line may be truncated.
     complete_lines = killed.stdout[: killed.stdout.rindex("\n") + 1]
     first = Run(killed.exit_code, complete_lines, killed.log)
-    second = run_tap(server.config, state=last_state(first))
+    second = run_tap(server.config, state=first.state)
 
     assert {*first.ids("customers"), *second.ids("customers")} == IDS
 
 
 def test_a_closed_pipe_ends_the_tap_without_an_error_line(server: Server, start: Start) -> None:
-    serve_pages(server)
+    serve_table(server)
     tap = start(server.config, before=STATES)
     tap.take(2 * PAGE)
     tap.stdout.close()
@@ -193,7 +186,7 @@ def test_a_stdout_closed_from_the_start_ends_the_tap_without_an_error_line(
 def test_a_signal_while_the_pipe_is_full_stops_after_the_current_line(
     server: Server, start: Start, *, unbuffered: bool
 ) -> None:
-    serve_pages(server)
+    serve_table(server)
     tap = start(server.config, before=STATES, unbuffered=unbuffered)
     tap.take(1)
     # Nothing is read any more, so the tap fills the pipe and blocks in a write.
@@ -217,44 +210,44 @@ def _is_blocked_in_write(pid: int) -> bool:
 def test_pages_before_the_checkpoint_are_not_requested_again(
     run_tap: RunTap, server: Server, start: Start
 ) -> None:
-    serve_pages(server)
+    serve_table(server)
     tap = start(server.config, before=STATES)
     tap.take(3 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
     first = tap.end()
-    state = last_state(first)
-    requested_cursors(server)
+    state = first.state
+    requested_pages(server)
 
     second = run_tap(server.config, state=state)
 
     next_page = state["bookmarks"]["customers"]["resume"]["next"]
-    assert next_page == f"/api/data/customers/?cursor={requested_cursors(server)[0]}"
+    assert next_page == f"/api/data/customers/?page={requested_pages(server)[0]}"
     assert "Resuming the interrupted sync" in second.log
 
 
 def test_the_sync_after_a_complete_one_reads_the_whole_table(
     run_tap: RunTap, server: Server
 ) -> None:
-    serve_pages(server)
+    serve_table(server)
     first = run_tap(server.config)
-    requested_cursors(server)
+    requested_pages(server)
 
-    second = run_tap(server.config, state=last_state(first))
+    second = run_tap(server.config, state=first.state)
 
-    assert last_state(first)["bookmarks"]["customers"] == {"resume": None}
-    assert requested_cursors(server) == [str(page) for page in range(PAGES)]
+    assert first.state["bookmarks"]["customers"] == {"resume": None}
+    assert requested_pages(server) == [*range(1, PAGES + 1)]
     assert set(second.ids("customers")) == IDS
 
 
 @pytest.fixture
 def checkpoint(server: Server, start: Start) -> dict[str, Any]:
     """The checkpoint of a run that was interrupted on its fifth page."""
-    serve_pages(server)
+    serve_table(server)
     tap = start({**server.config, "emit_activate_version_messages": True}, before=STATES)
     tap.take(4 * PAGE + 1)
     tap.process.send_signal(signal.SIGTERM)
-    state = last_state(tap.end())
-    requested_cursors(server)
+    state = tap.end().state
+    requested_pages(server)
     resume: dict[str, Any] = state["bookmarks"]["customers"]["resume"]
     return resume
 
@@ -279,7 +272,7 @@ def test_a_resumed_sync_keeps_its_version(
 ) -> None:
     run = resumed(run_tap, server, checkpoint)
 
-    assert requested_cursors(server)[0] != "0"
+    assert requested_pages(server)[0] > 1
     assert {m["version"] for m in run.of_type("RECORD")} == {checkpoint["began"]}
 
 
@@ -305,7 +298,7 @@ def test_an_unusable_checkpoint_restarts_the_sync_and_the_log_says_why(
     run = resumed(run_tap, server, {**checkpoint, **change})
 
     assert run.exit_code == 0
-    assert requested_cursors(server) == [str(page) for page in range(PAGES)]
+    assert requested_pages(server) == [*range(1, PAGES + 1)]
     assert set(run.ids("customers")) == IDS
     assert "Restarting the interrupted sync" in run.log
     assert reason in run.log
@@ -319,6 +312,7 @@ def test_an_unusable_checkpoint_restarts_the_sync_and_the_log_says_why(
         {"emit_activate_version_messages": False},
         {"timezone": "Europe/Helsinki"},
         {"stream_maps": {"customers": {"city": "city.lower()"}}},
+        {"faker_config": {"seed": 1}},
         {"flattening_enabled": True, "flattening_max_depth": 1},
         {"stream_options": {"customers": {"custom_fields": {"acme__x": "integer"}}}},
     ],
@@ -328,6 +322,7 @@ def test_an_unusable_checkpoint_restarts_the_sync_and_the_log_says_why(
         "versions",
         "timezone",
         "stream maps",
+        "faker",
         "flattening",
         "custom fields",
     ],
@@ -337,19 +332,35 @@ def test_changed_settings_restart_the_sync(
 ) -> None:
     run = resumed(run_tap, server, checkpoint, **settings)
 
-    assert requested_cursors(server)[0] == "0"
+    assert requested_pages(server)[0] == 1
     assert set(run.ids("customers")) == IDS
+
+
+def test_another_type_of_a_field_restarts_the_sync(run_tap: RunTap, server: Server) -> None:
+    def run_with(type_name: str, state: object = None) -> Run:
+        options = {"customers": {"custom_fields": {"acme__x": type_name}}}
+        return run_tap({**server.config, "stream_options": options}, state=state)
+
+    pages = [{"external_id": "1"}], [{"external_id": "2"}]
+    serve_pages(server, *pages, at={2: lambda: Reply(status=403)})
+    state = run_with("integer").state
+    assert state["bookmarks"]["customers"]["resume"]
+    serve_pages(server, *pages)
+
+    run = run_with("number", state)
+
+    assert run.ids("customers") == ["1", "2"]
 
 
 def test_a_checkpoint_the_api_rejects_restarts_the_sync(
     run_tap: RunTap, server: Server, checkpoint: dict[str, Any]
 ) -> None:
     answer_others = server.answer
-    rejected = checkpoint["next"].rpartition("=")[2]
+    rejected = int(checkpoint["next"].rpartition("=")[2])
     first = iter([True])
 
     def answer(request: Request) -> Reply:
-        if dict(request.query).get("cursor") == rejected and next(first, False):
+        if page_number(request) == rejected and next(first, False):
             return Reply({"error": {"reason": "cursor expired"}}, status=400)
         return answer_others(request)
 
@@ -360,7 +371,7 @@ def test_a_checkpoint_the_api_rejects_restarts_the_sync(
     assert run.exit_code == 0
     assert "Restarting the interrupted sync" in run.log
     assert "cursor expired" in run.log
-    assert requested_cursors(server)[:2] == [rejected, "0"]
+    assert requested_pages(server)[:2] == [rejected, 1]
     assert set(run.ids("customers")) == IDS
 
 
@@ -373,11 +384,11 @@ def test_a_checkpoint_whose_page_cannot_be_read_restarts_the_sync(
     run_tap: RunTap, server: Server, checkpoint: dict[str, Any], reply: Reply
 ) -> None:
     answer_others = server.answer
-    unreadable = checkpoint["next"].rpartition("=")[2]
+    unreadable = int(checkpoint["next"].rpartition("=")[2])
     first = iter([True])
 
     def answer(request: Request) -> Reply:
-        if dict(request.query).get("cursor") == unreadable and next(first, False):
+        if page_number(request) == unreadable and next(first, False):
             return reply
         return answer_others(request)
 
@@ -398,14 +409,14 @@ def test_a_failure_unrelated_to_the_checkpoint_keeps_it(
     run = resumed(run_tap, server, checkpoint, max_retries=0)
 
     assert run.exit_code == 1
-    assert last_state(run)["bookmarks"]["customers"]["resume"] == checkpoint
+    assert run.state["bookmarks"]["customers"]["resume"] == checkpoint
 
 
 @pytest.mark.parametrize("value", ["text", 5, [], {"next": 1}])
 def test_a_checkpoint_of_another_type_restarts_the_sync(
     run_tap: RunTap, server: Server, value: object
 ) -> None:
-    serve_pages(server)
+    serve_table(server)
 
     run = resumed(run_tap, server, value)
 
@@ -414,7 +425,7 @@ def test_a_checkpoint_of_another_type_restarts_the_sync(
 
 
 def test_with_filters_no_checkpoint_is_written(server: Server, start: Start) -> None:
-    serve_pages(server)
+    serve_table(server)
     options = {"customers": {"filters": {"email": "maija@example.fi"}}}
     tap = start({**server.config, "stream_options": options}, before=STATES)
     tap.take(2 * PAGE + 1)
@@ -422,7 +433,7 @@ def test_with_filters_no_checkpoint_is_written(server: Server, start: Start) -> 
 
     run = tap.end()
 
-    assert not last_state(run)["bookmarks"]["customers"].get("resume")
+    assert not run.state["bookmarks"]["customers"].get("resume")
     assert "maija" not in run.stdout
 
 
@@ -476,7 +487,7 @@ def test_a_table_that_shrinks_while_it_is_read_sends_no_deletes(
 
     runs = [run_tap(config, catalog=customers)]
     if fails_once:
-        runs.append(run_tap(config, catalog=customers, state=last_state(runs[0])))
+        runs.append(run_tap(config, catalog=customers, state=runs[0].state))
 
     assert [run.exit_code for run in runs] == [1, 0] if fails_once else [0]
     assert [id_ for run in runs for id_ in run.ids("customers")] == list("01245")
@@ -489,7 +500,7 @@ def test_a_table_that_shrinks_while_it_is_read_sends_no_deletes(
 def test_a_full_disk_ends_the_run_with_one_error_line(
     server: Server, tmp_path: Path, *, unbuffered: bool
 ) -> None:
-    serve_pages(server)
+    serve_table(server)
     config = tmp_path / "config.json"
     config.write_text(json.dumps(server.config))
     environment = {"PATH": os.environ["PATH"]} | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
@@ -508,4 +519,4 @@ def test_a_full_disk_ends_the_run_with_one_error_line(
     assert ended.stderr.count("| ERROR") == 1
     assert "Cannot write to stdout: No space left on device." in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert requested_cursors(server) in (["0"], [])
+    assert requested_pages(server) in ([1], [])

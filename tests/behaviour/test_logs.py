@@ -1,4 +1,4 @@
-"""The log as JSON lines, with the SDK's log configuration, as in the README."""
+"""The log as JSON lines, with the SDK's log configuration, as in docs/recipes.md."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.catalogs import catalog
 from tests.server import Reply
 
 if TYPE_CHECKING:
@@ -14,15 +15,6 @@ GOOD = Reply({"customers": [{"external_id": "1"}]})
 TOO_MANY_REQUESTS = Reply(status=429, headers={"Retry-After": "0"})
 UNAVAILABLE = Reply(status=503, headers={"Retry-After": "0"})
 HTML = Reply(b"<html>", headers={"Content-Type": "text/html", "Retry-After": "0"})
-ONLY_CUSTOMERS = {
-    "streams": [
-        {
-            "tap_stream_id": "customers",
-            "schema": {"properties": {"external_id": {"type": "string"}}},
-            "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
-        }
-    ]
-}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +49,7 @@ def test_a_temporary_failure_is_retried(
 ) -> None:
     server.replies(*failures, GOOD)
 
-    run = run_tap(server.config, catalog=ONLY_CUSTOMERS)
+    run = run_tap(server.config, catalog=catalog(customers=True))
 
     assert run.exit_code == 0, run.log
     assert run.ids("customers") == ["1"]
@@ -68,7 +60,7 @@ def test_a_temporary_failure_is_retried(
 def test_retries_end_at_max_retries(run_tap: RunTap, server: Server) -> None:
     server.replies(UNAVAILABLE)
 
-    run = run_tap({**server.config, "max_retries": 2}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**server.config, "max_retries": 2}, catalog=catalog(customers=True))
 
     assert run.exit_code == 1
     assert len(server.requests) == 3
@@ -82,7 +74,7 @@ def test_a_likely_misconfiguration_is_retried_once_on_the_first_page(
 ) -> None:
     server.replies(HTML)
 
-    run = run_tap(server.config, catalog=ONLY_CUSTOMERS)
+    run = run_tap(server.config, catalog=catalog(customers=True))
 
     assert run.exit_code == 1
     assert len(server.requests) == 2
@@ -94,7 +86,7 @@ def test_html_on_a_later_page_is_retried_like_any_other_failure(
     first = Reply({"customers": [{"external_id": "1"}], "next_url": "?cursor=2"})
     server.replies(first, HTML, HTML, Reply({"customers": [{"external_id": "2"}]}))
 
-    run = run_tap(server.config, catalog=ONLY_CUSTOMERS)
+    run = run_tap(server.config, catalog=catalog(customers=True))
 
     assert run.ids("customers") == ["1", "2"]
 
@@ -103,7 +95,7 @@ def test_html_on_a_later_page_is_retried_like_any_other_failure(
 def test_rejected_requests_are_not_retried(run_tap: RunTap, server: Server, status: int) -> None:
     server.replies(Reply(status=status))
 
-    assert run_tap(server.config, catalog=ONLY_CUSTOMERS).exit_code == 1
+    assert run_tap(server.config, catalog=catalog(customers=True)).exit_code == 1
     assert len(server.requests) == 1
 
 
@@ -112,7 +104,7 @@ def test_too_many_requests_until_the_retries_end_names_the_setting(
 ) -> None:
     server.replies(TOO_MANY_REQUESTS)
 
-    run = run_tap({**server.config, "max_retries": 1}, catalog=ONLY_CUSTOMERS)
+    run = run_tap({**server.config, "max_retries": 1}, catalog=catalog(customers=True))
 
     assert len(run.errors) == 1
     assert "too many requests (429): raise request_interval" in run.errors[0]

@@ -74,7 +74,7 @@ def test_line_items_are_discovered_and_read(run_tap: RunTap, line_item_sandbox: 
     }
     records = run.records("sales")
     assert len({tuple(record[key] for key in LINE_ITEM_KEYS) for record in records}) == 120
-    bookmark = run.of_type("STATE")[-1]["value"]["bookmarks"]["sales"]
+    bookmark = run.state["bookmarks"]["sales"]
     assert bookmark["replication_key"] == "sale_date"
     assert bookmark["replication_key_value"] == max(record["sale_date"] for record in records)
 
@@ -137,7 +137,7 @@ def test_sales_of_the_wrong_shape_fail_before_a_record_is_written(
         "discover again (Meltano: --refresh-catalog), with discover_custom_fields: true, which "
         "finds out the shape."
     )
-    assert rejected.of_type("STATE")[-1]["value"] == state
+    assert rejected.state == state
     assert accepted.exit_code == 0
     assert accepted.ids("sales") == [sale["external_id"]]
 

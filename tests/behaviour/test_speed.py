@@ -9,14 +9,17 @@ from collections import Counter
 from io import StringIO
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
+from tap_custobar.api.client import CustobarClient
 from tap_custobar.records.decoder import BATCH_SIZE
 from tap_custobar.tap import TapCustobar
-from tests.catalogs import catalog
+from tests.catalogs import catalog, incremental
 from tests.conftest import entry_of
+from tests.pages import serve_pages
 from tests.server import Reply, Request, Server
 
 if TYPE_CHECKING:
@@ -265,9 +268,64 @@ def test_an_error_of_a_prefetched_page_is_raised_after_the_page_before_it(
     assert "customers failed: The token has no access" in run.errors[0]
 
 
-def test_the_option_test_prefetches_no_page(server: Server, run_tap: RunTap) -> None:
-    server.replies(page(3, "?cursor=2"))
+@pytest.fixture
+def prefetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs that taps prefetch; a tap may end before the server receives the request."""
+    urls: list[str] = []
+    prefetch = CustobarClient.prefetch
 
-    run_tap(server.config, "--test")
+    def record(client: CustobarClient, url: str | None) -> None:
+        urls.extend([url] if url else [])
+        prefetch(client, url)
 
-    assert [r.path for r in server.requests].count(PATH) == 1
+    monkeypatch.setattr(CustobarClient, "prefetch", record)
+    return urls
+
+
+def test_the_option_test_prefetches_no_page(server: Server, prefetched: list[str]) -> None:
+    server.replies(page(3, "?cursor=2"), page(1))
+    tap = TapCustobar(config=server.config)
+
+    tap.run_sync_dry_run(1, [tap.streams["customers"]])
+
+    assert prefetched == []
+
+
+def test_an_incremental_read_prefetches_after_new_records(server: Server, start: Start) -> None:
+    second_page_requested = threading.Event()
+    new = "2024-01-20T00:00:00Z"
+
+    def answer(request: Request) -> Reply:
+        number = int(dict(request.query).get("cursor", 0))
+        if number:
+            second_page_requested.set()
+        # Far more than the capacity of a pipe.
+        products = [
+            {"external_id": f"P{number}-{index}", "date": new, "title": "x" * 500}
+            for index in range(1000)
+        ]
+        return Reply({"products": products, "next_url": f"?cursor={number + 1}"})
+
+    server.answer = answer
+    config = {**server.config, "start_date": "2024-01-01"}
+    tap = start(config, catalog=incremental("products"))
+
+    assert second_page_requested.wait(60)
+    assert tap.process.poll() is None
+
+
+def test_an_incremental_read_prefetches_only_after_new_records(
+    server: Server, prefetched: list[str]
+) -> None:
+    dates = [f"2024-01-0{day}T00:00:00Z" for day in (9, 8, 7)]
+    pages = [[{"external_id": date, "date": date}] for date in dates]
+    serve_pages(server, *pages, stream="products")
+    bookmark = {"replication_key": "date", "replication_key_value": dates[0]}
+
+    TapCustobar(
+        config={**server.config, "lookback_days": 0},
+        catalog=incremental("products"),
+        state={"bookmarks": {"products": bookmark}},
+    ).streams["products"].sync()
+
+    assert [urlsplit(url).query for url in prefetched] == ["page=2"]

@@ -89,6 +89,7 @@ def test_the_option_test_reads_one_record_of_each_stream(run_tap: RunTap, sandbo
 
     assert run.exit_code == 0
     assert [m["stream"] for m in run.of_type("RECORD")] == STREAMS
+    assert "stopped after" not in run.log
 
 
 def test_without_a_config_about_discover_and_version_work_offline(run_tap: RunTap) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.catalogs import catalog, incremental
+from tests.catalogs import catalog
+from tests.pages import serve_pages
 from tests.server import Reply
 
 if TYPE_CHECKING:
-    from tests.behaviour.conftest import Start
     from tests.conftest import Run, RunTap, Sandbox
-    from tests.server import Request, Server
+    from tests.server import Server
 
 STREAM_MAP = {"stream_maps": {"customers": {"mapped": "external_id"}}}
 FLATTENING = {"flattening_enabled": True, "flattening_max_depth": 2}
@@ -37,21 +36,6 @@ def rows(file: Path) -> list[dict[str, Any]]:
     content = file.read_bytes()
     content = gzip.decompress(content) if file.suffix == ".gz" else content
     return [json.loads(line) for line in content.splitlines()]
-
-
-def serve_pages(server: Server, *pages: list[dict[str, Any]]) -> None:
-    """Serve pages of customers."""
-
-    def answer(request: Request) -> Reply:
-        if "customers" not in request.path:
-            return Reply({request.path.split("/")[-2]: []})
-        number = int(dict(request.query).get("cursor", 0))
-        body: dict[str, Any] = {"customers": pages[number]}
-        if number + 1 < len(pages):
-            body["next_url"] = f"?cursor={number + 1}"
-        return Reply(body)
-
-    server.answer = answer
 
 
 def customers(start: int, count: int, **values: object) -> list[dict[str, Any]]:
@@ -96,9 +80,7 @@ def test_stream_maps_apply_to_batch_files(run_tap: RunTap, server: Server, tmp_p
 def test_batch_files_in_messages_are_complete_after_a_failure(
     run_tap: RunTap, server: Server, tmp_path: Path
 ) -> None:
-    serve_pages(server, customers(0, 5), [])
-    answer_all = server.answer
-    server.answer = lambda r: Reply(status=403) if "cursor" in dict(r.query) else answer_all(r)
+    serve_pages(server, customers(0, 5), [], at={2: lambda: Reply(status=403)})
 
     settings = {**batch_config(tmp_path), "batch_size": 2}
     run = run_tap({**server.config, "batch_config": settings}, catalog=catalog(customers=True))
@@ -170,46 +152,3 @@ def test_a_failing_expression_is_named_without_the_values_of_the_record(
     assert error.startswith("customers failed: stream_maps.customers.length: ")
     assert error.endswith("city.lower() + 1")
     assert "Salainen" not in run.log
-
-
-def test_an_incremental_read_prefetches_after_new_records(server: Server, start: Start) -> None:
-    second_page_requested = threading.Event()
-    new = "2024-01-20T00:00:00Z"
-
-    def answer(request: Request) -> Reply:
-        number = int(dict(request.query).get("cursor", 0))
-        if number:
-            second_page_requested.set()
-        # Far more than the capacity of a pipe.
-        products = [
-            {"external_id": f"P{number}-{index}", "date": new, "title": "x" * 500}
-            for index in range(1000)
-        ]
-        return Reply({"products": products, "next_url": f"?cursor={number + 1}"})
-
-    server.answer = answer
-    config = {**server.config, "start_date": "2024-01-01"}
-    tap = start(config, catalog=incremental("products"))
-
-    assert second_page_requested.wait(60)
-    assert tap.process.poll() is None
-
-
-def test_an_incremental_read_without_new_records_does_not_prefetch(
-    run_tap: RunTap, server: Server
-) -> None:
-    def answer(request: Request) -> Reply:
-        number = int(dict(request.query).get("cursor", 0))
-        old = {"external_id": f"P{number}", "date": f"2024-01-{9 - number:02}T00:00:00Z"}
-        return Reply({"products": [old], "next_url": f"?cursor={number + 1}"})
-
-    server.answer = answer
-    bookmark = {"replication_key": "date", "replication_key_value": "2024-01-09T00:00:00Z"}
-
-    run_tap(
-        {**server.config, "lookback_days": 0},
-        catalog=incremental("products"),
-        state={"bookmarks": {"products": bookmark}},
-    )
-
-    assert len(server.requests) == 2

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from tests.conftest import Run
 from tests.server import TOKEN
+from tests.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
+#: Seconds.
 TIMEOUT = 120
 #: The folder of the container where the folder of the test is mounted.
 DATA = "/data"
@@ -116,7 +118,10 @@ class Image:
         entrypoint: str | None = None,
         user: str | None = None,
     ) -> Iterator[Container]:
-        """Start a container with a read-only root; it is killed at the end of the context."""
+        """Start a container with a read-only root.
+
+        It is killed at the end of the context, or once it has run for `TIMEOUT`.
+        """
         self.folder.chmod(0o755)
         for name, content in (files or {}).items():
             (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
@@ -129,10 +134,11 @@ class Image:
             command, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             container = Container(process, None if self.root else name)
-            try:
-                yield container
-            finally:
-                container.kill()
+            with time_limit(container.kill, TIMEOUT):
+                try:
+                    yield container
+                finally:
+                    container.kill()
 
     def _with_engine(
         self, arguments: list[str], env: Mapping[str, str], entrypoint: str | None, user: str | None
@@ -214,7 +220,7 @@ class Container:
 
     def end(self) -> Run:
         """Wait until it ends."""
-        stdout, log = self.process.communicate(timeout=TIMEOUT)
+        stdout, log = self.process.communicate()
         run = Run(self.process.returncode, (self.taken + stdout).decode(), log.decode())
         assert "Traceback" not in run.log
         assert TOKEN not in run.stdout + run.log

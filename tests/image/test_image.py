@@ -39,10 +39,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Image:
         return image
 
 
-def last_state(run: Run) -> Any:  # noqa: ANN401 - any JSON value
-    return run.of_type("STATE")[-1]["value"]
-
-
 def test_the_tap_describes_itself(tap: Image) -> None:
     version = tap.run("--version")
     about = tap.run("--about", "--format=json")
@@ -86,13 +82,13 @@ def test_an_incremental_run_resumes_from_the_state_of_the_previous_one(
 
     first = tap.run(*arguments, files=files)
     second = tap.run(
-        *arguments, "--state", "state.json", files={**files, "state.json": last_state(first)}
+        *arguments, "--state", "state.json", files={**files, "state.json": first.state}
     )
 
     assert len(first.records("products")) == sandbox.products
     assert second.exit_code == 0
     assert len(second.records("products")) < sandbox.products
-    assert last_state(second) == last_state(first)
+    assert second.state == first.state
 
 
 @pytest.mark.parametrize(
@@ -123,7 +119,7 @@ def test_after_sigterm_the_next_run_resumes_from_the_written_state(
         *CONFIG,
         "--state",
         "state.json",
-        files={"config.json": config, "state.json": last_state(first)},
+        files={"config.json": config, "state.json": first.state},
     )
 
     assert first.exit_code == 143

@@ -6,8 +6,10 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +18,7 @@ import pytest
 
 from tests.conftest import TAP
 from tests.server import TOKEN
+from tests.time_limit import time_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -269,14 +272,21 @@ def mariadb() -> Iterator[MariaDb]:
         socket = f"{folder}/socket"
         command = [serve, *options, f"--socket={socket}", "--skip-networking", "--log-warnings=0"]
         with subprocess.Popen(
-            # Until its stdin is closed, like PostgreSQL above.
-            ["/bin/sh", "-c", '"$@" & read _; kill $!; wait', "sh", *command],
+            # Until its stdin is closed, like PostgreSQL above. Its stderr ends with the server.
+            ["/bin/sh", "-c", '"$@" & exec 2>&-; read _; kill $!; wait', "sh", *command],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
             text=True,
         ) as process:
             assert process.stderr
-            assert any("ready for connections" in line for line in process.stderr)
+            with time_limit(partial(os.killpg, process.pid, signal.SIGKILL), TIMEOUT):
+                log = []
+                for line in process.stderr:
+                    log.append(line)
+                    if "ready for connections" in line:
+                        break
+                else:
+                    pytest.fail(f"MariaDB did not start:\n{''.join(log)}")
             yield MariaDb(socket)
             process.communicate()

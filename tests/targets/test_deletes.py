@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import catalog, incremental
+from tests.pages import fail, page_number, serve_pages
 from tests.server import Reply
-from tests.targets.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from tests.pages import page_number, serve_pages
 from tests.server import TOKEN, Reply
 from tests.targets.conftest import ROOT, environment
-from tests.targets.pages import page_number, serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -164,7 +164,7 @@ def test_a_target_stores_what_the_tap_sent(
             details.append(log[-1500:])
             break
         state = json.loads(stdout.splitlines()[-1]) if stdout.strip() else None
-        if state != run.of_type("STATE")[-1]["value"]:
+        if state != run.state:
             found.add("state")
             details.append(f"state {state}")
     if "stops" not in found:

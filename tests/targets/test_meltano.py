@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.pages import fail, page_number, serve_pages
 from tests.server import TOKEN, Reply
 from tests.targets.conftest import ROOT, environment
-from tests.targets.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

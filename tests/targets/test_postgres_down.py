@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.targets.pages import fail, page_number, serve_pages
+from tests.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     from tests.server import Server

@@ -56,4 +56,4 @@ def test_the_commands_of_the_readme_work(sandbox: Sandbox, tmp_path: Path) -> No
         with file.open(encoding="utf-8", newline="") as rows:
             assert sum(1 for _ in csv.DictReader(rows)) == sandbox.customers
 
-    assert len(pasted) == 8
+    assert len(pasted) == 9

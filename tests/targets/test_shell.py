@@ -19,10 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.pages import fail, page_number, serve_pages
 from tests.readme import blocks
 from tests.server import TOKEN
 from tests.targets.conftest import ROOT, environment
-from tests.targets.pages import fail, page_number, serve_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

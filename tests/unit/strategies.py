@@ -1,4 +1,4 @@
-"""What the property tests draw from: any JSON value, schemas, and values that fit them."""
+"""Strategies of the property tests: JSON values, schemas, and values that fit them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     for file in sorted((Path(__file__).parents[2] / "schemas").glob("*.json"))
 }
 
-#: Any text that JSON can carry, half surrogate pairs included.
+#: Any string that JSON can encode, also with lone surrogates.
 texts = st.text(st.characters(exclude_categories=()), max_size=20)
-#: Any text that every target takes.
+#: Any string that all targets accept.
 valid_texts = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
 )
@@ -35,7 +35,7 @@ fractions = st.builds(
     st.integers(-(10**18), 10**18),
     st.integers(-30, 30),
 )
-#: Numbers at the ends of what an integer of 64 bits and a double hold, and beyond them.
+#: Numbers at the limits of a 64-bit integer and of a double, and beyond them.
 EDGES = [
     *(2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64, 10**308, 10**309, -(10**400)),
     *map(Decimal, ["1E+308", "1.8E+308", "-1E+400", "1E-323", "1E-400", "0E-400", "0E+400"]),
@@ -96,7 +96,7 @@ schemas = (
     | array_schemas
     | array_schemas.map(lambda items: {"type": "array", "items": items})
 )
-#: Several types beside each other, as a catalog may name them.
+#: Schemas with several types, as in some catalogs.
 mixed_schemas = st.builds(
     lambda types, extra: {"type": types, **extra},
     st.lists(
@@ -112,7 +112,7 @@ mixed_schemas = st.builds(
 
 
 def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Values that the schema allows, as a page would hold them."""
+    """Return the strategy of values that the schema allows, as they are in a page."""
     types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     return st.one_of([_of_type(name, schema) for name in types])
 

@@ -193,7 +193,7 @@ def written(capsysbinary: pytest.CaptureFixture[bytes]) -> Lines:
     return [json.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
 
 
-def test_a_page_and_its_records_one_by_one_are_the_same_lines(
+def test_a_batch_gives_the_same_lines_as_its_records_one_by_one(
     capsysbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     records: Lines = [{"id": "1", "text": 'a "b" \n ä'}, {"id": "2", "n": 12345678901234567890}, {}]

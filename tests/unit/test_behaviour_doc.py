@@ -1,4 +1,4 @@
-"""The tests that docs/behaviour.md names are there."""
+"""docs/behaviour.md names a test for every behaviour, and all of these tests exist."""
 
 from __future__ import annotations
 

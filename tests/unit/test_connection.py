@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_custobar.api.transport import THREAD_NAME
 from tap_custobar.errors import StreamsFailedError
 from tap_custobar.pages.reader import PageIterator
 from tap_custobar.tap import TapCustobar
@@ -17,7 +16,7 @@ from tests.faulty import Line, serving
 from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tap_custobar.pages.json_pages import Page
     from tests.faulty import FaultyServer
@@ -34,27 +33,34 @@ def answer(request: Request) -> Reply:
     return Reply({stream: [{"external_id": "1"}]})
 
 
-def test_a_tap_that_has_ended_leaves_no_thread(server: Server) -> None:
+def assert_all_end(threads: Iterable[threading.Thread]) -> None:
+    """Assert that threads end; those of the server do once the tap has closed its connections."""
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive(), thread.name
+
+
+def test_a_tap_that_has_ended_leaves_no_thread_and_no_connection(server: Server) -> None:
     server.answer = answer
-    before = set(threading.enumerate())
+    before = {*threading.enumerate()}
 
     for _ in range(2):
         TapCustobar(config=server.config).sync_all()
 
-    assert {t for t in threading.enumerate() if t.name == THREAD_NAME} <= before
+    assert_all_end({*threading.enumerate()} - before)
 
 
-def test_a_discovery_that_has_ended_leaves_no_thread(server: Server) -> None:
+def test_a_discovery_that_has_ended_leaves_no_thread_and_no_connection(server: Server) -> None:
     server.answer = lambda _: Reply(b"external_id,acme__size\n", headers={})
-    before = set(threading.enumerate())
+    before = {*threading.enumerate()}
 
     TapCustobar(config={**server.config, "discover_custom_fields": True}).run_discovery()
 
     assert len(server.requests) > 1
-    assert {t for t in threading.enumerate() if t.name == THREAD_NAME} <= before
+    assert_all_end({*threading.enumerate()} - before)
 
 
-def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
+def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread_and_no_connection(
     faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The next link of the header is prefetched, and that of the body is rejected.
@@ -69,14 +75,14 @@ def test_a_tap_that_failed_while_a_request_hung_leaves_no_thread(
         commit(pages, page, **options)
 
     monkeypatch.setattr(PageIterator, "commit", commit_later)
-    before = set(threading.enumerate())
+    before = {*threading.enumerate()}
 
     with pytest.raises(StreamsFailedError):
         TapCustobar(
             config={**faulty.config, "request_timeout": 3600}, catalog=catalog(customers=True)
         ).sync_all()
 
-    assert {t for t in threading.enumerate() if t.name == THREAD_NAME} <= before
+    assert_all_end({*threading.enumerate()} - before)
 
 
 def test_the_tokens_of_two_taps_are_masked(

@@ -1,4 +1,4 @@
-"""The folder `airbyte/`: what Airbyte's registry and its standard tests look for."""
+"""The files in `airbyte/`, which Airbyte's registry and its standard tests read."""
 
 from __future__ import annotations
 

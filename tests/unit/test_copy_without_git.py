@@ -1,4 +1,4 @@
-"""The checks in a copy without git: the scan for secrets sees all files, spelling no others."""
+"""Checks in a copy without git: the scan for secrets and typos read the files that git would."""
 
 from __future__ import annotations
 

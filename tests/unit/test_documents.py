@@ -1,4 +1,4 @@
-"""What the documents name is there: files, modules and make targets."""
+"""Files, modules and make targets that the documents name exist."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
 def test_every_module_that_is_more_than_a_helper_is_in_the_flow() -> None:
     """So that the list does not fall behind: new modules are in it, or are helpers by name."""
     helpers = {"streams"}
-    flow = CONTRIBUTING.split("## One record's way\n")[1].split("\n## ")[0]
+    flow = CONTRIBUTING.split("## How data flows\n")[1].split("\n## ")[0]
     listed = {Path(file).stem for file in re.findall(r"`tap_custobar/(\w+\.py)`", flow)}
     modules = {path.stem for path in (ROOT / "tap_custobar").glob("[a-z]*.py")}
 

@@ -36,7 +36,7 @@ def test_runs_do_not_overlap_and_have_a_deadline() -> None:
 
 
 def test_the_pod_has_minimal_permissions() -> None:
-    """What Kubernetes' own Pod Security Standard `restricted` asks for, and a read-only root."""
+    """As the Pod Security Standard `restricted` requires, and with a read-only root."""
     assert {"runAsNonRoot": True, "runAsUser": 1000}.items() <= POD["securityContext"].items()
     assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert CONTAINER["securityContext"] == {

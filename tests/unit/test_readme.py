@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent.parent
 
-#: What the README may have, in lines.
+#: Most lines that the README may have.
 MAX_LINES = 250
 
 #: The test that runs each command. Blocks with a command of the tap are run as they stand.
@@ -94,6 +94,16 @@ def test_every_error_that_is_explained_is_one_of_the_tap() -> None:
         for fragment in fragments(cell):
             assert len(fragment) > 2, cell
             assert fragment in strings, cell
+
+
+def test_every_error_is_explained() -> None:
+    texts = [text for cell in explained(TROUBLESHOOTING) for text in fragments(cell)]
+    module = ast.parse((ROOT / "tap_custobar/errors.py").read_text("utf-8"))
+    for error in module.body:
+        # A message that consists of others is explained by theirs.
+        messages = [text for text in strings_in(ast.Module([error], [])) if text.count(" ") > 2]
+        if isinstance(error, ast.ClassDef) and messages:
+            assert any(len(text) > 10 and text in "\n".join(messages) for text in texts), error.name
 
 
 def test_what_the_readme_explains_the_whole_table_does_too() -> None:

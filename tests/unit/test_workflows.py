@@ -1,4 +1,4 @@
-"""The workflows, beyond what `make check` says of each: who may do what, and by which code."""
+"""Permissions, pinned actions and commands of the workflows; `make check` checks their syntax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adds what Python 3.10 removed from collections, for targets that were written for older ones."""
+"""Adds what Python 3.10 removed from collections, for targets that need an older version."""
 
 import collections
 import collections.abc

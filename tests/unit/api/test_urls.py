@@ -194,7 +194,7 @@ def test_a_path_that_servers_may_normalize_is_rejected(path: str) -> None:
         ACME.resolve(path, current="https://acme.custobar.com/api/x/")
 
 
-def test_an_url_of_8_kb_is_followed_and_one_more_character_is_not() -> None:
+def test_a_url_of_8_kb_is_followed_and_a_longer_one_is_not() -> None:
     url = "https://acme.custobar.com/api/x/?cursor=".ljust(8192, "x")
 
     assert ACME.resolve(url, current="https://acme.custobar.com/api/") == url

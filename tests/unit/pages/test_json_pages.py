@@ -15,7 +15,6 @@ from tap_custobar.api.responses import Response
 from tap_custobar.errors import InvalidResponseError
 from tap_custobar.pages.json_pages import JsonPageParser, Page
 from tap_custobar.pages.paginators import NextUrlPaginator
-from tap_custobar.records.json_codec import needs_a_look
 from tests.unit.strategies import texts
 
 JSON_TYPE = {"Content-Type": "application/json; charset=utf-8"}
@@ -66,7 +65,7 @@ def test_a_byte_order_mark_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("text", ["\\ud800", "a\\udfffb", "\\udc00\\ud800"])
-def test_half_a_surrogate_pair_does_not_lose_the_page(text: str) -> None:
+def test_a_lone_surrogate_does_not_lose_the_page(text: str) -> None:
     page = parse(f'{{"rows": [{{"a": "{text}"}}, {{"a": "\\ud83d\\ude00"}}]}}')
 
     assert page.rows == [{"a": json.loads(f'"{text}"')}, {"a": "😀"}]
@@ -157,7 +156,7 @@ def test_a_next_url_that_is_not_a_string_is_rejected(next_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "expected"),
-    [("5", 5), ("0", 0), ("null", None), ('"5"', 5), ("5.0", 5), ("[5]", None)],
+    [("5", 5), ("0", 0), ("null", None), ('"5"', 5), ("5.0", 5), ("[5]", None), ("true", None)],
 )
 def test_a_count_is_read_as_integer_or_ignored(count: str, expected: int | None) -> None:
     assert parse(f'{{"rows": [], "count": {count}}}').count == expected
@@ -293,18 +292,3 @@ def test_a_number_with_an_extreme_exponent_is_not_finite(number: str) -> None:
         body = prefix + b'{"customers": [{"a": ' + number.encode() + b"}]}"
         (row,) = JsonPageParser("customers", NextUrlPaginator).parse(Response(body, {})).rows
         assert not row["a"].is_finite()
-
-
-def test_a_boolean_count_is_ignored() -> None:
-    assert parse('{"rows": [], "count": true}').count is None
-
-
-@pytest.mark.parametrize("length", [309, 310, 2000])
-@pytest.mark.parametrize("before", [0, 1, 17, 33, 34, 1000])
-def test_a_very_long_integer_is_found_at_any_position(length: int, before: int) -> None:
-    assert needs_a_look(b" " * before + (b"1234567890" * 200)[:length] + b",")
-
-
-def test_only_null_characters_and_long_integers_need_a_look() -> None:
-    assert needs_a_look(rb'[{"a": "\u0000"}]')
-    assert not needs_a_look(rb'[{"a": "\u00e4\n\u0001", "b": %d}]' % 10**270)

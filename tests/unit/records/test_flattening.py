@@ -1,4 +1,4 @@
-"""Flattened records are the SDK's own, without what no SCHEMA has."""
+"""Flattened records equal those of the SDK, without properties that SCHEMA does not have."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def flattened(
 def flattened_by_the_sdk(
     properties: dict[str, Any], records: list[dict[str, Any]], max_depth: int, **options: Any
 ) -> list[dict[str, Any]]:
-    """Return the SDK's records, of what its flattened schema has."""
+    """Return the SDK's records, without properties that its flattened schema does not have."""
     schema = flatten_schema({"properties": deepcopy(properties)}, max_depth, **options)
     known = schema["properties"]
     return [

@@ -17,7 +17,7 @@ from tap_custobar.records.json_codec import (
     encode,
     encode_lines,
     has_escaped_bytes,
-    needs_a_look,
+    has_rejected_values,
     replace_invalid,
     validate_utf8,
 )
@@ -89,7 +89,7 @@ def test_bytes_that_were_not_utf8_are_found(text: str, *, found: bool) -> None:
 def test_an_overlong_integer_is_found_at_any_offset(before: int, length: int, digit: str) -> None:
     body = b"%b%b," % (b" " * before, digit.encode() * length)
 
-    assert needs_a_look(body) is (length > len(LONGEST))
+    assert has_rejected_values(body) is (length > len(LONGEST))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_an_overlong_integer_is_found_at_any_offset(before: int, length: int, di
     ids=lambda value: ascii(value)[:30],
 )
 def test_only_pages_with_invalid_values_are_detected(body: bytes, *, found: bool) -> None:
-    assert needs_a_look(body) is found
+    assert has_rejected_values(body) is found
 
 
 @given(st.text(max_size=9), st.integers(65_530, 65_540))

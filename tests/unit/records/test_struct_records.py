@@ -27,7 +27,7 @@ def decoded(records: StructRecords, *rows: dict[str, Any]) -> list[dict[str, Any
     return records.to_dicts(records.decode(json.dumps(rows).encode()))
 
 
-def test_records_leave_in_the_order_of_the_schema_without_what_they_lack() -> None:
+def test_records_have_the_order_of_the_schema_and_no_missing_properties() -> None:
     records = structs()
     rows = records.decode(b'[{"note": null, "id": "1", "count": 5}, {"id": "2"}]')
 

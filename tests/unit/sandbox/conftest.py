@@ -30,7 +30,7 @@ def csv_cell(value: object) -> str:
 
 
 class Sandbox:
-    """The sandbox as a process, and what a user sends to it."""
+    """The sandbox as a process, and requests to it."""
 
     def __init__(self, *options: str) -> None:
         self.process = subprocess.Popen(

@@ -165,7 +165,7 @@ def test_sales_are_the_same_in_either_shape(sandbox: Sandbox, rows_sandbox: Sand
     assert {sale["state"] for sale in sales} >= {"PENDING", "PAID", "SHIPPED", "COMPLETE"}
 
 
-def test_customers_of_sales_come_return_and_stay_away(sandbox: Sandbox) -> None:
+def test_some_customers_of_early_sales_have_later_ones_and_some_do_not(sandbox: Sandbox) -> None:
     sales = sandbox.records("sales", limit=10_000)
     known = {customer["external_id"] for customer in sandbox.records("customers", limit=10_000)}
     early, late = (
@@ -194,7 +194,7 @@ WHO = {"customer_id", "phone_number", "email", "customer_token"}
 ANY_TYPE = {"type", "date", "store_id", "first_name", "last_name", *WHO}
 
 
-def test_events_have_the_fields_of_their_type_and_one_name_of_their_customer(
+def test_events_have_the_fields_of_their_type_and_one_identifier_of_their_customer(
     sandbox: Sandbox,
 ) -> None:
     records = sandbox.records("events", limit=10_000)
@@ -220,7 +220,7 @@ def test_some_events_differ_from_another_in_one_field_only(sandbox: Sandbox) -> 
 
 
 @pytest.mark.parametrize("stream", ["sales", "events"])
-def test_dates_come_in_runs_late_and_some_without_zone(sandbox: Sandbox, stream: str) -> None:
+def test_some_dates_are_equal_late_or_without_a_time_zone(sandbox: Sandbox, stream: str) -> None:
     dates = [each["date"] for each in sandbox.records(stream, limit=10_000)]
     assert all(re.fullmatch(DATE + r"T\d\d:\d\d:\d\dZ?", each) for each in dates)
     assert 0.01 < sum(not each.endswith("Z") for each in dates) / len(dates) < 0.05

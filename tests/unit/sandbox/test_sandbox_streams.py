@@ -1,4 +1,4 @@
-"""What holds for every stream of the data API, and in either shape of sales."""
+"""Requests of every stream of the data API, and of both shapes of sales."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_csv_has_the_values_of_json(source: Source) -> None:
     assert {name for each in records for name in each} <= set(header)
 
 
-def test_elements_of_lists_hold_no_comma_and_none_is_empty(source: Source) -> None:
+def test_list_elements_have_no_comma_and_are_not_empty(source: Source) -> None:
     lists = [value for each in source.records() for value in each.values() if type(value) is list]
     assert lists
     for elements in lists:
@@ -110,7 +110,7 @@ def test_elements_of_lists_hold_no_comma_and_none_is_empty(source: Source) -> No
         assert not [each for each in elements if isinstance(each, str) and "," in each]
 
 
-def test_tomorrow_no_record_is_gone_and_only_states_have_changed(
+def test_a_day_later_no_record_is_missing_and_only_states_have_changed(
     sandbox: Sandbox, later_sandbox: Sandbox
 ) -> None:
     def without_state(record: dict[str, Any]) -> dict[str, Any]:
