@@ -319,7 +319,7 @@ class BaseStream(Stream):
             entry.replication_method = INCREMENTAL if key else FULL_TABLE
             entry.key_properties = self.primary_keys
             schema = self.schema if entry.schema.properties is None else entry.schema.to_dict()
-            schema = {"type": "object", **strip_constraints(schema)}
+            schema = strip_constraints({**schema, "type": "object"})
             for place in deselected_members(entry.metadata):
                 drop_from_schema(schema, place)
             entry.schema = Schema.from_dict(schema)
