@@ -287,13 +287,16 @@ class Discovery:
         properties = documented | {
             name: custom_field(types[name], renamed.get(name)) for name in custom
         }
+        rows = (
+            {} if shape is None else {shape.nested_in: shipped_schema(shape.schema)["properties"]}
+        )
         return DiscoveredStream(
             schema=strip_constraints({**shipped, "properties": properties}),
             custom_fields=custom,
             safe_names=renamed,
             has_all_names=has_all_names,
             is_line_items=is_line_items,
-            protection=Protection(self._settings, stream.name, properties),
+            protection=Protection(self._settings, stream.name, properties, rows),
         )
 
     def _log_renamed(

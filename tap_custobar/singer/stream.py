@@ -18,7 +18,11 @@ from singer_sdk.singerlib.json import serialize_json
 from tap_custobar.catalog.normalization import strip_constraints
 from tap_custobar.catalog.replication import FULL_TABLE, INCREMENTAL, replication_key
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
-from tap_custobar.records.members import drop_from_record, drop_from_schema
+from tap_custobar.records.members import (
+    drop_from_record,
+    drop_from_schema,
+    is_array_of_objects,
+)
 from tap_custobar.redaction import one_line
 from tap_custobar.singer.batch_files import BatchFiles
 from tap_custobar.singer.stream_maps import apply_stream_map
@@ -328,6 +332,10 @@ class BaseStream(Stream):
             for name in [*self.primary_keys, *([key] if key else [])]:
                 properties[name] = Schema.from_dict(self.schema["properties"][name])
                 entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
+            for name in self.protection.kept_members.keys() & properties.keys():
+                # Members can only be removed from objects, not from their JSON in a string.
+                if not is_array_of_objects(properties[name].to_dict()):
+                    properties[name] = Schema.from_dict(self.schema["properties"][name])
         super().apply_catalog(catalog)
         if self._input_schema is not None:
             self._warn_of_lost_members()

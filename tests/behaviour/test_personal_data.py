@@ -712,6 +712,80 @@ def test_a_checkpoint_is_written_if_a_short_hashed_value_is_only_part_of_a_word(
     assert state_of(run)["bookmarks"]["customers"]["resume"] is not None
 
 
+PRODUCT = {"external_id": "R1", "product_id": "P1", "quantity": 2, "product_title": "[New] Shoe"}
+SALE_TYPES: list[dict[str, Any] | None] = [
+    None,
+    {"type": "string"},
+    {},
+    {"type": "array", "items": {"type": "string"}},
+    {"type": "array", "items": {}},
+    {"type": ["object", "null"]},
+]
+
+
+@pytest.mark.parametrize("definition", SALE_TYPES, ids=str)
+@pytest.mark.parametrize("flattens", [False, True])
+def test_products_of_sales_have_no_personal_data_and_no_unknown_members(
+    run_tap: RunTap, server: Server, definition: dict[str, Any] | None, *, flattens: bool
+) -> None:
+    """In whatever form they come, and whatever type a catalog gives them."""
+    more = {
+        "sale_email": EMAIL,
+        "email": EMAIL,
+        "customer": {"email": EMAIL},
+        "acme__engraving": EMAIL,
+        "sale_coupon_codes": ["A", {"email": EMAIL}],
+    }
+    personal = {**PRODUCT, **more}
+    sales = [
+        [personal, "P2", {"note": EMAIL}, None],
+        personal,
+        json.dumps([personal]),
+        [json.dumps(personal)],
+        None,
+        [],
+    ]
+    serve(server, *({"products": products} for products in sales), name="sales")
+    selected = catalog(sales=True)
+    if definition is not None:
+        entry_of(selected, "sales")["schema"]["properties"]["products"] = definition
+    flattening = {"flattening_enabled": True, "flattening_max_depth": 2} if flattens else {}
+
+    run = run_tap({**server.config, **PSEUDONYMIZE, **flattening}, catalog=selected)
+
+    assert EMAIL not in run.stdout + run.log
+    if not flattens:
+        assert [record["products"] for record in run.records("sales")] == [
+            [PRODUCT, {"product_id": "P2"}, {}],
+            [PRODUCT],
+            [{}],
+            [{}],
+            None,
+            [],
+        ]
+    line = (
+        "Left out of products by personal_data, because they describe a person or are not "
+        "documented: acme__engraving, customer, email, note, product_id, sale_coupon_codes, "
+        "sale_email. To write them, name products in stream_options.sales.keep"
+    )
+    assert run.log.count(line) == 1
+
+
+def test_products_of_sales_that_the_settings_keep_are_unchanged(
+    run_tap: RunTap, server: Server
+) -> None:
+    products = [{**PRODUCT, "note": "x", "customer": {"email": EMAIL}}]
+    serve(server, {"products": products}, name="sales")
+    options = {"sales": {"keep": ["products"]}}
+
+    run = run_tap(
+        {**server.config, **PSEUDONYMIZE, "stream_options": options}, catalog=catalog(sales=True)
+    )
+
+    assert [record["products"] for record in run.records("sales")] == [products]
+    assert "Left out of products" not in run.log
+
+
 def test_no_checkpoint_is_written_if_the_order_is_by_a_field_that_is_left_out(
     run_tap: RunTap, server: Server
 ) -> None:
