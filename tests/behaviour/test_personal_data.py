@@ -687,6 +687,7 @@ EMAIL = "Aino.1@example.com"
         f"after={base64.urlsafe_b64encode(f'p={EMAIL}'.encode()).decode()}",
         f"after={base64.b64encode(quote(EMAIL).encode()).decode().rstrip('=')}",
         f"after={EMAIL.encode().hex()}",
+        f"after={base64.b64encode(json.dumps([EMAIL]).encode()).decode()}.{'0' * 9}",
     ],
 )
 def test_no_checkpoint_is_written_that_shows_a_hashed_value(
