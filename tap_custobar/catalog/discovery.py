@@ -312,11 +312,14 @@ class Discovery:
                 "field; to choose one, use stream_maps",
                 stream.name,
                 one_line(name),
-                safe_name,
+                one_line(safe_name),
             )
         else:
             self._logger.info(
-                "%s: the field %s is written as %s", stream.name, one_line(name), safe_name
+                "%s: the field %s is written as %s",
+                stream.name,
+                one_line(name),
+                one_line(safe_name),
             )
 
     def _catalog_entry(self, stream: StreamDeclaration) -> CatalogEntry | None:

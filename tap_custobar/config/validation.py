@@ -12,6 +12,7 @@ from tap_custobar.api.urls import PARAMETERS
 from tap_custobar.config.settings import MAX_JSON_PAGE, Settings
 from tap_custobar.errors import UrlError
 from tap_custobar.records.timestamps import sort_key, to_utc
+from tap_custobar.redaction import one_line
 from tap_custobar.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[
     """Yield a warning for each setting that does not exist, with the most similar name."""
     for name in config:
         if name not in known:
-            yield f"Unknown setting {name} is ignored{did_you_mean([name], known)}"
+            yield f"Unknown setting {one_line(name)} is ignored{did_you_mean([name], known)}"
 
 
 def unknown_variables(

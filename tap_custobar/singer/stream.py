@@ -368,7 +368,7 @@ class BaseStream(Stream):
             self.logger.warning(
                 "%s is not selected in the catalog, although members of it are: "
                 "select it too to get them",
-                name,
+                one_line(name),
             )
 
     def _deselected(self, place: Place) -> str | None:
