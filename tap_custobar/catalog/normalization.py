@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.records.converters import MAX_INTEGER, MIN_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_custobar.records.members import Place
 
@@ -94,6 +95,11 @@ def normalize_catalog(catalog: Mapping[str, Any]) -> dict[str, Any]:
     take precedence. A stream is identified by its `tap_stream_id` alone.
     """
     return {**catalog, "streams": [_normalized(entry) for entry in catalog["streams"]]}
+
+
+def first_duplicate(names: Iterable[str]) -> str | None:
+    """Return the first name that occurs more than once, as the name of a catalog's stream."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def _normalized(entry: Mapping[str, Any]) -> dict[str, Any]:
