@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tap_custobar.api.urls import PARAMETERS
 from tap_custobar.config.settings import MAX_JSON_PAGE, Settings
 from tap_custobar.errors import UrlError
+from tap_custobar.records.json_codec import encode
 from tap_custobar.records.timestamps import sort_key, to_utc
 from tap_custobar.redaction import one_line
 from tap_custobar.wording import did_you_mean
@@ -105,6 +106,9 @@ def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) 
         orders: The name of each stream to the only values that its option `order` may have; empty
             where it may have field names.
     """
+    if invalid := [name for name in config if not _is_unicode(config[name])]:
+        yield from (f"{name}: must not contain invalid Unicode" for name in invalid)
+        return
     settings = Settings.from_config(config)
     if not settings.api_token:
         yield "api_token: is empty"
@@ -127,6 +131,15 @@ def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) 
             "keep their names"
         )
     yield from _check_stream_maps(config.get("stream_maps") or {}, orders)
+
+
+def _is_unicode(value: object) -> bool:
+    """Return whether all strings of a setting can be sent: those of variables may be any bytes."""
+    try:
+        encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_start_date(settings: Settings) -> Iterator[str]:

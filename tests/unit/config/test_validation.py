@@ -180,6 +180,23 @@ def test_a_token_invalid_in_a_header_is_rejected_without_showing_it(token: str) 
     ]
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"hash_key": "\udcff" * 16},
+        {"stream_options": {"customers": {"filters": {"email": "\udcff"}}}},
+        {"stream_options": {"customers": {"filters": {"\udcff": "a"}}}},
+        {"stream_options": {"customers": {"order": ["\udcff"]}}},
+    ],
+    ids=ascii,
+)
+def test_invalid_unicode_is_rejected(setting: dict[str, Any]) -> None:
+    """The bytes of an environment variable that are not UTF-8 become such characters."""
+    [name] = setting
+
+    assert problems({**GOOD, **setting}) == [f"{name}: must not contain invalid Unicode"]
+
+
 @pytest.mark.parametrize("agent", ["a\nb", "a\r", " a", "a ", "ä", "\x00"], ids=ascii)
 def test_a_user_agent_invalid_in_a_header_is_rejected(agent: str) -> None:
     assert problems({**GOOD, "user_agent": agent}) == [
