@@ -167,11 +167,15 @@ class Discovery:
         return found
 
     def suggest_types(self, found: dict[str, DiscoveredStream]) -> None:
-        """Log a config that declares undeclared custom fields by what a sample of them holds."""
+        """Log a config that declares undeclared custom fields by what a sample of them holds.
+
+        Fields that are not read need no type, and no records with them are requested.
+        """
         suggested = {}
         for stream in self._streams:
             declared = self._declared(stream)
-            names = found[stream.name].custom_fields
+            known = found[stream.name]
+            names = [n for n in known.custom_fields if not known.protection.withholds(n)]
             if not stream.endpoint.is_data_api or declared.keys() >= {*names}:
                 continue
             try:

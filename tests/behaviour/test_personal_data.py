@@ -414,6 +414,27 @@ def test_fields_that_are_left_out_are_not_requested(
     assert "Selected in the catalog" not in run.log
 
 
+@pytest.mark.parametrize("kept", [[], ["acme__a"]])
+def test_discovery_requests_no_records_to_suggest_types_of_fields_that_are_left_out(
+    run_tap: RunTap, server: Server, kept: list[str]
+) -> None:
+    def answer(request: Request) -> Reply:
+        if "csv" in dict(request.query).values():
+            return Reply(b"external_id,type,date,acme__a,acme__b\n")
+        return Reply({request.path.split("/")[3]: []})
+
+    server.answer = answer
+    options = {"stream_options": {"customers": {"keep": kept}}, "discover_custom_fields": True}
+
+    run = run_tap({**server.config, **PSEUDONYMIZE, **options}, "--discover")
+
+    assert run.exit_code == 0
+    samples = [r.path for r in server.requests if ("limit", "1000") in r.query]
+    assert samples == (["/api/data/customers/"] if kept else [])
+    assert ('"acme__a": "string"' in run.log) is bool(kept)
+    assert "acme__b" not in run.log
+
+
 def test_discovery_shows_which_fields_are_hashed_and_left_out(
     run_tap: RunTap, source: RunSource, server: Server
 ) -> None:
