@@ -395,6 +395,39 @@ def test_stream_maps_receive_converted_records(run_tap: RunTap, server: Server) 
     assert "description" not in run.schema("products")["properties"]
 
 
+@pytest.mark.parametrize("flattens", [False, True])
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("external_id == 'C1'", "true"),
+        ("[external_id, 5]", '["C1",5]'),
+        ("10 ** 30", "1" + "0" * 30),
+        ("float('nan')", None),
+        ("datetime.date(2024, 1, 2)", "2024-01-02"),
+        ("can_email", True),
+        ("int('5')", 5),
+        ("None", None),
+    ],
+)
+def test_the_result_of_an_expression_fits_the_schema(
+    run_tap: RunTap, server: Server, expression: str, value: object, *, flattens: bool
+) -> None:
+    row = {"external_id": "C1", "can_email": True, "tags": ["a"]}
+    server.replies(Reply({"customers": [row]}))
+    config = {
+        **server.config,
+        "stream_maps": {"customers": {"computed": expression}},
+        "flattening_enabled": flattens,
+        "flattening_max_depth": 1,
+    }
+
+    run = run_tap(config, catalog=catalog(customers=["can_email", "tags"]))
+
+    (record,) = run.records("customers")
+    assert record.pop("computed") == value
+    assert record == {**row, "tags": '["a"]' if flattens else ["a"]}
+
+
 def test_the_example_of_stream_maps_renames_and_computes(run_tap: RunTap, server: Server) -> None:
     example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     rows = [{"external_id": "1", "email": "A@B.example", "zip_code": "00100"}, {"external_id": "2"}]
