@@ -106,9 +106,6 @@ def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) 
         orders: The name of each stream to the only values that its option `order` may have; empty
             where it may have field names.
     """
-    if invalid := [name for name in config if not _is_unicode(config[name])]:
-        yield from (f"{name}: must not contain invalid Unicode" for name in invalid)
-        return
     settings = Settings.from_config(config)
     if not settings.api_token:
         yield "api_token: is empty"
@@ -172,6 +169,9 @@ def _check_options(stream: str, options: StreamOptions, orders: Sequence[str]) -
     place = f"stream_options.{stream}"
     if orders and options.order and options.order not in {(order,) for order in orders}:
         yield f"{place}.order: must be {' or '.join(json.dumps([order]) for order in orders)}"
+    for name, value in (("filters", options.filters), ("order", options.order)):
+        if not _is_unicode(value):
+            yield f"{place}.{name}: must not contain invalid Unicode"
     for name in options.filters.keys() & PARAMETERS:
         yield f"{place}.filters.{name}: is a parameter of the API, not a field to filter by"
     for name in sorted(options.keep & options.hash):
@@ -182,6 +182,8 @@ def _check_hash_key(settings: Settings) -> Iterator[str]:
     if settings.hash_key is not None:
         if len(settings.hash_key.strip()) < MIN_HASH_KEY:
             yield f"hash_key: must have at least {MIN_HASH_KEY} characters"
+        if not _is_unicode(settings.hash_key):
+            yield "hash_key: must not contain invalid Unicode"
     elif settings.hashes_anything:
         yield (
             "hash_key: is missing, and required because properties are hashed. Set a random string "

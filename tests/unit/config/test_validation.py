@@ -181,20 +181,20 @@ def test_a_token_invalid_in_a_header_is_rejected_without_showing_it(token: str) 
 
 
 @pytest.mark.parametrize(
-    "setting",
+    ("setting", "name"),
     [
-        {"hash_key": "\udcff" * 16},
-        {"stream_options": {"customers": {"filters": {"email": "\udcff"}}}},
-        {"stream_options": {"customers": {"filters": {"\udcff": "a"}}}},
-        {"stream_options": {"customers": {"order": ["\udcff"]}}},
+        ({"hash_key": "\udcff" * 16}, "hash_key"),
+        ({"stream_options": {"events": {"filters": {"email": "\udcff"}}}}, "filters"),
+        ({"stream_options": {"events": {"filters": {"\udcff": "a"}}}}, "filters"),
+        ({"stream_options": {"events": {"order": ["\udcff"]}}}, "order"),
     ],
     ids=ascii,
 )
-def test_invalid_unicode_is_rejected(setting: dict[str, Any]) -> None:
+def test_invalid_unicode_is_rejected(setting: dict[str, Any], name: str) -> None:
     """The bytes of an environment variable that are not UTF-8 become such characters."""
-    [name] = setting
+    [problem] = problems({**GOOD, **setting})
 
-    assert problems({**GOOD, **setting}) == [f"{name}: must not contain invalid Unicode"]
+    assert problem.endswith(f"{name}: must not contain invalid Unicode")
 
 
 @pytest.mark.parametrize("agent", ["a\nb", "a\r", " a", "a ", "ä", "\x00"], ids=ascii)
