@@ -19,7 +19,7 @@ from tests.conftest import entry_of, select, started_sandbox, tap_in
 from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tests.behaviour.test_airbyte import RunSource
@@ -791,6 +791,23 @@ def test_products_of_sales_have_no_personal_data_and_no_unknown_members(
         "sale_email. To write them, name products in stream_options.sales.keep"
     )
     assert run.log.count(line) == 1
+
+
+@pytest.mark.parametrize("write", [json.dumps, str])
+def test_products_of_sales_in_csv_have_no_personal_data(
+    run_tap: RunTap, server: Server, write: Callable[[object], str]
+) -> None:
+    """Neither as JSON nor as the text of a Python list, which no parser of JSON accepts."""
+    cell = write([{**PRODUCT, "email": EMAIL, "sale_email": EMAIL}]).replace('"', '""')
+    server.answer = lambda _: Reply(f'external_id,products\n1,"{cell}"\n'.encode())
+    config = {**server.config, **PSEUDONYMIZE, "response_format": "csv"}
+
+    run = run_tap(config, catalog=catalog(sales=["products"]))
+
+    assert [record["products"] for record in run.records("sales")] == [
+        [PRODUCT if write is json.dumps else {}]
+    ]
+    assert EMAIL not in run.stdout + run.log
 
 
 def test_products_of_sales_that_the_settings_keep_are_unchanged(
