@@ -129,7 +129,7 @@ class Progress:
             self.logger.warning(
                 "%s of %s %s; first at page %d, row %d",
                 counted(loss.count, "value"),
-                name,
+                one_line(name),
                 effect,
                 loss.page,
                 loss.row,

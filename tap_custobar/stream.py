@@ -17,11 +17,12 @@ from tap_custobar.errors import CatalogError
 from tap_custobar.pages.csv_pages import CsvPageParser
 from tap_custobar.pages.json_pages import JsonPageParser
 from tap_custobar.pages.reader import PageIterator
-from tap_custobar.progress import Progress
+from tap_custobar.progress import MAX_NAMES, Progress
 from tap_custobar.records.converters import with_text_members
 from tap_custobar.records.decoder import RecordDecoder
 from tap_custobar.records.filter_check import FilterCheck
 from tap_custobar.records.hashing import ColumnHasher
+from tap_custobar.records.members import MemberFilter
 from tap_custobar.records.schema import SelectedSchema
 from tap_custobar.records.surrogate_keys import surrogate_keys
 from tap_custobar.records.timestamps import to_utc
@@ -149,6 +150,7 @@ class CustobarStream(BaseStream):
             sync.end()
         finally:
             sync.close()
+            self._warn_of_removed_members()
 
     def _sync(self, schema: SelectedSchema) -> Sync:
         """Create the parts of one sync of this stream."""
@@ -179,6 +181,7 @@ class CustobarStream(BaseStream):
             bookmark=bookmark,
             filter_check=self._filter_check(schema, request),
             hasher=self._hasher(schema),
+            member_filter=self._member_filter,
             progress=progress,
             counted_keys=self.primary_keys if counts_keys else (),
             has_surrogate_key=schema.surrogate_key is not None,
@@ -303,6 +306,23 @@ class CustobarStream(BaseStream):
             emails=list(filter(self.protection.is_email, self._hashed)),
             protects_emails=self.protection.protects_emails,
         )
+
+    @cached_property
+    def _member_filter(self) -> MemberFilter:
+        kept = self.protection.kept_members
+        return MemberFilter({name: kept[name] for name in kept.keys() & self.selected_names})
+
+    def _warn_of_removed_members(self) -> None:
+        for name, members in self._member_filter.removed.items():
+            if members:
+                self.logger.warning(
+                    "Left out of %s by personal_data, because they describe a person or are not "
+                    "documented: %s. To write them, name %s in stream_options.%s.keep",
+                    name,
+                    ", ".join(map(one_line, sorted(members)[:MAX_NAMES])),
+                    name,
+                    self.name,
+                )
 
     def _bookmark(self) -> IncrementalBookmark | None:
         """Return the bookmark of an incremental stream; None where the whole table is read."""

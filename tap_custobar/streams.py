@@ -33,7 +33,9 @@ class SalesStream(CustobarStream):
     path = "/data/sales/"
     primary_keys: ClassVar = ("external_id",)
     valid_replication_keys = ("date",)
-    line_items = LineItemShape("sales_as_rows", ("sale_external_id", "external_id"), ("sale_date",))
+    line_items = LineItemShape(
+        "sales_as_rows", ("sale_external_id", "external_id"), ("sale_date",), nested_in="products"
+    )
     selected_by_default = False
 
 

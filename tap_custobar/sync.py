@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tap_custobar.records.decoder import Batch, RecordDecoder
     from tap_custobar.records.filter_check import FilterCheck
     from tap_custobar.records.hashing import ColumnHasher
+    from tap_custobar.records.members import MemberFilter
     from tap_custobar.state.bookmark import IncrementalBookmark
     from tap_custobar.state.checkpoint import Checkpoint
 
@@ -57,6 +58,7 @@ class Sync:
         bookmark: IncrementalBookmark | None,
         filter_check: FilterCheck,
         hasher: ColumnHasher,
+        member_filter: MemberFilter,
         progress: Progress,
         counted_keys: Sequence[str],
         has_surrogate_key: bool,
@@ -71,6 +73,7 @@ class Sync:
             bookmark: See the class.
             filter_check: Compares records with the filters.
             hasher: Hashes the properties that the settings name.
+            member_filter: Removes the members that the settings leave out.
             progress: Logs progress and the summary.
             counted_keys: The properties of the primary key; empty if keys are not counted.
             has_surrogate_key: Whether records that differ at Custobar may have the same key.
@@ -83,6 +86,7 @@ class Sync:
         self._decoder = decoder
         self._filter_check = filter_check
         self._hasher = hasher
+        self._member_filter = member_filter
         self._progress = progress
         self._counted_keys = counted_keys
         self._has_surrogate_key = has_surrogate_key
@@ -90,7 +94,7 @@ class Sync:
         self._page = PageCounts()
 
     def decode(self, page: Page) -> Iterator[Batch]:
-        """Yield all records of a page, new or not, with the configured properties hashed.
+        """Yield all records of a page, new or not, with personal data hashed and left out.
 
         Raises:
             FilterIgnoredError: a filter has no effect.
@@ -100,6 +104,7 @@ class Sync:
         self._hasher.start_page()
         for batch in self._checked(self._decoder.decode(page.chunks, self._progress.pages + 1)):
             self._hasher.apply(batch)
+            self._member_filter.apply(batch)
             yield batch
 
     def _checked(self, batches: Iterable[Batch]) -> Iterable[Batch]:

@@ -13,11 +13,18 @@ from singer_sdk.exceptions import ConfigValidationError
 from tap_custobar.airbyte import protocol
 from tap_custobar.airbyte.writer import AirbyteWriter
 from tap_custobar.catalog.invalid_config import InvalidConfigError
+from tap_custobar.catalog.normalization import first_duplicate
 from tap_custobar.config.normalization import split_token
 from tap_custobar.errors import CustobarError, InputFileError
 from tap_custobar.redaction import Redactor, one_line
 from tap_custobar.signals import end_on_sigterm
-from tap_custobar.singer.cli import log_to_stderr, read_json, read_json_object, report_errors
+from tap_custobar.singer.cli import (
+    is_state,
+    log_to_stderr,
+    read_json,
+    read_json_object,
+    report_errors,
+)
 from tap_custobar.tap import TapCustobar
 
 if TYPE_CHECKING:
@@ -92,14 +99,13 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     tap = _tap(_config(out, files), catalog=NO_STREAMS)
     streams = read_json_object(files.catalog).get("streams")
     try:
-        wanted = {
-            w.stream.name: w for w in msgspec.convert(streams, list[protocol.ConfiguredStream])
-        }
-        state = protocol.singer_state(wanted, read_json(files.state) if files.state else [])
+        configured = msgspec.convert(streams, list[protocol.ConfiguredStream])
     except msgspec.ValidationError as error:
         raise InputFileError(files.catalog, f"is not a configured catalog: {error}") from None
-    except TypeError:
-        raise InputFileError(files.state, "is not an Airbyte state") from None
+    wanted = {each.stream.name: each for each in configured}
+    if twice := first_duplicate(each.stream.name for each in configured):
+        raise InputFileError(files.catalog, f"has the stream {one_line(twice)} twice: remove one")
+    state = _state(wanted, files.state)
     keys = protocol.keys_catalog(wanted)
     tap = _tap(tap.config, catalog=keys)
     if any(protocol.unknown(wanted, tap.catalog_dict["streams"])):
@@ -108,7 +114,9 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
     entries = tap.catalog_dict["streams"]
     for name in sorted(protocol.unknown(wanted, entries)):
         if name in wanted:
-            logger.warning("%s is in the catalog but does not exist at Custobar: skipped", name)
+            logger.warning(
+                "%s is in the catalog but does not exist at Custobar: skipped", one_line(name)
+            )
             out.skip(name)
         else:
             _warn_of_field(tap, *name.split(".", 1))
@@ -116,6 +124,21 @@ def read(out: AirbyteWriter, files: Namespace) -> None:
         wanted, entries, lambda stream, field: tap.discovered[stream].protection.hashes(field)
     )
     AirbyteTap(tap, out, catalog=catalog, state=state).sync_all()
+
+
+def _state(wanted: Mapping[str, protocol.ConfiguredStream], path: str | None) -> dict[str, Any]:
+    """Return the Singer state of an Airbyte state file; an empty one without a file.
+
+    Raises:
+        InputFileError: the file is missing or broken.
+    """
+    try:
+        state = protocol.singer_state(wanted, read_json(path) if path else [])
+    except TypeError:
+        state = None
+    if path and (state is None or not is_state(state)):
+        raise InputFileError(path, "is not an Airbyte state")
+    return state or {}
 
 
 def _warn_of_field(tap: TapCustobar, stream: str, field: str) -> None:
@@ -140,7 +163,7 @@ def _config(out: AirbyteWriter, files: Namespace) -> dict[str, Any]:
     config = read_json_object(files.config)
     token, _ = split_token(str(config.get("api_token") or ""))
     out.redact = Redactor([token, str(config.get("hash_key") or "")]).in_log
-    if refused := [name for name in config if SINGER_ONLY.match(name)]:
+    if refused := [n for n in config if config[n] is not None and SINGER_ONLY.match(n)]:
         problem = f"{', '.join(refused)}: for Singer targets only, remove from the config"
         raise InvalidConfigError([problem])
     return config

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import SEEK_END, BytesIO
@@ -40,6 +41,11 @@ ACCEPT_ENCODING = "gzip, deflate"
 _MAX_ERROR_BODY = 64 << 10
 _CHUNK = 1 << 20
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]+)", re.IGNORECASE)
+_ASCII = bytes(range(128))
+_UTF8_SEQUENCE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+)
 _LIKE_SERVER_ERRORS = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _INVALID_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -50,7 +56,7 @@ class Response:
     """A successful response (status 200 or 204).
 
     Attributes:
-        body: The decompressed body.
+        body: The decompressed body, in UTF-8 if its charset is known.
         headers: The headers; names are case-insensitive.
         bytes_on_wire: Length of the body as it was sent, compressed or not.
         is_length_delimited: Whether the body ended by its length or its last chunk, and not merely
@@ -89,7 +95,25 @@ def read_response(response: requests.Response, url: str) -> Response:
     received.check(size)
     transfer = response.headers.get("Transfer-Encoding", "").lower().split(",")
     is_length_delimited = length is not None or "chunked" in map(str.strip, transfer)
-    return Response(body.getvalue(), response.headers, received.length, is_length_delimited)
+    content = _in_utf8(body.getvalue(), response.headers)
+    return Response(content, response.headers, received.length, is_length_delimited)
+
+
+def _in_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return a body in UTF-8: the same, unless the headers declare another charset."""
+    declared = _CHARSET.search(headers.get("Content-Type", ""))
+    if declared and declared[1].lower() not in {"utf-8", "utf8"} and not _is_utf8(body):
+        with suppress(LookupError, ValueError):
+            return body.decode(declared[1]).encode()
+    return body
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Return whether most characters of a body are UTF-8, whatever charset a server declares."""
+    if body.isascii():
+        return b"\0" not in body
+    sequences = sum(map(len, _UTF8_SEQUENCE.findall(body)))
+    return sequences * 2 > len(body.translate(None, delete=_ASCII))
 
 
 def _content_length(headers: Mapping[str, str]) -> int | None:

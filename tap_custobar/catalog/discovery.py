@@ -167,11 +167,15 @@ class Discovery:
         return found
 
     def suggest_types(self, found: dict[str, DiscoveredStream]) -> None:
-        """Log a config that declares undeclared custom fields by what a sample of them holds."""
+        """Log a config that declares undeclared custom fields by what a sample of them holds.
+
+        Fields that are not read need no type, and no records with them are requested.
+        """
         suggested = {}
         for stream in self._streams:
             declared = self._declared(stream)
-            names = found[stream.name].custom_fields
+            known = found[stream.name]
+            names = [n for n in known.custom_fields if not known.protection.withholds(n)]
             if not stream.endpoint.is_data_api or declared.keys() >= {*names}:
                 continue
             try:
@@ -287,13 +291,16 @@ class Discovery:
         properties = documented | {
             name: custom_field(types[name], renamed.get(name)) for name in custom
         }
+        rows = (
+            {} if shape is None else {shape.nested_in: shipped_schema(shape.schema)["properties"]}
+        )
         return DiscoveredStream(
             schema=strip_constraints({**shipped, "properties": properties}),
             custom_fields=custom,
             safe_names=renamed,
             has_all_names=has_all_names,
             is_line_items=is_line_items,
-            protection=Protection(self._settings, stream.name, properties),
+            protection=Protection(self._settings, stream.name, properties, rows),
         )
 
     def _log_renamed(
@@ -309,11 +316,14 @@ class Discovery:
                 "field; to choose one, use stream_maps",
                 stream.name,
                 one_line(name),
-                safe_name,
+                one_line(safe_name),
             )
         else:
             self._logger.info(
-                "%s: the field %s is written as %s", stream.name, one_line(name), safe_name
+                "%s: the field %s is written as %s",
+                stream.name,
+                one_line(name),
+                one_line(safe_name),
             )
 
     def _catalog_entry(self, stream: StreamDeclaration) -> CatalogEntry | None:

@@ -14,5 +14,9 @@ class InvalidConfigError(ConfigValidationError):
     """The config is not valid; the commands log each of its problems as a line."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        """Create the error from its problems, each of which names a setting."""
-        super().__init__("The config is not valid", errors=[*problems])
+        """Create the error from its problems, each of which names a setting.
+
+        A problem becomes a single line, because the names of settings and fields may be several.
+        """
+        lines = [" ".join(problem.split()) for problem in problems]
+        super().__init__("The config is not valid", errors=lines)

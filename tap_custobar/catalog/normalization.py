@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tap_custobar.records.converters import MAX_INTEGER, MIN_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_custobar.records.members import Place
 
@@ -26,7 +27,8 @@ def strip_constraints(definition: Mapping[str, Any]) -> dict[str, Any]:
 
     `anyOf` and `oneOf` become a list of types, as catalogs usually mean them. Limits, patterns,
     enumerations and all formats except those of dates are removed; integers get the limits of all
-    integers. Keywords that begin with `x-` are kept.
+    integers. Keywords that begin with `x-` are kept. Without a type any value is valid, so nothing
+    is said about its members or elements.
 
     Args:
         definition: A JSON schema, of a stream or of a part of one.
@@ -38,22 +40,45 @@ def strip_constraints(definition: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in definition.items()
         if name in _KEPT or str(name).startswith("x-")
     }
-    choices = definition.get("anyOf") or definition.get("oneOf")
-    choices = choices if isinstance(choices, list) else [definition]
-    choices = [choice for choice in choices if isinstance(choice, dict)]
-    types = [name for choice in choices for name in _types(choice)]
-    if types:
-        schema["type"] = types[0] if len(types) == 1 else list(dict.fromkeys(types))
+    choices = _choices(definition)
+    if not all(map(_types, choices)):
+        return schema
+    types = list(dict.fromkeys(name for choice in choices for name in _types(choice)))
+    schema["type"] = types[0] if len(types) == 1 else types
     if "integer" in types and "number" not in types:
         schema |= _INTEGERS
-    for choice in choices:
-        if choice.get("format") in _FORMATS and types.count("string") == 1:
-            schema["format"] = choice["format"]
-        if "items" in choice:
-            schema["items"] = strip_constraints(choice["items"])
-        if isinstance(members := choice.get("properties"), dict):
-            schema["properties"] = {name: strip_constraints(members[name]) for name in members}
+    formats = [choice.get("format") for choice in choices if "string" in _types(choice)]
+    if formats and formats[0] in _FORMATS and formats.count(formats[0]) == len(formats):
+        schema["format"] = formats[0]
+    arrays = [choice for choice in choices if "array" in _types(choice)]
+    if any("items" in choice for choice in arrays):
+        schema["items"] = _any_of([choice.get("items", {}) for choice in arrays])
+    members = [m for choice in choices if isinstance(m := choice.get("properties"), dict)]
+    if members:
+        names = dict.fromkeys(name for each in members for name in each)
+        schema["properties"] = {
+            name: _any_of([each[name] for each in members if name in each]) for name in names
+        }
     return schema
+
+
+def _any_of(definitions: list[Any]) -> dict[str, Any]:
+    first = definitions[0]
+    is_one = all(definition == first for definition in definitions)
+    return strip_constraints(first if is_one else {"anyOf": definitions})
+
+
+def _choices(definition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the alternatives of a JSON schema, each with the keywords that apply to all."""
+    choices = definition.get("anyOf") or definition.get("oneOf")
+    if not isinstance(choices, list):
+        return [definition]
+    common = {n: value for n, value in definition.items() if n not in {"anyOf", "oneOf"}}
+    return [
+        part
+        for choice in choices
+        for part in _choices(common | choice if isinstance(choice, dict) else {})
+    ]
 
 
 def _types(definition: Mapping[str, Any]) -> list[str]:
@@ -70,6 +95,11 @@ def normalize_catalog(catalog: Mapping[str, Any]) -> dict[str, Any]:
     take precedence. A stream is identified by its `tap_stream_id` alone.
     """
     return {**catalog, "streams": [_normalized(entry) for entry in catalog["streams"]]}
+
+
+def first_duplicate(names: Iterable[str]) -> str | None:
+    """Return the first name that occurs more than once, as the name of a catalog's stream."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def _normalized(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,9 +31,19 @@ NOTE = " Values are hashed."
 
 
 class Protection:
-    """Decides which properties of one stream are hashed and which are withheld."""
+    """Decides which properties of one stream are hashed and which are withheld.
 
-    def __init__(self, settings: Settings, stream: str, known: Properties) -> None:
+    Attributes:
+        kept_members: Of each property whose objects are reduced, the members that are written.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stream: str,
+        known: Properties,
+        rows: Mapping[str, Properties] | None = None,
+    ) -> None:
         """Create the protection of a stream.
 
         Args:
@@ -41,6 +51,8 @@ class Protection:
             stream: The stream's name.
             known: The JSON schemas of its known properties, custom fields included, with the
                 keywords above.
+            rows: For properties with objects of any members, the JSON schemas of the documented
+                ones.
         """
         options = settings.options_for(stream)
         self._known = known
@@ -48,6 +60,11 @@ class Protection:
         self._hash = options.hash
         self._keep = options.keep
         self._pseudonymizes = settings.is_pseudonymized
+        self.kept_members = {
+            name: frozenset(m for m in members if PERSONAL not in members[m])
+            for name, members in (rows or {}).items()
+            if self._pseudonymizes and name in known and name not in options.keep
+        }
 
     def __bool__(self) -> bool:
         """Whether any property is hashed or withheld."""

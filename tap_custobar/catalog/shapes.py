@@ -21,11 +21,13 @@ class LineItemShape(NamedTuple):
         schema: Name of the JSON schema of a row.
         keys: Primary key of a row. Its first property exists in this shape only.
         replication_keys: Properties that may be its replication key.
+        nested_in: The property of a record of the usual shape that has its rows.
     """
 
     schema: str
     keys: Sequence[str]
     replication_keys: Sequence[str]
+    nested_in: str
 
     def is_shape_of(self, names: Collection[str]) -> bool:
         """Return whether these property names, or those of a primary key, are of this shape."""

@@ -107,7 +107,7 @@ def parse_variable(text: str, types: str | list[str]) -> Any:  # noqa: ANN401 - 
         return _BOOLEANS.get(text.strip().lower(), text)
     try:
         value = json.loads(text, parse_constant=_reject)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     # JSON Schema accepts 1000.0 as an integer, but the API would be sent it as it is.
     return text if "integer" in types and isinstance(value, float) else value

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from tap_custobar.api.urls import PARAMETERS
 from tap_custobar.config.settings import MAX_JSON_PAGE, Settings
 from tap_custobar.errors import UrlError
+from tap_custobar.records.json_codec import encode
 from tap_custobar.records.timestamps import sort_key, to_utc
+from tap_custobar.redaction import one_line
 from tap_custobar.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -128,6 +130,15 @@ def cross_check(config: Mapping[str, Any], orders: Mapping[str, Sequence[str]]) 
     yield from _check_stream_maps(config.get("stream_maps") or {}, orders)
 
 
+def _is_unicode(value: object) -> bool:
+    """Return whether all strings of a setting can be sent: those of variables may be any bytes."""
+    try:
+        encode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_start_date(settings: Settings) -> Iterator[str]:
     try:
         zone = settings.zone
@@ -158,6 +169,9 @@ def _check_options(stream: str, options: StreamOptions, orders: Sequence[str]) -
     place = f"stream_options.{stream}"
     if orders and options.order and options.order not in {(order,) for order in orders}:
         yield f"{place}.order: must be {' or '.join(json.dumps([order]) for order in orders)}"
+    for name, value in (("filters", options.filters), ("order", options.order)):
+        if not _is_unicode(value):
+            yield f"{place}.{name}: must not contain invalid Unicode"
     for name in options.filters.keys() & PARAMETERS:
         yield f"{place}.filters.{name}: is a parameter of the API, not a field to filter by"
     for name in sorted(options.keep & options.hash):
@@ -168,6 +182,8 @@ def _check_hash_key(settings: Settings) -> Iterator[str]:
     if settings.hash_key is not None:
         if len(settings.hash_key.strip()) < MIN_HASH_KEY:
             yield f"hash_key: must have at least {MIN_HASH_KEY} characters"
+        if not _is_unicode(settings.hash_key):
+            yield "hash_key: must not contain invalid Unicode"
     elif settings.hashes_anything:
         yield (
             "hash_key: is missing, and required because properties are hashed. Set a random string "
@@ -198,7 +214,7 @@ def unknown_settings(config: Iterable[str], known: Collection[str]) -> Iterator[
     """Yield a warning for each setting that does not exist, with the most similar name."""
     for name in config:
         if name not in known:
-            yield f"Unknown setting {name} is ignored{did_you_mean([name], known)}"
+            yield f"Unknown setting {one_line(name)} is ignored{did_you_mean([name], known)}"
 
 
 def unknown_variables(

@@ -34,6 +34,8 @@ _decoder = msgspec.json.Decoder(list[Any], float_hook=parse_decimal)
 def column_reader(definition: Mapping[str, Any]) -> Callable[[Sequence[str]], Sequence[Any]]:
     """Return a function that parses the cells of a property: one value each, UNSET if empty."""
     match type_names(definition):
+        case ["array"] if "object" in type_names(definition.get("items") or {}):
+            return _lists_of_objects
         case ["array"]:
             return _lists
         case ["integer"]:
@@ -72,6 +74,11 @@ def _lists(cells: Sequence[str]) -> list[Any]:
     if not {"[", "{"}.isdisjoint([cell[:1] for cell in cells]):
         return [_list(cell) if cell else UNSET for cell in cells]
     return [cell.split(",") if cell else UNSET for cell in cells]
+
+
+def _lists_of_objects(cells: Sequence[str]) -> list[Any]:
+    # Something like JSON, such as the text of a Python list, is not split into parts of objects.
+    return [(_json(c) if c[0] in "[{" else c.split(",")) if c else UNSET for c in cells]
 
 
 def _values(cells: Sequence[str]) -> list[Any]:

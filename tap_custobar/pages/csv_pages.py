@@ -185,9 +185,9 @@ def read_names(
 def read_header(response: Response, *, known: Collection[str]) -> tuple[list[str], Dialect]:
     """Return the names of a page's columns, and the dialect of the page.
 
-    The dialect is the one that finds most of the `known` names, and among equals the one that
-    leaves fewest names with a leading space. Known names match in any case, and are returned in
-    their known spelling.
+    The dialect is the one that finds most of the `known` names. Among equals it is the one that
+    does not leave a leading space in every name but the first: in some of them, it is part of the
+    name. Known names match in any case, and are returned in their known spelling.
 
     Raises:
         InvalidResponseError: there is no column with a known name, or the page may be truncated.
@@ -203,7 +203,7 @@ def read_header(response: Response, *, known: Collection[str]) -> tuple[list[str
         headers,
         key=lambda pair: (
             len(set(pair[0]) & set(known)),
-            -sum(name.startswith(" ") for name in pair[0]),
+            not all(name.startswith(" ") for name in pair[0][1:]),
         ),
     )
     if set(header).isdisjoint(known):

@@ -100,7 +100,7 @@ class FilterCheck:
                     "stream_options.%s.filters.%s: Custobar sent records with a different string; "
                     "check that the filter has an effect",
                     self._stream,
-                    name,
+                    one_line(name),
                 )
 
 

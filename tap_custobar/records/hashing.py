@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
+from base64 import b64decode
 from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from msgspec import UNSET
 
@@ -29,7 +29,18 @@ _INNER, _OUTER = 0x36, 0x5C  # RFC 2104
 #: Longest value, in characters, that may be part of a link by chance: it must be a word there.
 _MAX_SHORT = 5
 
+#: The names of the requested fields in a link, often most of it: they are no values.
+_FIELDS = re.compile("(?<=[?&])fields=[^&]*")
 _EMAIL = re.compile(r"[\w.+-]@[\w-]+\.\w")
+
+#: How many encodings, one of the other, are looked through in a link.
+_MAX_ENCODINGS = 3
+
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_HEX = re.compile("[0-9a-fA-F]{4,}")
+_BASE64 = re.compile("[0-9A-Za-z+/]{4,}")
+_BASE64_OF_URLS = re.compile("[0-9A-Za-z_-]{4,}")
+_STANDARD = str.maketrans("-_", "+/")
 
 
 def is_hashable(definition: Schema) -> bool:
@@ -151,13 +162,13 @@ class ColumnHasher:
         """Return whether a next link contains a raw value of the page's first or last batch.
 
         A cursor is made from the last records of a page, or from the first ones, possibly
-        percent-encoded, in Base64 or in hexadecimal digits. The link need not be a valid URL.
-        If e-mail addresses are protected, it must not contain any.
+        percent-encoded, JSON-escaped, in Base64 or in hexadecimal digits, anywhere in the link. It
+        need not be a valid URL. If e-mail addresses are protected, it must not contain any.
         """
         values = [*self._first_values, *self._last_values]
         if not values and not self._protects_emails:
             return False
-        shown = "\n".join(_readings(link)).casefold()
+        shown = "\n".join(_readings(_FIELDS.sub("", link))).casefold()
         if self._protects_emails and _EMAIL.search(shown):
             return True
         return any(
@@ -176,23 +187,33 @@ def _texts(values: Iterable[Any]) -> Iterator[str]:
             yield text
 
 
-def _readings(link: str) -> Iterator[str]:
-    """Yield a link, and what it decodes to."""
-    yield link
-    yield unquote(link)
-    yield unquote(unquote_plus(link))
-    path, _, query = link.partition("?")
-    for value in [*path.split("/"), *(value for _, value in parse_qsl(query))]:
-        for decode in (_from_base64, bytes.fromhex):
-            # Binary data around a value is not UTF-8.
+def _readings(link: str) -> set[str]:
+    """Return a link and what it may decode to, also if it was encoded more than once."""
+    readings, latest = {link}, {link}
+    for _ in range(_MAX_ENCODINGS):
+        latest = {decoded for text in latest for decoded in _decoded(text)} - readings
+        readings |= latest
+    return readings
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """Yield what a string may be an encoding of, or have the encoding of a value in."""
+    yield unquote(text)
+    yield unquote_plus(text)
+    yield unquote(text, encoding="latin-1")
+    yield _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    # Binary data around a value is not UTF-8.
+    for run in _HEX.findall(text):
+        yield bytes.fromhex(run[: len(run) // 2 * 2]).decode(errors="replace")
+    for run in {*_BASE64.findall(text), *_BASE64_OF_URLS.findall(text)}:
+        standard = run.translate(_STANDARD)
+        # What precedes a value may be of the same characters, and of any number.
+        for start in range(4):
+            part = standard[start:]
             with suppress(ValueError):
-                text = decode(value).decode(errors="replace")
-                yield text
-                yield unquote_plus(text)
-
-
-def _from_base64(value: str) -> bytes:
-    return urlsafe_b64decode(value.replace("+", "-").replace("/", "_") + "===")
+                yield b64decode(f"{part[: len(part) - (len(part) % 4 == 1)]}===").decode(
+                    errors="replace"
+                )
 
 
 def _is_in(text: str, shown: str) -> bool:

@@ -187,7 +187,7 @@ def read_state(path: str) -> dict[str, Any]:
         logging.getLogger(__name__).info("%s is empty: starting without a state", path)
         return {}
     state = _without_wrappers(_as_object(path, _as_json(path, text)))
-    if not _is_state(state):
+    if not is_state(state):
         raise InputFileError(
             path, "is not a state of this tap: it must be the value of a STATE message"
         )
@@ -271,7 +271,8 @@ def _without_wrappers(state: dict[str, Any]) -> dict[str, Any]:
             return state
 
 
-def _is_state(content: dict[str, Any]) -> bool:
+def is_state(content: dict[str, Any]) -> bool:
+    """Return whether the SDK accepts this as a state."""
     bookmarks = content.get("bookmarks") if content else {}
     return isinstance(bookmarks, dict) and all(map(_is_bookmark, bookmarks.values()))
 

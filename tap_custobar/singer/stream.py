@@ -18,7 +18,11 @@ from singer_sdk.singerlib.json import serialize_json
 from tap_custobar.catalog.normalization import strip_constraints
 from tap_custobar.catalog.replication import FULL_TABLE, INCREMENTAL, replication_key
 from tap_custobar.records.flattening import Projection, flat_columns, plain_columns
-from tap_custobar.records.members import drop_from_record, drop_from_schema
+from tap_custobar.records.members import (
+    drop_from_record,
+    drop_from_schema,
+    is_array_of_objects,
+)
 from tap_custobar.redaction import one_line
 from tap_custobar.singer.batch_files import BatchFiles
 from tap_custobar.singer.stream_maps import apply_stream_map
@@ -316,7 +320,7 @@ class BaseStream(Stream):
             entry.replication_method = INCREMENTAL if key else FULL_TABLE
             entry.key_properties = self.primary_keys
             schema = self.schema if entry.schema.properties is None else entry.schema.to_dict()
-            schema = {"type": "object", **strip_constraints(schema)}
+            schema = strip_constraints({**schema, "type": "object"})
             for place in deselected_members(entry.metadata):
                 drop_from_schema(schema, place)
             entry.schema = Schema.from_dict(schema)
@@ -325,6 +329,10 @@ class BaseStream(Stream):
             for name in [*self.primary_keys, *([key] if key else [])]:
                 properties[name] = Schema.from_dict(self.schema["properties"][name])
                 entry.metadata[("properties", name)].inclusion = Metadata.InclusionType.AUTOMATIC
+            for name in self.protection.kept_members.keys() & properties.keys():
+                # Members can only be removed from objects, not from their JSON in a string.
+                if not is_array_of_objects(properties[name].to_dict()):
+                    properties[name] = Schema.from_dict(self.schema["properties"][name])
         super().apply_catalog(catalog)
         if self._input_schema is not None:
             self._warn_of_lost_members()
@@ -357,7 +365,7 @@ class BaseStream(Stream):
             self.logger.warning(
                 "%s is not selected in the catalog, although members of it are: "
                 "select it too to get them",
-                name,
+                one_line(name),
             )
 
     def _deselected(self, place: Place) -> str | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from tap_custobar.errors import StreamMapError
+from tap_custobar.records.converters import type_names
 from tap_custobar.records.json_codec import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from singer_sdk.helpers.types import Record
     from singer_sdk.mapper import StreamMap
+
+    from tap_custobar.records.converters import Schema
 
 
 def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Record | None:
@@ -31,21 +32,36 @@ def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Reco
     except Exception as error:  # noqa: BLE001 - an expression may raise anything
         # Without the original error, because its message may contain a value that DEBUG would log.
         raise StreamMapError(stream, *_failed_expression(error)) from None
-    if mapped is None or not stream_map.flattening_enabled:
-        return mapped
-    # The SDK flattens a null object, or a member that is not in the schema, to its own property.
-    properties = stream_map.transformed_schema["properties"]
+    if mapped is None:
+        return None
+    strings = _declared_as_strings(stream_map)
+    if stream_map.flattening_enabled:
+        # The SDK flattens a null object, or a member that no schema has, to its own property.
+        properties = stream_map.transformed_schema["properties"]
+        mapped = {name: value for name, value in mapped.items() if name in properties}
     return {
-        name: _as_declared(value, properties[name])
+        name: value if value.__class__ is str or name not in strings else _as_string(value)
         for name, value in mapped.items()
-        if name in properties
     }
 
 
-def _as_declared(value: object, definition: Mapping[str, Any]) -> object:
-    """Return a number or boolean as a string where flattening declares it as one in SCHEMA."""
-    is_string = {"string", "null"}.issuperset(definition.get("type") or ())
-    return encode(value) if is_string and isinstance(value, bool | int | float | Decimal) else value
+@lru_cache
+def _declared_as_strings(stream_map: StreamMap) -> frozenset[str]:
+    """Return the properties that SCHEMA declares as strings.
+
+    The SDK declares one for most expressions, whatever they return, and for flattened values.
+    """
+    types = ([], ["string"]) if stream_map.flattening_enabled else (["string"],)
+    properties: dict[str, Schema] = stream_map.transformed_schema["properties"]
+    return frozenset(name for name in properties if type_names(properties[name]) in types)
+
+
+def _as_string(value: object) -> str | None:
+    """Return a value that is not a string as JSON; null for a float that is not finite."""
+    text = encode(value)
+    if text.startswith('"'):  # of bytes or a date
+        return text.strip('"')
+    return None if text == "null" else text
 
 
 def _failed_expression(error: Exception) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_custobar.catalog.discovery import Discovery, documented_personal_data
 from tap_custobar.catalog.invalid_config import InvalidConfigError
-from tap_custobar.catalog.normalization import normalize_catalog
+from tap_custobar.catalog.normalization import first_duplicate, normalize_catalog
 from tap_custobar.catalog.personal_data import lost_joins
 from tap_custobar.config import normalization, validation
 from tap_custobar.config.settings import SECRETS, Settings
@@ -36,7 +36,7 @@ from tap_custobar.errors import (
     OutputError,
     StreamsFailedError,
 )
-from tap_custobar.redaction import Redactor, install_log_redaction
+from tap_custobar.redaction import Redactor, install_log_redaction, one_line
 from tap_custobar.singer.batch_files import batch_problems
 from tap_custobar.singer.cli import (
     DOTENV,
@@ -90,6 +90,9 @@ class BaseTap(Tap):
                 requests the fields of no others.
             renames: Whether custom fields are renamed to names that databases accept.
             options: The other arguments of the SDK's tap.
+
+        Raises:
+            CatalogError: the catalog has a stream twice.
         """
         self._makes_catalog = makes_catalog
         self._needed_streams = needed_streams
@@ -100,8 +103,11 @@ class BaseTap(Tap):
                     self.logger.warning(
                         "The catalog has another name for the stream %s, which has no effect: "
                         "to rename it, set __alias__ in stream_maps",
-                        entry["tap_stream_id"],
+                        one_line(str(entry["tap_stream_id"])),
                     )
+            if twice := first_duplicate(str(e["tap_stream_id"]) for e in catalog["streams"]):
+                msg = f"The catalog has the stream {one_line(twice)} twice: remove one of them."
+                raise CatalogError(msg)
             catalog = normalize_catalog(catalog)
         super().__init__(catalog=catalog, **options)
 

@@ -513,6 +513,12 @@ def test_unknown_streams_and_fields_are_logged_and_skipped(
         ("{", None, "catalog.json: is not valid JSON"),
         ({"streams": [{**CUSTOMERS, "sync_mode": TOKEN}]}, None, "Invalid enum value '***'"),
         ({"streams": [CUSTOMERS]}, [[], 1], "state.json: is not an Airbyte state"),
+        (
+            {"streams": [configured_stream("products", mode="incremental")]},
+            {"products": {"progress_markers": 1}},
+            "state.json: is not an Airbyte state",
+        ),
+        ({"streams": [CUSTOMERS] * 2}, None, "catalog.json: has the stream customers twice"),
     ],
 )
 def test_invalid_files_are_named(
@@ -572,6 +578,14 @@ def test_a_closed_pipe_ends_the_source_without_a_traceback(server: Server, tmp_p
     assert process.returncode == 1
     assert "Traceback" not in log
     assert "Exception ignored" not in log
+
+
+def test_a_setting_for_singer_targets_that_is_null_is_not_set(
+    source: RunSource, server: Server
+) -> None:
+    (message,) = source("check", config={**server.config, "batch_config": None}).messages
+
+    assert message["connectionStatus"] == {"status": "SUCCEEDED"}
 
 
 def test_settings_without_effect_are_reported_once(source: RunSource, server: Server) -> None:

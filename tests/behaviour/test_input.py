@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.catalogs import catalog
+from tests.conftest import entry_of
 from tests.server import Reply
 
 if TYPE_CHECKING:
@@ -621,6 +622,18 @@ def test_an_empty_state_file_starts_without_a_state(
     assert run.exit_code == 0
     assert "state.json is empty: starting without a state" in run.log
     assert run.of_type("SCHEMA")
+
+
+def test_a_catalog_that_has_a_stream_twice_is_rejected(run_tap: RunTap, server: Server) -> None:
+    """One of them would decide about the stream, and what the other selects be lost."""
+    twice = catalog(customers=True, products=True)
+    twice["streams"] += [entry_of(catalog(products=True))]
+
+    run = run_tap(server.config, catalog=twice)
+
+    assert run.exit_code == 1
+    assert run.errors == ["The catalog has the stream customers twice: remove one of them."]
+    assert server.requests == []
 
 
 def test_a_file_that_is_not_a_catalog_is_rejected(run_tap: RunTap, sandbox: Sandbox) -> None:

@@ -107,7 +107,7 @@ def test_a_terminal_that_closes_stops_the_tap_between_two_lines(
     server: Server, start: Start
 ) -> None:
     release_products = Event()
-    serve_pages(server, release_products=release_products)
+    serve_table(server, release_products=release_products)
     tap = start(server.config, before=hangup("SIG_DFL"))
     tap.take(PAGE + 1)
     tap.process.send_signal(signal.SIGHUP)
@@ -124,7 +124,7 @@ def test_a_terminal_that_closes_stops_the_tap_between_two_lines(
 def test_with_nohup_the_tap_continues_when_the_terminal_closes(
     server: Server, start: Start
 ) -> None:
-    serve_pages(server)
+    serve_table(server)
     tap = start(server.config, before=hangup("SIG_IGN"))
     tap.take(PAGE + 1)
     tap.process.send_signal(signal.SIGHUP)

@@ -19,7 +19,7 @@ from tests.conftest import entry_of, select, started_sandbox, tap_in
 from tests.server import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tests.behaviour.test_airbyte import RunSource
@@ -414,6 +414,27 @@ def test_fields_that_are_left_out_are_not_requested(
     assert "Selected in the catalog" not in run.log
 
 
+@pytest.mark.parametrize("kept", [[], ["acme__a"]])
+def test_discovery_requests_no_records_to_suggest_types_of_fields_that_are_left_out(
+    run_tap: RunTap, server: Server, kept: list[str]
+) -> None:
+    def answer(request: Request) -> Reply:
+        if "csv" in dict(request.query).values():
+            return Reply(b"external_id,type,date,acme__a,acme__b\n")
+        return Reply({request.path.split("/")[3]: []})
+
+    server.answer = answer
+    options = {"stream_options": {"customers": {"keep": kept}}, "discover_custom_fields": True}
+
+    run = run_tap({**server.config, **PSEUDONYMIZE, **options}, "--discover")
+
+    assert run.exit_code == 0
+    samples = [r.path for r in server.requests if ("limit", "1000") in r.query]
+    assert samples == (["/api/data/customers/"] if kept else [])
+    assert ('"acme__a": "string"' in run.log) is bool(kept)
+    assert "acme__b" not in run.log
+
+
 def test_discovery_shows_which_fields_are_hashed_and_left_out(
     run_tap: RunTap, source: RunSource, server: Server
 ) -> None:
@@ -661,9 +682,9 @@ def test_a_checkpoint_of_a_run_without_hashes_is_in_no_state(
 def test_a_checkpoint_of_a_run_before_an_unselected_field_was_hashed_is_in_no_state(
     run_tap: RunTap, server: Server
 ) -> None:
-    serve_pages(server, ["after=Aino.0@example.com"])
+    serve_links(server, ["after=Aino.0@example.com"])
     selected = catalog(customers=["country"])
-    state = state_of(run_tap(server.config, catalog=selected))
+    state = run_tap(server.config, catalog=selected).state
     assert "Aino" in json.dumps(state)
 
     run = run_tap({**server.config, **hash_settings("email")}, catalog=selected, state=state)
@@ -696,6 +717,7 @@ EMAIL = "Aino.1@example.com"
         f"after={base64.urlsafe_b64encode(f'p={EMAIL}'.encode()).decode()}",
         f"after={base64.b64encode(quote(EMAIL).encode()).decode().rstrip('=')}",
         f"after={EMAIL.encode().hex()}",
+        f"after={base64.b64encode(json.dumps([EMAIL]).encode()).decode()}.{'0' * 9}",
     ],
 )
 def test_no_checkpoint_is_written_that_shows_a_hashed_value(
@@ -717,12 +739,12 @@ def test_no_checkpoint_is_written_that_shows_a_hashed_value(
 def test_no_checkpoint_is_written_that_shows_an_email_address_that_is_not_selected(
     run_tap: RunTap, server: Server, settings: dict[str, Any]
 ) -> None:
-    serve_pages(server, ["n=0", f"after={base64.b64encode(EMAIL.encode()).decode()}"])
+    serve_links(server, ["n=0", f"after={base64.b64encode(EMAIL.encode()).decode()}"])
 
     run = run_tap({**server.config, **settings}, catalog=catalog(customers=["country"]))
 
     assert len(run.records("customers")) == 2
-    assert state_of(run)["bookmarks"]["customers"]["resume"] is None
+    assert run.state["bookmarks"]["customers"]["resume"] is None
 
 
 def test_a_checkpoint_is_written_if_a_short_hashed_value_is_only_part_of_a_word(
@@ -745,6 +767,97 @@ def test_no_checkpoint_is_written_if_the_order_is_by_a_hashed_field(
 
     assert "after=Ain" not in run.stdout
     assert len(run.records("customers")) == 2
+
+
+PRODUCT = {"external_id": "R1", "product_id": "P1", "quantity": 2, "product_title": "[New] Shoe"}
+SALE_TYPES: list[dict[str, Any] | None] = [
+    None,
+    {"type": "string"},
+    {},
+    {"type": "array", "items": {"type": "string"}},
+    {"type": "array", "items": {}},
+    {"type": ["object", "null"]},
+]
+
+
+@pytest.mark.parametrize("definition", SALE_TYPES, ids=str)
+@pytest.mark.parametrize("flattens", [False, True])
+def test_products_of_sales_have_no_personal_data_and_no_unknown_members(
+    run_tap: RunTap, server: Server, definition: dict[str, Any] | None, *, flattens: bool
+) -> None:
+    """In whatever form they come, and whatever type a catalog gives them."""
+    more = {
+        "sale_email": EMAIL,
+        "email": EMAIL,
+        "customer": {"email": EMAIL},
+        "acme__engraving": EMAIL,
+        "sale_coupon_codes": ["A", {"email": EMAIL}],
+    }
+    personal = {**PRODUCT, **more}
+    sales = [
+        [personal, "P2", {"note": EMAIL}, None],
+        personal,
+        json.dumps([personal]),
+        [json.dumps(personal)],
+        None,
+        [],
+    ]
+    serve(server, *({"products": products} for products in sales), name="sales")
+    selected = catalog(sales=True)
+    if definition is not None:
+        entry_of(selected, "sales")["schema"]["properties"]["products"] = definition
+    flattening = {"flattening_enabled": True, "flattening_max_depth": 2} if flattens else {}
+
+    run = run_tap({**server.config, **PSEUDONYMIZE, **flattening}, catalog=selected)
+
+    assert EMAIL not in run.stdout + run.log
+    if not flattens:
+        assert [record["products"] for record in run.records("sales")] == [
+            [PRODUCT, {"product_id": "P2"}, {}],
+            [PRODUCT],
+            [{}],
+            [{}],
+            None,
+            [],
+        ]
+    line = (
+        "Left out of products by personal_data, because they describe a person or are not "
+        "documented: acme__engraving, customer, email, note, product_id, sale_coupon_codes, "
+        "sale_email. To write them, name products in stream_options.sales.keep"
+    )
+    assert run.log.count(line) == 1
+
+
+@pytest.mark.parametrize("write", [json.dumps, str])
+def test_products_of_sales_in_csv_have_no_personal_data(
+    run_tap: RunTap, server: Server, write: Callable[[object], str]
+) -> None:
+    """Neither as JSON nor as the text of a Python list, which no parser of JSON accepts."""
+    cell = write([{**PRODUCT, "email": EMAIL, "sale_email": EMAIL}]).replace('"', '""')
+    server.answer = lambda _: Reply(f'external_id,products\n1,"{cell}"\n'.encode())
+    config = {**server.config, **PSEUDONYMIZE, "response_format": "csv"}
+
+    run = run_tap(config, catalog=catalog(sales=["products"]))
+
+    assert [record["products"] for record in run.records("sales")] == [
+        [PRODUCT if write is json.dumps else {}]
+    ]
+    assert EMAIL not in run.stdout + run.log
+
+
+def test_products_of_sales_that_the_settings_keep_are_unchanged(
+    run_tap: RunTap, server: Server
+) -> None:
+    products = [{**PRODUCT, "note": "x", "customer": {"email": EMAIL}}]
+    serve(server, {"products": products}, name="sales")
+    options = {"sales": {"keep": ["products"]}}
+
+    run = run_tap(
+        {**server.config, **PSEUDONYMIZE, "stream_options": options}, catalog=catalog(sales=True)
+    )
+
+    assert [record["products"] for record in run.records("sales")] == [products]
+    assert "Left out of products" not in run.log
 
 
 def test_no_checkpoint_is_written_if_the_order_is_by_a_field_that_is_left_out(

@@ -239,6 +239,56 @@ def test_a_page_in_another_charset_is_rejected(run_tap: RunTap, server: Server) 
     assert "100 values of title had invalid Unicode" in accepted.log
 
 
+@pytest.mark.parametrize("response_format", ["json", "csv"])
+@pytest.mark.parametrize(
+    ("declared", "used"),
+    [
+        ("iso-8859-1", "iso-8859-1"),
+        ('"Windows-1252"', "cp1252"),
+        ("utf-16", "utf-16"),
+        ("utf-16le", "utf-16le"),
+        # A server may declare a default that it does not use.
+        ("iso-8859-1", "utf-8"),
+        ("utf-16", "utf-8"),
+        ("unknown", "utf-8"),
+        ("hex", "utf-8"),
+    ],
+)
+def test_a_page_is_read_in_the_charset_that_it_declares(
+    run_tap: RunTap, server: Server, response_format: str, declared: str, used: str
+) -> None:
+    titles = ["Kärry", "Å" * 3, "plain", "»hyvä»"]
+    if response_format == "csv":
+        rows = [f"{number},{title}\n" for number, title in enumerate(titles)]
+        page = "".join(["external_id,title\n", *rows])
+    else:
+        products = [{"external_id": str(n), "title": title} for n, title in enumerate(titles)]
+        page = json.dumps({"products": products}, ensure_ascii=False)
+    content_type = {"Content-Type": f"text/plain; charset={declared}; header=present"}
+    server.answer = lambda _: Reply(page.encode(used), headers=content_type)
+    config = {**server.config, "response_format": response_format, "max_retries": 0}
+
+    run = run_tap(config, catalog=catalog(products=["title"]))
+
+    assert [record["title"] for record in run.records("products")] == titles
+    assert "invalid Unicode" not in run.log
+
+
+def test_a_byte_that_is_not_valid_does_not_change_the_charset_of_a_page(
+    run_tap: RunTap, server: Server
+) -> None:
+    """A server may declare a charset that it does not use."""
+    rows = [b'{"external_id": "a", "title": "K\xe4rry"}', '{"external_id": "äöå"}'.encode()]
+    page = page_of(*rows)
+    page.headers["Content-Type"] = "application/json; charset=iso-8859-1"
+    server.replies(page)
+
+    run = run_tap(server.config, catalog=catalog(products=True))
+
+    assert run.ids("products") == ["a", "äöå"]
+    assert run.records("products")[0]["title"] == "K\ufffdrry"
+
+
 def test_an_error_for_invalid_json_names_page_and_position(run_tap: RunTap, server: Server) -> None:
     first = page_of(b'{"external_id": "first"}', next_url="?cursor=2")
     server.replies(page_of(), first, Reply(b'{"products": [{"external_id": SECRET'))
@@ -343,6 +393,39 @@ def test_stream_maps_receive_converted_records(run_tap: RunTap, server: Server) 
     assert record["title"] not in {"t", None}
     assert len(record["digest"]) == 64
     assert "description" not in run.schema("products")["properties"]
+
+
+@pytest.mark.parametrize("flattens", [False, True])
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("external_id == 'C1'", "true"),
+        ("[external_id, 5]", '["C1",5]'),
+        ("10 ** 30", "1" + "0" * 30),
+        ("float('nan')", None),
+        ("datetime.date(2024, 1, 2)", "2024-01-02"),
+        ("can_email", True),
+        ("int('5')", 5),
+        ("None", None),
+    ],
+)
+def test_the_result_of_an_expression_fits_the_schema(
+    run_tap: RunTap, server: Server, expression: str, value: object, *, flattens: bool
+) -> None:
+    row = {"external_id": "C1", "can_email": True, "tags": ["a"]}
+    server.replies(Reply({"customers": [row]}))
+    config = {
+        **server.config,
+        "stream_maps": {"customers": {"computed": expression}},
+        "flattening_enabled": flattens,
+        "flattening_max_depth": 1,
+    }
+
+    run = run_tap(config, catalog=catalog(customers=["can_email", "tags"]))
+
+    (record,) = run.records("customers")
+    assert record.pop("computed") == value
+    assert record == {**row, "tags": '["a"]' if flattens else ["a"]}
 
 
 def test_the_example_of_stream_maps_renames_and_computes(run_tap: RunTap, server: Server) -> None:

@@ -484,6 +484,41 @@ def test_partitions_in_the_state_of_another_tap_do_not_repeat_a_stream(
     assert run.ids("customers") == ["1"]
 
 
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"properties": {"a": {"type": "integer"}}},
+        {"items": {"type": "integer"}},
+        {"anyOf": [{"$ref": "#/a"}, {"type": "null"}]},
+        {"oneOf": [{"enum": ["a", {"a": "b"}]}, {"type": "null"}]},
+    ],
+    ids=str,
+)
+def test_a_property_of_any_type_in_the_catalog_keeps_its_values(
+    run_tap: RunTap, server: Server, definition: Catalog
+) -> None:
+    values = ["a", {"a": "b"}, ["a"], None]
+    rows = [{"external_id": str(n), "email": value} for n, value in enumerate(values)]
+    server.replies(Reply({"customers": rows}))
+    edited = catalog(customers=True)
+    entry_of(edited)["schema"]["properties"]["email"] = definition
+
+    run = run_tap(server.config, catalog=edited)
+
+    assert run.records("customers") == rows
+    assert "did not match" not in run.log
+
+
+def test_the_schema_of_a_stream_is_an_object_whatever_its_catalog_says(
+    run_tap: RunTap, server: Server
+) -> None:
+    server.replies(Reply({"customers": [{"external_id": "1"}]}))
+    edited = catalog(customers=True)
+    entry_of(edited)["schema"]["type"] = "string"
+
+    assert run_tap(server.config, catalog=edited).ids("customers") == ["1"]
+
+
 @pytest.mark.parametrize("sandbox_fixture", ["sandbox", "untidy_sandbox"])
 def test_the_schema_is_the_same_with_and_without_a_catalog(
     run_tap: RunTap, request: pytest.FixtureRequest, sandbox_fixture: str

@@ -11,6 +11,8 @@ from tests.unit.strategies import schemas
 
 INTEGER = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
 TEXT = {"type": "string"}
+DATE = {"type": "string", "format": "date"}
+TEXT_INTEGER_OR_NULL = {**INTEGER, "type": ["string", "integer", "null"]}
 
 
 @pytest.mark.parametrize(
@@ -21,17 +23,45 @@ TEXT = {"type": "string"}
         ({"type": ["string"]}, TEXT),
         ({"type": "string", "maxLength": 5, "pattern": "a", "enum": ["a"], "const": "a"}, TEXT),
         ({"type": "string", "format": "email"}, TEXT),
-        ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}),
+        (DATE, DATE),
         ({"type": "integer", "minimum": 5}, INTEGER),
         ({"type": ["integer", "number"]}, {"type": ["integer", "number"]}),
         ({"anyOf": [TEXT, {"type": "null"}]}, {"type": ["string", "null"]}),
-        ({"oneOf": [TEXT, TEXT]}, {"type": ["string"]}),
+        ({"oneOf": [TEXT, TEXT]}, TEXT),
         (
             {"anyOf": [{"type": "string", "format": "date-time"}, {"type": ["integer", "null"]}]},
             {**INTEGER, "type": ["string", "integer", "null"], "format": "date-time"},
         ),
         # It is not known which of two strings is the date.
-        ({"anyOf": [{"type": "string", "format": "date"}, TEXT]}, {"type": ["string"]}),
+        ({"anyOf": [{"type": "string", "format": "date"}, TEXT]}, TEXT),
+        ({"type": "string", "format": "date", "anyOf": [{"minLength": 1}, {"const": ""}]}, DATE),
+        ({"anyOf": [{"oneOf": [TEXT, INTEGER]}, {"type": "null"}]}, TEXT_INTEGER_OR_NULL),
+        (
+            {"anyOf": [{"type": "array", "items": TEXT}, {"type": "array", "items": INTEGER}]},
+            {"type": "array", "items": {**INTEGER, "type": ["string", "integer"]}},
+        ),
+        (
+            {"anyOf": [{"type": "array", "items": TEXT}, {"type": ["array", "null"]}]},
+            {"type": ["array", "null"], "items": {}},
+        ),
+        (
+            {
+                "oneOf": [
+                    {"type": "object", "properties": {"a": TEXT, "b": DATE}},
+                    {"type": "object", "properties": {"a": {"type": "null"}}},
+                ]
+            },
+            {
+                "type": "object",
+                "properties": {"a": {"type": ["string", "null"]}, "b": DATE},
+            },
+        ),
+        # Any value is valid.
+        ({"anyOf": [{"$ref": "#/a"}, {"type": "null"}]}, {}),
+        ({"anyOf": [{"enum": ["a", 1]}, {"type": "null"}]}, {}),
+        ({"anyOf": [True, {"type": "null"}]}, {}),
+        ({"properties": {"a": TEXT}}, {}),
+        ({"items": TEXT}, {}),
         (
             {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
             {"type": "array", "items": INTEGER},

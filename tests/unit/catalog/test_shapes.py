@@ -5,7 +5,7 @@ import pytest
 from tap_custobar.catalog.shapes import LineItemShape, check_shape
 from tap_custobar.errors import CatalogError
 
-ROWS = LineItemShape("sale_rows", ["sale_id", "row_id"], ["date"])
+ROWS = LineItemShape("sale_rows", ["sale_id", "row_id"], ["date"], "rows")
 
 
 @pytest.mark.parametrize(

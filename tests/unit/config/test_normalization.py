@@ -106,6 +106,7 @@ def test_a_token_is_extracted_from_a_pasted_header(
         ("maybe", "boolean", "maybe"),
         ('{"a": [1]}', "object", {"a": [1]}),
         ("[", "array", "["),
+        pytest.param("[" * 5000, "array", "[" * 5000, id="nested too deeply"),
         ("", "object", ""),
     ],
     ids=str,

@@ -180,6 +180,23 @@ def test_a_token_invalid_in_a_header_is_rejected_without_showing_it(token: str) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [
+        ({"hash_key": "\udcff" * 16}, "hash_key"),
+        ({"stream_options": {"events": {"filters": {"email": "\udcff"}}}}, "filters"),
+        ({"stream_options": {"events": {"filters": {"\udcff": "a"}}}}, "filters"),
+        ({"stream_options": {"events": {"order": ["\udcff"]}}}, "order"),
+    ],
+    ids=ascii,
+)
+def test_invalid_unicode_is_rejected(setting: dict[str, Any], name: str) -> None:
+    """The bytes of an environment variable that are not UTF-8 become such characters."""
+    [problem] = problems({**GOOD, **setting})
+
+    assert problem.endswith(f"{name}: must not contain invalid Unicode")
+
+
 @pytest.mark.parametrize("agent", ["a\nb", "a\r", " a", "a ", "ä", "\x00"], ids=ascii)
 def test_a_user_agent_invalid_in_a_header_is_rejected(agent: str) -> None:
     assert problems({**GOOD, "user_agent": agent}) == [

@@ -73,6 +73,22 @@ def test_a_list_is_one_cell_with_commas_or_json(cell: str, elements: object) -> 
 @pytest.mark.parametrize(
     ("cell", "value"),
     [
+        ("P1,P2", ["P1", "P2"]),
+        ('[{"a": 1, "b": 2}]', [{"a": 1, "b": 2}]),
+        # Parts of an object that is not JSON would be taken for strings.
+        ("[{'a': 1, 'b': 2}]", "[{'a': 1, 'b': 2}]"),
+        ('{"a": 1, "b": ', '{"a": 1, "b": '),
+    ],
+)
+def test_something_like_objects_is_not_split(cell: str, value: object) -> None:
+    parse = column_reader({"type": ["array", "null"], "items": {"type": "object"}})
+
+    assert parse([cell, ""]) == [value, UNSET]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
         ('{"width": 1.0, "unit": "cm"}', {"width": Decimal("1.0"), "unit": "cm"}),
         ("no object", "no object"),
         ("[1]", [1]),

@@ -291,6 +291,7 @@ def test_a_row_of_cells_is_not_accepted_as_header(body: bytes, keys: list[str]) 
         (b'"id";"no\nte";note\n', ["id", "no\nte", "note"]),
         (b"ID, Note, Acme__X\n", ["id", "note", "Acme__X"]),
         (b"id, acme__x, acme__y\n", ["id", "acme__x", "acme__y"]),
+        (b"id,acme__x, acme__y\n", ["id", "acme__x", " acme__y"]),
         (b"id", ["id"]),
     ],
 )

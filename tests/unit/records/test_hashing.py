@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 from datetime import UTC
 from hashlib import sha256
 from typing import Any
@@ -119,6 +120,7 @@ def test_without_columns_nothing_is_hashed() -> None:
 
 
 EMAIL = "Maija+1@example.fi"
+SIGNED = f"{base64.urlsafe_b64encode(json.dumps({'after': EMAIL}).encode()).decode()}:1abc:signed"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,14 @@ EMAIL = "Maija+1@example.fi"
         (f"?cursor={base64.urlsafe_b64encode(f'p={quote(EMAIL)}'.encode()).decode()}", True),
         (f"?cursor={EMAIL.encode().hex()}", True),
         ("?cursor=" + base64.b64encode(b"\xff\x00" + EMAIL.encode()).decode(), True),
+        (f"/api/data/customers/{base64.urlsafe_b64encode(EMAIL.encode()).decode()}/", True),
+        (f"?cursor=page-{base64.b64encode(EMAIL.encode()).decode()}", True),
+        (f"?cursor={SIGNED}", True),
+        (f"?cursor={base64.b64encode(SIGNED.encode()).decode()}", True),
+        (f"?cursor={quote(json.dumps(EMAIL).replace('@', chr(92) + 'u0040'))}", True),
+        (f"?cursor={base64.b64encode(EMAIL.encode().hex().encode()).decode()}", True),
+        (f"?cursor={quote('Äijälä', encoding='latin-1')}", True),
+        ("?cursor=cD0yMDI0LTAxLTAxKzAwJTNBMDA%3D&limit=10000", False),
         ("?cursor=opaque&limit=5", False),
         (f"/after/{base64.urlsafe_b64encode(EMAIL.encode()).decode()}/?limit=5", True),
         ("?cursor=Ou", True),
@@ -143,7 +153,7 @@ EMAIL = "Maija+1@example.fi"
 )
 def test_a_link_that_contains_a_hashed_value_is_found(link: str, *, shown: bool) -> None:
     hasher = ColumnHasher(KEY, {"email": TEXT, "tags": TEXTS}, emails=["email"])
-    hasher.apply(batch_of({"email": EMAIL, "tags": ["Ou", " "]}))
+    hasher.apply(batch_of({"email": EMAIL, "tags": ["Ou", " ", "Äijälä"]}))
 
     assert hasher.is_shown_by(link) is shown
 
