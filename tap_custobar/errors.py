@@ -133,6 +133,17 @@ class StreamMapError(CustobarError):
         )
 
 
+class StreamMapTypeError(CustobarError):
+    """The result of an expression of a stream map is not of the type that SCHEMA declares."""
+
+    def __init__(self, stream: str, property_name: str) -> None:
+        """Create the error of a property of a stream."""
+        super().__init__(
+            f"stream_maps.{stream}.{property_name}: a result is not of the type in SCHEMA. Put the "
+            "expression in str(), int(), float() or bool(), which declares the type."
+        )
+
+
 class RequestFailedError(CustobarError):
     """Custobar rejected a request, and a retry would not help."""
 

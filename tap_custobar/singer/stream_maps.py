@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from decimal import Decimal
 from functools import lru_cache
+from types import NoneType
 from typing import TYPE_CHECKING
 
-from tap_custobar.errors import StreamMapError
-from tap_custobar.records.converters import type_names
-from tap_custobar.records.json_codec import encode
+from tap_custobar.errors import StreamMapError, StreamMapTypeError
+from tap_custobar.records.converters import (
+    ConversionError,
+    ConverterFactory,
+    reject,
+    type_names,
+)
+from tap_custobar.records.json_codec import decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from singer_sdk.helpers.types import Record
     from singer_sdk.mapper import StreamMap
 
-    from tap_custobar.records.converters import Schema
+    from tap_custobar.records.converters import Converter, Schema
+
+
+#: The classes of the values of a JSON type, which the SDK writes as such.
+_CLASSES: Mapping[str, frozenset[type]] = {
+    "array": frozenset({list}),
+    "boolean": frozenset({bool}),
+    "integer": frozenset({int}),
+    "null": frozenset({NoneType}),
+    "number": frozenset({int, float, Decimal}),
+    "object": frozenset({dict}),
+    "string": frozenset({str}),
+}
+
+_ANY: frozenset[type] = frozenset().union(*_CLASSES.values())
 
 
 def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Record | None:
@@ -26,6 +50,7 @@ def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Reco
 
     Raises:
         StreamMapError: an expression of the map failed.
+        StreamMapTypeError: the result of one is not of the type in SCHEMA.
     """
     try:
         mapped = stream_map.transform(record)
@@ -34,34 +59,57 @@ def apply_stream_map(stream: str, stream_map: StreamMap, record: Record) -> Reco
         raise StreamMapError(stream, *_failed_expression(error)) from None
     if mapped is None:
         return None
-    strings = _declared_as_strings(stream_map)
+    classes, converters = _declared(stream_map)
     if stream_map.flattening_enabled:
         # The SDK flattens a null object, or a member that no schema has, to its own property.
-        properties = stream_map.transformed_schema["properties"]
-        mapped = {name: value for name, value in mapped.items() if name in properties}
-    return {
-        name: value if value.__class__ is str or name not in strings else _as_string(value)
-        for name, value in mapped.items()
-    }
+        mapped = {name: value for name, value in mapped.items() if name in converters}
+    odd = [n for n, value in mapped.items() if value.__class__ not in classes.get(n, _ANY)]
+    for name in odd:
+        mapped[name] = _fitted(stream, name, mapped[name], converters[name])
+    return mapped
 
 
 @lru_cache
-def _declared_as_strings(stream_map: StreamMap) -> frozenset[str]:
-    """Return the properties that SCHEMA declares as strings.
+def _declared(
+    stream_map: StreamMap,
+) -> tuple[dict[str, frozenset[type]], dict[str, Converter]]:
+    """Return what SCHEMA declares for each property.
 
-    The SDK declares one for most expressions, whatever they return, and for flattened values.
+    Returns:
+        The classes of values that need no conversion, and the conversions of all others.
     """
-    types = ([], ["string"]) if stream_map.flattening_enabled else (["string"],)
+    compile_schema = ConverterFactory(UTC, reject).compile
     properties: dict[str, Schema] = stream_map.transformed_schema["properties"]
-    return frozenset(name for name in properties if type_names(properties[name]) in types)
+    keys = stream_map.transformed_key_properties or ()
+    classes: dict[str, frozenset[type]] = {}
+    converters: dict[str, Converter] = {}
+    for name, definition in properties.items():
+        types = type_names(definition)
+        if not types and stream_map.flattening_enabled:
+            types = ["string"]
+        if not types:
+            classes[name], converters[name] = _ANY, compile_schema(definition)
+            continue
+        is_nullable = name not in keys and "null" in definition.get("type", "null")
+        allowed = [*types, "null"] if is_nullable else types
+        classes[name] = frozenset[type]().union(*(_CLASSES[each] for each in allowed))
+        converters[name] = compile_schema({**definition, "type": allowed})
+    return classes, converters
 
 
-def _as_string(value: object) -> str | None:
-    """Return a value that is not a string as JSON; null for a float that is not finite."""
-    text = encode(value)
-    if text.startswith('"'):  # of bytes or a date
-        return text.strip('"')
-    return None if text == "null" else text
+def _fitted(stream: str, name: str, value: object, convert: Converter) -> object:
+    """Return a value of the type that SCHEMA declares.
+
+    The SDK declares a string for most expressions, whatever they return, the same type as before
+    for those that replace a property, and a string for most flattened values.
+
+    Raises:
+        StreamMapTypeError: it cannot be converted.
+    """
+    try:
+        return convert(decode(encode(value)))  # also of a float, a set or a date
+    except ConversionError:
+        raise StreamMapTypeError(stream, name) from None
 
 
 def _failed_expression(error: Exception) -> tuple[str, str]:

@@ -428,6 +428,33 @@ def test_the_result_of_an_expression_fits_the_schema(
     assert record == {**row, "tags": '["a"]' if flattens else ["a"]}
 
 
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [
+        ("price", "price / 100"),
+        ("in_stock", "'x' + external_id"),
+        ("external_id", "None"),
+        ("computed", "int(price) / 100"),
+        ("computed", "bool(price) and external_id"),
+    ],
+)
+def test_an_expression_of_another_type_than_declared_fails_the_stream(
+    run_tap: RunTap, server: Server, name: str, expression: str
+) -> None:
+    server.replies(Reply({"products": [{"external_id": "P1", "price": 1995}]}))
+    maps = {"stream_maps": {"products": {name: expression}}}
+
+    run = run_tap({**server.config, **maps}, catalog=catalog(products=True))
+
+    assert run.exit_code == 1
+    (error,) = run.errors
+    assert error == (
+        f"products failed: stream_maps.products.{name}: a result is not of the type in SCHEMA. "
+        "Put the expression in str(), int(), float() or bool(), which declares the type."
+    )
+    assert run.of_type("RECORD") == []
+
+
 def test_the_example_of_stream_maps_renames_and_computes(run_tap: RunTap, server: Server) -> None:
     example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
     rows = [{"external_id": "1", "email": "A@B.example", "zip_code": "00100"}, {"external_id": "2"}]
