@@ -337,8 +337,8 @@ class CustobarStream(BaseStream):
             zone=self._settings.zone,
             now=to_utc(datetime.now(UTC).isoformat(), UTC) or "",
             logger=self.logger,
-            # Too short to find a value by trial and error.
-            filters=fingerprint(filters)[:4] if filters else None,
+            # Too short to tell which of a company's customers a filter names.
+            filters=fingerprint(filters)[:2] if filters else None,
         )
 
     def discard_unprotected_checkpoint(self) -> None:

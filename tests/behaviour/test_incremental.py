@@ -296,7 +296,7 @@ def test_a_failed_run_does_not_forget_what_earlier_settings_left_out(
 ) -> None:
     pages = [[day(12)], [day(11)]]
     first = read(pages, start_date=day(10))
-    failed = read(pages, first.run.of_type("STATE")[-1]["value"], fails_at=0)
+    failed = read(pages, first.run.of_type("STATE")[-1]["value"], fails_at=1)
     third = read(pages, failed.run.of_type("STATE")[-1]["value"])
 
     assert failed.warned(CHANGED)
