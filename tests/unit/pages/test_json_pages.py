@@ -88,7 +88,7 @@ def test_of_duplicate_names_the_last_is_used_by_both_parsers() -> None:
         '{"rows": [], "error": ""}',
     ],
 )
-def test_null_is_an_empty_list_and_an_empty_error_is_ignored(body: str) -> None:
+def test_null_is_an_empty_list_and_a_null_error_is_ignored(body: str) -> None:
     assert parse(body).rows == []
 
 
