@@ -113,7 +113,7 @@ class JsonPageParser:
         problem = ""
         if not isinstance(rows, list | None):
             problem = f'JSON without a list named "{self._records_key}"'
-        elif content.get("error"):
+        elif content.get("error") is not None:
             problem = "JSON with an error"
         elif not isinstance(content.get(self._paginator.next_key), str | None):
             problem = f"JSON whose {self._paginator.next_key} is not a string"
