@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-#: Seconds after which a tap that has not ended is killed, so that its test fails.
+#: Seconds after which a tap that has not ended is aborted: its log shows where, and its test fails.
 TIMEOUT = 60
 
 #: Code that sets after how many records the tap writes a state, as after pages of 10,000.
@@ -67,6 +69,7 @@ class RunningTap:
         self.log.append(self.stderr.read())
         exit_code = self.process.wait()
         log = b"".join(self.log).decode()
+        assert exit_code != -signal.SIGABRT, f"not over after {TIMEOUT} s: {log}"
         # The output of a killed process may end within a character.
         errors = "ignore" if exit_code < 0 else "strict"
         stdout = b"".join(self.lines).decode(errors=errors)
@@ -91,7 +94,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         config: object, *, catalog: object = None, before: str = "", unbuffered: bool = False
     ) -> RunningTap:
         code = f"{before}\nfrom tap_custobar.tap import TapCustobar\nTapCustobar.cli()"
-        command = [TAP[0], "-W", "error", *["-u"] * unbuffered, "-c", code]
+        options = ["-W", "error", "-X", "faulthandler", *["-u"] * unbuffered]
+        command = [TAP[0], *options, "-c", code]
         for option, content in (("config", config), ("catalog", catalog)):
             if content is not None:
                 file = tmp_path / f"running-{option}.json"
@@ -102,7 +106,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
         )
         taps.append(RunningTap(process))
-        limits.enter_context(time_limit(process.kill, TIMEOUT))
+        abort = partial(process.send_signal, signal.SIGABRT)
+        limits.enter_context(time_limit(abort, TIMEOUT))
         return taps[-1]
 
     with limits:
