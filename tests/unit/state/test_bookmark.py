@@ -248,6 +248,60 @@ def test_a_first_run_without_dated_records_stores_no_bookmark() -> None:
         assert state == {}
 
 
+CHANGED = (
+    "{} changed since the last run: older records that were left out until then are not read. A "
+    "full run reads them (Meltano: --full-refresh)"
+)
+
+
+@pytest.mark.parametrize(
+    ("limits", "settings", "changed", "stored"),
+    [
+        ({}, {}, "", {}),
+        ({}, {"start_date": OLD, "filters": "ab"}, "", {"filters": "ab"}),
+        ({"start_date": OLD}, {"start_date": OLD}, "", {"start_date": OLD}),
+        ({"start_date": OLD}, {"start_date": NEW}, "", {"start_date": OLD}),
+        ({"start_date": OLD}, {"start_date": EARLIER}, "start_date", {"start_date": EARLIER}),
+        ({"start_date": OLD}, {}, "start_date", {"start_date": None}),
+        ({"start_date": None, "filters": None}, {}, "", {"start_date": None, "filters": None}),
+        ({"filters": "ab"}, {"filters": "ab"}, "", {"filters": "ab"}),
+        ({"filters": "ab"}, {"filters": "cd"}, "filters", {"filters": "cd"}),
+        ({"filters": "ab"}, {}, "filters", {"filters": None}),
+        (
+            {"start_date": OLD, "filters": "ab"},
+            {},
+            "start_date and filters",
+            {"start_date": None, "filters": None},
+        ),
+    ],
+    ids=str,
+)
+def test_records_that_the_limits_of_earlier_runs_left_out_are_mentioned(
+    logged: pytest.LogCaptureFixture,
+    limits: dict[str, Any],
+    settings: dict[str, Any],
+    changed: str,
+    stored: dict[str, Any],
+) -> None:
+    state = {**at(NEW), **limits}
+    bookmark = load(state, **settings)
+    bookmark.select_new([NEW])
+    bookmark.commit(table(), is_drained=True)
+
+    assert_logged(logged, *([CHANGED.format(changed)] if changed else []))
+    assert state == {**at(NEW), **stored}
+
+
+def test_the_limits_of_a_first_run_are_stored(logged: pytest.LogCaptureFixture) -> None:
+    state: dict[str, Any] = {}
+    bookmark = load(state, start_date="2024-01-05", filters="ab")
+    bookmark.select_new([NEW, EARLIER])
+    bookmark.commit(table(), is_drained=True)
+
+    assert_logged(logged)
+    assert state == {**at(NEW), "start_date": OLD, "filters": "ab"}
+
+
 def test_a_bookmark_of_another_replication_key_is_replaced() -> None:
     state = {**at(NEW), "replication_key": "created"}
     bookmark = load(state)
