@@ -48,6 +48,11 @@ _UTF8_SEQUENCE = re.compile(
 )
 _LIKE_SERVER_ERRORS = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _INVALID_URL = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+#: What reading the body of an error may raise, before and after it is complete.
+_NO_REASON = (
+    *(errors.ResponseTooLargeError, HTTPError, EOFError, zlib.error),
+    *(ValueError, TypeError, KeyError, RecursionError),
+)
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
@@ -327,7 +332,5 @@ def _reason(response: requests.Response, url: str) -> str:
             if len(head) >= _MAX_ERROR_BODY:
                 break
         return str(json.loads(head)["error"]["reason"])
-    except (errors.ResponseTooLargeError, HTTPError, EOFError, zlib.error):
-        return ""
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except _NO_REASON:
         return ""
